@@ -1,0 +1,135 @@
+import type {TurnKind, TurnOutcome} from '../worker/turns.ts';
+
+/** A waiter that has waited this long goes before those of a better class, so that nobody starves; milliseconds. */
+const PATIENCE = 5000;
+
+/** How long the sandboxes whose calls time out are passed over at most while others want the turns; milliseconds. */
+const SUSPECT_PATIENCE = 30_000;
+
+/** One call that wants a turn. */
+export interface Waiter {
+	readonly sandbox: string;
+	readonly turn: number;
+	readonly kind: TurnKind;
+	/** Monotonic milliseconds. */
+	readonly since: number;
+}
+
+interface Running {
+	readonly sandbox: string;
+	readonly turn: number;
+	readonly isSuspect: boolean;
+}
+
+/** What decides who is next. */
+export interface TurnState {
+	readonly limit: number;
+	readonly running: readonly Running[];
+	readonly waiting: readonly Waiter[];
+	/** Sandboxes whose last call timed out. They share one turn. */
+	readonly suspects: ReadonlySet<string>;
+	/** When a suspect last had a turn; monotonic milliseconds. */
+	readonly lastSuspectTurn: number;
+}
+
+/**
+ * Who gets the next turn, or `null` while there is none to give: approvals before lists, healthy sandboxes before suspects, the longest wait first.
+ * Patience ends both preferences, so that a stream of approvals cannot starve a list, nor a busy host a sandbox that has recovered.
+ */
+export function nextTurn(state: TurnState, now: number): Waiter | null {
+	const {limit, running, waiting, suspects, lastSuspectTurn} = state;
+	if (running.length >= limit) return null;
+	const isSuspectRunning = running.some(({isSuspect}) => isSuspect);
+	const rank = (waiter: Waiter): number => {
+		if (suspects.has(waiter.sandbox)) return now - Math.max(waiter.since, lastSuspectTurn) > SUSPECT_PATIENCE ? 0 : 3;
+		if (now - waiter.since > PATIENCE) return 0;
+		return waiter.kind === 'approve' ? 1 : 2;
+	};
+	const eligible = waiting.filter(({sandbox}) => !isSuspectRunning || !suspects.has(sandbox));
+	return eligible.toSorted((a, b) => rank(a) - rank(b) || a.since - b.since)[0] ?? null;
+}
+
+/** The host's turns: at most `limit` `openclaw` calls at once, whoever makes them. */
+export class CallTurns {
+	readonly #now: () => number;
+	readonly #waiting = new Map<string, Waiter & {readonly grant: () => void}>();
+	readonly #running = new Map<string, Running>();
+	readonly #suspects = new Set<string>();
+	#limit: number;
+	#lastSuspectTurn = Number.NEGATIVE_INFINITY;
+
+	constructor(limit: number, now: () => number) {
+		this.#limit = limit;
+		this.#now = now;
+	}
+
+	get counts(): {running: number; waiting: number; limit: number} {
+		return {running: this.#running.size, waiting: this.#waiting.size, limit: this.#limit};
+	}
+
+	set limit(limit: number) {
+		this.#limit = limit;
+		this.#handOut();
+	}
+
+	/** Calls `grant` when it is this call's turn, perhaps at once. */
+	request(sandbox: string, turn: number, kind: TurnKind, grant: () => void): void {
+		this.#waiting.set(keyOf(sandbox, turn), {sandbox, turn, kind, since: this.#now(), grant});
+		this.#handOut();
+	}
+
+	/** The call is over, or is wanted no more. */
+	over(sandbox: string, turn: number, outcome: TurnOutcome | 'cancelled'): void {
+		const key = keyOf(sandbox, turn);
+		this.#waiting.delete(key);
+		if (this.#running.delete(key) && outcome !== 'cancelled') this.#judge(sandbox, outcome === 'timeout');
+		this.#handOut();
+	}
+
+	/** The worker is gone, and its calls with it. `isAtFault`: its own call is why. */
+	forget(sandbox: string, isAtFault: boolean): void {
+		for (const [key, waiter] of this.#waiting) if (waiter.sandbox === sandbox) this.#waiting.delete(key);
+		for (const [key, running] of this.#running) {
+			if (running.sandbox !== sandbox) continue;
+			this.#running.delete(key);
+			if (isAtFault) this.#judge(sandbox, true);
+		}
+		this.#handOut();
+	}
+
+	/** Milliseconds since this sandbox began to wait for a turn, or `null` when it does not. */
+	waitOf(sandbox: string): number | null {
+		const waiter = [...this.#waiting.values()].find(waiting => waiting.sandbox === sandbox);
+		return waiter ? this.#now() - waiter.since : null;
+	}
+
+	#judge(sandbox: string, isSuspect: boolean): void {
+		if (isSuspect) this.#suspects.add(sandbox);
+		else this.#suspects.delete(sandbox);
+	}
+
+	#handOut(): void {
+		for (;;) {
+			const state = {
+				limit: this.#limit,
+				running: [...this.#running.values()],
+				waiting: [...this.#waiting.values()],
+				suspects: this.#suspects,
+				lastSuspectTurn: this.#lastSuspectTurn,
+			};
+			const next = nextTurn(state, this.#now());
+			if (!next) return;
+			const key = keyOf(next.sandbox, next.turn);
+			const grant = this.#waiting.get(key)?.grant;
+			const isSuspect = this.#suspects.has(next.sandbox);
+			if (isSuspect) this.#lastSuspectTurn = this.#now();
+			this.#waiting.delete(key);
+			this.#running.set(key, {sandbox: next.sandbox, turn: next.turn, isSuspect});
+			grant?.();
+		}
+	}
+}
+
+function keyOf(sandbox: string, turn: number): string {
+	return `${sandbox}#${turn}`;
+}

@@ -1,0 +1,81 @@
+import {systemClock} from '../../worker/clock.ts';
+import {messageOf} from '../../worker/text.ts';
+import {CallTurns} from '../call-turns.ts';
+import {findStatusFile, loadConfig} from '../config/load.ts';
+import {askSupervisor} from '../control-client.ts';
+import {EXIT} from '../exit-codes.ts';
+import {FileLock} from '../lock.ts';
+import type {CommonOptions} from '../main.ts';
+import {runOnce} from '../one-shot.ts';
+import {findOpenclaw} from '../openclaw-path.ts';
+import {describePass} from '../pass-text.ts';
+import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
+import {workerConfig} from '../plans.ts';
+
+/** Kept back for saying how it went, in milliseconds. */
+const CLOSING_TIME = 300;
+
+type ApproveOptions = CommonOptions & {readonly timeout: number; readonly strict?: boolean};
+
+interface ApproveResult {
+	readonly isDone: boolean;
+	readonly detail: string;
+	readonly notes?: readonly string[];
+}
+
+/** `pairkeeper approve SANDBOX`: never in the way of whoever connects next, so it succeeds whatever happens, unless `--strict`. */
+export async function approve(sandbox: string, options: ApproveOptions): Promise<number> {
+	const {
+		isDone,
+		detail,
+		notes = [],
+	} = await approveWithin(sandbox, options).catch((error: unknown) => ({
+		isDone: false,
+		detail: messageOf(error),
+		notes: [],
+	}));
+	for (const note of notes) process.stderr.write(`${note}\n`);
+	(isDone ? process.stdout : process.stderr).write(`${sandbox}: ${detail}\n`);
+	return isDone || !options.strict ? EXIT.ok : EXIT.failed;
+}
+
+async function approveWithin(sandbox: string, options: ApproveOptions): Promise<ApproveResult> {
+	// The bound holds from the start of the process, as whoever waits for it counts.
+	const left = () => Math.max(options.timeout - CLOSING_TIME - performance.now(), 1);
+	const paths = instancePaths(findStatusFile({...options, environment: process.env}));
+	const reply = await askSupervisor(paths, {op: 'approve', sandbox, timeout: left()}, left() + CLOSING_TIME / 2);
+	if (reply.kind === 'answered') return {isDone: reply.response.result === 'done', detail: reply.response.detail};
+	if (reply.kind === 'unreachable') return {isDone: false, detail: reply.reason};
+	return approveAlone(sandbox, options, paths, left);
+}
+
+/** Nothing listens, so we are the one approver, as long as we hold the lock that a starting supervisor waits for. */
+async function approveAlone(
+	name: string,
+	options: ApproveOptions,
+	paths: InstancePaths,
+	left: () => number,
+): Promise<ApproveResult> {
+	const config = loadConfig({...options, environment: process.env});
+	const sandbox = config.sandboxes.find(candidate => candidate.name === name);
+	if (!sandbox) return {isDone: false, detail: `no sandbox is called so in ${config.path}`};
+	if (!sandbox.enabled) return {isDone: false, detail: `the sandbox is disabled in ${config.path}`};
+	prepareDirectory(paths);
+	const lock = await FileLock.acquire(paths.approveLockFile, left() / 2);
+	if (!lock) return {isDone: false, detail: 'another approve is under way'};
+	try {
+		if (!(await isFree(paths)))
+			return {isDone: false, detail: 'a supervisor is starting or does not answer; it alone approves'};
+		const worker = workerConfig(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
+		const {outcome, notes} = await runOnce('pass', worker, new CallTurns(1, systemClock.now), left());
+		return {isDone: outcome.error === null && outcome.retries === 0, detail: describePass(outcome), notes};
+	} finally {
+		lock.release();
+	}
+}
+
+async function isFree({lockFile}: InstancePaths): Promise<boolean> {
+	const lock = await FileLock.acquire(lockFile);
+	lock?.release();
+	return lock !== null;
+}

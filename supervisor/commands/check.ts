@@ -1,0 +1,113 @@
+import {systemClock} from '../../worker/clock.ts';
+import {ADMIN_SCOPE, adminRemedy, grantableScopes, matchingEntry} from '../../worker/policy.ts';
+import {callLimit} from '../call-limit.ts';
+import {CallTurns} from '../call-turns.ts';
+import type {Config, SandboxConfig} from '../config/config.ts';
+import {loadConfig} from '../config/load.ts';
+import {EXIT} from '../exit-codes.ts';
+import type {CommonOptions} from '../main.ts';
+import {runOnce} from '../one-shot.ts';
+import {findOpenclaw} from '../openclaw-path.ts';
+import {workerConfig} from '../plans.ts';
+import {styled, table} from '../table.ts';
+
+/** The bundled browser Control UI, and what it asks for (2026.9.6). */
+const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};
+const CONTROL_UI_SCOPES = [
+	ADMIN_SCOPE,
+	'operator.read',
+	'operator.write',
+	'operator.approvals',
+	'operator.questions',
+	'operator.pairing',
+];
+
+interface Finding {
+	readonly name: string;
+	readonly result: 'ok' | 'failed' | 'disabled';
+	readonly detail: string;
+	readonly remedy: string;
+	readonly notes: readonly string[];
+}
+
+/** `pairkeeper check`: is the configuration right, and does every sandbox answer? Approves nothing. */
+export async function check(options: CommonOptions & {readonly offline?: boolean}): Promise<number> {
+	const config = loadConfig({...options, environment: process.env});
+	say(
+		`${config.path}: the configuration is fine (${config.sandboxes.length} sandboxes, status in ${config.statusFile})`,
+	);
+	for (const warning of config.warnings) say(styled('yellow', `warning: ${warning}`));
+	for (const note of controlUiNotes(config)) say(note);
+	if (options.offline) return EXIT.ok;
+
+	const turns = new CallTurns(callLimit(config.maxConcurrentCalls), systemClock.now);
+	const findings = await Promise.all(config.sandboxes.map(sandbox => probe(config, sandbox, turns)));
+	say('');
+	say(
+		table(
+			['SANDBOX', 'RESULT', 'VIA', 'WHAT', 'REMEDY'],
+			findings.map(({name, result, detail, remedy}) => [
+				name,
+				styled(result === 'failed' ? 'red' : 'green', result),
+				'cli',
+				detail,
+				remedy,
+			]),
+		),
+	);
+	for (const {name, notes} of findings) for (const note of notes) say(`${name}: ${note}`);
+	return findings.some(({result}) => result === 'failed') ? EXIT.failed : EXIT.ok;
+}
+
+async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): Promise<Finding> {
+	const {name, target} = sandbox;
+	if (!sandbox.enabled) return {name, result: 'disabled', detail: '', remedy: '', notes: []};
+	const openclaw = findOpenclaw(config.openclaw);
+	if (openclaw === null && target.exec.length === 0) {
+		return {
+			name,
+			result: 'failed',
+			detail: `there is no ${config.openclaw} in PATH`,
+			remedy: 'install it (npm install --global openclaw), or name its path: openclaw: /path/to/openclaw',
+			notes: [],
+		};
+	}
+	// Waiting for a turn is not the sandbox's fault, so the bound is the whole host's.
+	const patience = (config.runTimeout + 2000) * 3 * Math.max(config.sandboxes.length, 1);
+	const {outcome, snapshot, notes} = await runOnce(
+		'probe',
+		workerConfig(config, sandbox, openclaw ?? config.openclaw),
+		turns,
+		patience,
+	);
+	const isOk = snapshot?.lastListAt != null && outcome.error === null;
+	if (isOk) return {name, result: 'ok', detail: `answers, ${outcome.pending} pending`, remedy: '', notes};
+	return {
+		name,
+		result: 'failed',
+		detail: outcome.error ?? 'no answer',
+		remedy: remedyFor(outcome.error ?? '', sandbox),
+		notes: [],
+	};
+}
+
+function remedyFor(error: string, {target}: SandboxConfig): string {
+	if (error.includes('is not run here')) return 'see the message';
+	const command = [...target.exec, 'openclaw devices list --json'].join(' ');
+	if (error.includes('could not be started')) return `is ${target.exec[0] ?? 'openclaw'} installed? try: ${command}`;
+	if (error.includes('no answer within')) return `is the sandbox running? try: ${command}`;
+	return `try it yourself: ${command}`;
+}
+
+/** What every host with a browser meets on its first day. */
+function controlUiNotes({policy}: Config): string[] {
+	const entry = matchingEntry(CONTROL_UI, policy);
+	if (!entry || grantableScopes(entry, policy).includes(ADMIN_SCOPE)) return [];
+	return [
+		`note: the bundled browser Control UI asks for ${ADMIN_SCOPE}, so by this policy it is refused: ${adminRemedy(CONTROL_UI.clientId, CONTROL_UI_SCOPES)}`,
+	];
+}
+
+function say(line: string): void {
+	process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,35 @@
+import {findStatusFile} from '../config/load.ts';
+import {askSupervisor} from '../control-client.ts';
+import type {ControlRequest} from '../control-protocol.ts';
+import {EXIT} from '../exit-codes.ts';
+import type {CommonOptions} from '../main.ts';
+import {instancePaths} from '../paths.ts';
+
+/** How long the supervisor may take, in milliseconds: a reload waits for workers to stop. */
+const TIMEOUT = 60_000;
+
+/** `pairkeeper kick [SANDBOX…]`. */
+export function kick(sandboxes: readonly string[], options: CommonOptions): Promise<number> {
+	return ask({op: 'kick', sandboxes: [...sandboxes]}, options);
+}
+
+/** `pairkeeper reload`. */
+export function reload(options: CommonOptions): Promise<number> {
+	return ask({op: 'reload'}, options);
+}
+
+async function ask(request: ControlRequest, options: CommonOptions): Promise<number> {
+	const paths = instancePaths(findStatusFile({...options, environment: process.env}));
+	const reply = await askSupervisor(paths, request, TIMEOUT);
+	if (reply.kind === 'nobody') {
+		process.stderr.write(`pairkeeper is not running (nothing listens at ${paths.controlSocket})\n`);
+		return EXIT.notRunning;
+	}
+	if (reply.kind === 'unreachable') {
+		process.stderr.write(`${reply.reason}\n`);
+		return EXIT.failed;
+	}
+	const {result, detail} = reply.response;
+	(result === 'done' ? process.stdout : process.stderr).write(`${detail}\n`);
+	return {done: EXIT.ok, failed: EXIT.failed, refused: EXIT.usage}[result];
+}

@@ -1,0 +1,25 @@
+import {messageOf} from '../../worker/text.ts';
+import {findStatusFile} from '../config/load.ts';
+import {EXIT} from '../exit-codes.ts';
+import {type Health, healthOf} from '../health.ts';
+import type {CommonOptions} from '../main.ts';
+import {isSupervisorAlive, readStatus} from '../read-status.ts';
+
+/** `pairkeeper health`: one line and an exit code, as monitoring plug-ins do. */
+export async function health(options: CommonOptions & {readonly maxAge: number}): Promise<number> {
+	const {level, text} = judge(options);
+	process.stdout.write(`${level}: ${text}\n`);
+	return EXIT.health[level];
+}
+
+function judge(options: CommonOptions & {readonly maxAge: number}): Health {
+	try {
+		const file = findStatusFile({...options, environment: process.env});
+		const status = readStatus(file);
+		// After a reboot /run is empty: no status is a supervisor that does not run, not a question left open.
+		if (!status) return {level: 'critical', text: `no supervisor is running: there is no status at ${file}`};
+		return healthOf(status, {isAlive: isSupervisorAlive(status), now: Date.now(), maxAge: options.maxAge});
+	} catch (error) {
+		return {level: 'unknown', text: messageOf(error)};
+	}
+}

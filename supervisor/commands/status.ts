@@ -1,0 +1,38 @@
+import {setTimeout as sleep} from 'node:timers/promises';
+import {findStatusFile} from '../config/load.ts';
+import {EXIT} from '../exit-codes.ts';
+import type {CommonOptions} from '../main.ts';
+import {isSupervisorAlive, readStatus} from '../read-status.ts';
+import {statusTable} from '../status-table.ts';
+
+/** How often `--watch` looks, in milliseconds. */
+const WATCH_INTERVAL = 1000;
+
+const HOME_AND_CLEAR = '\u001b[H\u001b[J';
+
+/** `pairkeeper status`. */
+export async function status(
+	options: CommonOptions & {readonly json?: boolean; readonly watch?: boolean},
+): Promise<number> {
+	const file = findStatusFile({...options, environment: process.env});
+	if (!options.watch) return show(file, options.json);
+	for (;;) {
+		if (process.stdout.isTTY) process.stdout.write(HOME_AND_CLEAR);
+		show(file, options.json);
+		await sleep(WATCH_INTERVAL);
+		if (process.stdout.destroyed) return EXIT.ok;
+	}
+}
+
+function show(file: string, json = false): number {
+	const current = readStatus(file);
+	if (!current) {
+		process.stderr.write(`there is no status at ${file}; is pairkeeper running? (pairkeeper run)\n`);
+		return EXIT.notRunning;
+	}
+	const text = json
+		? JSON.stringify(current, null, '\t')
+		: statusTable(current, {isAlive: isSupervisorAlive(current), now: Date.now()});
+	process.stdout.write(`${text}\n`);
+	return EXIT.ok;
+}

@@ -1,0 +1,51 @@
+import {type ClientEntry, grantableScopes, type Policy} from '../../worker/policy.ts';
+
+/** A key of a sandbox's policy that would grant more than the default, and how. */
+export interface Widening {
+	readonly path: readonly (string | number)[];
+	readonly problem: string;
+}
+
+/** Where `policy` allows something that `standard` does not. A sandbox may only narrow. */
+export function wideningsOf(policy: Policy, standard: Policy, named: Partial<Policy>): readonly Widening[] {
+	const widenings: Widening[] = [];
+	const extraRoles = policy.roles.filter(role => !standard.roles.includes(role));
+	if (extraRoles.length > 0)
+		widenings.push({path: ['roles'], problem: `${extraRoles.join(', ')} is not in the default policy's roles`});
+	const extraScopes = policy.scopes.filter(scope => !standard.scopes.includes(scope));
+	if (extraScopes.length > 0)
+		widenings.push({path: ['scopes'], problem: `${extraScopes.join(', ')} is not in the default policy's scopes`});
+	if (policy.firstPairing === 'allow' && standard.firstPairing === 'deny') {
+		widenings.push({path: ['firstPairing'], problem: 'allow is wider than the default policy, which denies it'});
+	}
+	if (!named.clients) return widenings;
+	for (const [index, entry] of policy.clients.entries()) {
+		const problem = clientWidening(entry, policy, standard);
+		if (problem !== null) widenings.push({path: ['clients', index], problem});
+	}
+	return widenings;
+}
+
+/**
+ * Walks the default entries in the order in which they decide: all that could have decided for a client of `entry`, down to the first that
+ * is sure to, must grant at least as much.
+ */
+function clientWidening(entry: ClientEntry, policy: Policy, standard: Policy): string | null {
+	const scopes = grantableScopes(entry, policy);
+	for (const other of standard.clients) {
+		if (!overlaps(entry, other)) continue;
+		const missing = scopes.filter(scope => !grantableScopes(other, standard).includes(scope));
+		if (missing.length > 0) return `the default policy does not grant ${missing.join(', ')} to this client`;
+		if (covers(other, entry)) return null;
+	}
+	return 'the default policy does not allow this client';
+}
+
+function overlaps(a: ClientEntry, b: ClientEntry): boolean {
+	return (a.id ?? b.id) === (b.id ?? a.id) && (a.mode ?? b.mode) === (b.mode ?? a.mode);
+}
+
+/** Whether every client that matches `inner` matches `outer`. */
+function covers(outer: ClientEntry, inner: ClientEntry): boolean {
+	return (outer.id === undefined || outer.id === inner.id) && (outer.mode === undefined || outer.mode === inner.mode);
+}

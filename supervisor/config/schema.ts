@@ -1,0 +1,119 @@
+import * as z from 'zod';
+import {duration, size} from './units.ts';
+
+/** A key whose feature is still to come: it may stand there with the value that means "off", nothing else. */
+function notYet<T extends z.util.Literal | null>(off: T) {
+	return z
+		.literal(off, {error: 'is not available yet in this version of pairkeeper; remove the key'})
+		.default(off as never);
+}
+
+const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const word = z
+	.string()
+	.min(1, {error: 'must not be empty'})
+	.refine(isPlain, {error: 'must not hold a NUL or a line break'});
+const absolutePath = word.refine(path => path.startsWith('/'), {error: 'must be an absolute path'});
+const variable = z.string().regex(VARIABLE, {error: 'is not the name of an environment variable'});
+const variableValue = z
+	.union([z.string(), z.number(), z.boolean()], {error: 'must be a string'})
+	.transform(String)
+	.refine(isPlain, {error: 'must not hold a NUL or a line break'});
+const scopes = z.array(word);
+
+function isPlain(text: string): boolean {
+	return !/[\0\n\r]/.test(text);
+}
+
+const client = z
+	.strictObject({id: word.optional(), mode: word.optional(), scopes: scopes.optional()})
+	.refine(({id, mode}) => id !== undefined || mode !== undefined, {error: 'must name an id, a mode, or both'});
+
+const policyKeys = {
+	clients: z.array(client),
+	scopes,
+	roles: z.array(word),
+	firstPairing: z.enum(['allow', 'deny']),
+	onRefused: z.enum(['hold', 'reject', 'ignore']),
+	refusalHold: duration({min: 0}),
+};
+
+const policy = z
+	.strictObject({
+		clients: policyKeys.clients.default([{id: 'openclaw-control-ui'}, {mode: 'webchat'}, {mode: 'cli'}]),
+		scopes: policyKeys.scopes.default(['operator.pairing', 'operator.read', 'operator.write']),
+		roles: policyKeys.roles.default(['operator']),
+		firstPairing: policyKeys.firstPairing.default('allow'),
+		onRefused: policyKeys.onRefused.default('hold'),
+		refusalHold: policyKeys.refusalHold.prefault('60s'),
+	})
+	.prefault({});
+
+const sandbox = z.strictObject({
+	name: z.string().regex(NAME, {
+		error: 'must be 1 to 63 lower-case letters, digits and hyphens, and begin and end with a letter or digit',
+	}),
+	enabled: z.boolean().default(true),
+	exec: z.array(word).default([]),
+	env: z.record(variable, variableValue).default({}),
+	envFile: absolutePath.nullable().default(null),
+	approveUnset: z.array(variable).default(['OPENCLAW_GATEWAY_URL']),
+	gateway: notYet(null),
+	transport: z
+		.enum(['auto', 'cli'], {error: 'must be auto or cli; gateway is not available yet in this version of pairkeeper'})
+		.default('auto'),
+	policy: z.strictObject(policyKeys).partial().default({}),
+});
+
+/** The configuration file. The JSON Schema that ships with the package is made from this. */
+export const configSchema = z.strictObject({
+	statusFile: absolutePath.nullable().default(null),
+	metricsFile: notYet(null),
+	auditFile: notYet(null),
+	auditFailure: notYet('continue'),
+	logFile: absolutePath.nullable().default(null),
+	logFormat: z.enum(['json', 'pretty', 'auto']).default('auto'),
+	deadline: z
+		.union([z.literal('never').transform(() => null), duration({max: Number.MAX_SAFE_INTEGER})])
+		.prefault('8h'),
+	fastDeadline: duration({min: 0}).prefault('10m'),
+	fastInterval: duration({min: 10}).prefault('1s'),
+	slowInterval: duration({min: 10}).prefault('30s'),
+	fastReentryPolls: z.int().min(0).default(5),
+	fastReentryInterval: duration({min: 10}).prefault('1s'),
+	runTimeout: duration({min: 100}).prefault('10s'),
+	maxApprovals: z.int().min(1).default(8),
+	maxConcurrentCalls: z
+		.union([z.int().min(1), z.literal('auto')], {error: 'must be a whole number from 1, or auto'})
+		.default('auto'),
+	heartbeatTimeout: duration({min: 100}).prefault('20s'),
+	stopTimeout: duration({min: 0}).prefault('10s'),
+	workerMemory: size.prefault('192M'),
+	restart: z
+		.strictObject({
+			minDelay: duration().prefault('100ms'),
+			maxDelay: duration().prefault('30s'),
+			stableAfter: duration().prefault('60s'),
+		})
+		.refine(({minDelay, maxDelay}) => minDelay <= maxDelay, {error: 'minDelay must not be longer than maxDelay'})
+		.prefault({}),
+	openclaw: word.default('openclaw'),
+	controlGroup: word.nullable().default(null),
+	policy,
+	discover: z
+		.array(z.unknown())
+		.max(0, {error: 'is not available yet in this version of pairkeeper; remove the key'})
+		.default([]),
+	sandboxes: z.array(sandbox).default([]),
+});
+
+/** A configuration as written, checked, with its defaults; durations in milliseconds, sizes in bytes. */
+export type ConfigFile = Readonly<z.output<typeof configSchema>>;
+export type SandboxEntry = ConfigFile['sandboxes'][number];
+
+/** The JSON Schema of the configuration file, for editors. */
+export function configJsonSchema(): object {
+	return z.toJSONSchema(configSchema, {io: 'input', unrepresentable: 'any'});
+}

@@ -1,0 +1,55 @@
+import parseDuration from 'parse-duration';
+import * as z from 'zod';
+import {MAX_TIMER} from '../../worker/clock.ts';
+
+const DURATION = /^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$/;
+const SIZE = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i;
+const SIZE_UNITS = ['', 'K', 'M', 'G', 'T'];
+
+interface DurationRange {
+	/** The shortest that is accepted, in milliseconds. */
+	readonly min?: number;
+	/** The longest that is accepted, in milliseconds; by default what a timer can wait, 24 days. */
+	readonly max?: number;
+}
+
+/** A duration in a configuration: a number of seconds, or a string such as `1h30m`; milliseconds once parsed. */
+export function duration({min = 1, max = MAX_TIMER}: DurationRange = {}) {
+	return z
+		.union([z.number(), z.string()], {
+			error: 'is no duration; write seconds (30) or a string such as 500ms, 30s, 10m or 8h',
+		})
+		.transform((value, context) => {
+			const ms = toMilliseconds(value);
+			if (ms === null) {
+				context.addIssue(
+					`${JSON.stringify(value)} is no duration; write seconds (30) or a string such as 500ms, 30s, 10m or 8h`,
+				);
+				return z.NEVER;
+			}
+			if (ms < min || ms > max) {
+				context.addIssue(`must be between ${min / 1000} s and ${Math.floor(max / 1000)} s, not ${ms / 1000} s`);
+				return z.NEVER;
+			}
+			return ms;
+		});
+}
+
+/** Milliseconds for a number of seconds or a duration string, or `null` for anything else. */
+export function toMilliseconds(value: number | string): number | null {
+	if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value * 1000 : null;
+	return DURATION.test(value) ? parseDuration(value) : null;
+}
+
+/** A size in a configuration: a number of bytes, or a string such as `192M` (1024-based); bytes once parsed. */
+export const size = z
+	.union([z.number(), z.string()], {error: 'is no size; write bytes or a string such as 192M or 1G'})
+	.transform((value, context) => {
+		const [, number, unit = ''] = SIZE.exec(String(value)) ?? [];
+		const bytes = Number(number) * 1024 ** SIZE_UNITS.indexOf(unit.toUpperCase());
+		if (number === undefined || !(bytes >= 1)) {
+			context.addIssue(`${JSON.stringify(value)} is no size; write bytes or a string such as 192M or 1G`);
+			return z.NEVER;
+		}
+		return Math.floor(bytes);
+	});

@@ -1,0 +1,20 @@
+import * as z from 'zod';
+
+/** What a client may ask over the control socket: one JSON object on a line, answered by one on a line. */
+export const controlRequestSchema = z.discriminatedUnion('op', [
+	z.strictObject({
+		op: z.literal('approve'),
+		sandbox: z.string().max(63),
+		/** Milliseconds. */ timeout: z.number().min(0).max(3_600_000),
+	}),
+	z.strictObject({op: z.literal('kick'), sandboxes: z.array(z.string().max(63)).max(10_000)}),
+	z.strictObject({op: z.literal('reload')}),
+]);
+export type ControlRequest = z.infer<typeof controlRequestSchema>;
+
+/** The answer. `detail` is for a person; `refused` says that the supervisor did not do it, and `detail` why. */
+export const controlResponseSchema = z.object({result: z.enum(['done', 'failed', 'refused']), detail: z.string()});
+export type ControlResponse = z.infer<typeof controlResponseSchema>;
+
+/** The longest line either side reads, in bytes. */
+export const MAX_LINE = 2 ** 20;

@@ -1,0 +1,120 @@
+import {chmodSync, chownSync, rmSync} from 'node:fs';
+import {createServer, type Server, type Socket} from 'node:net';
+import {execa} from 'execa';
+import {parseBounded} from '../worker/json.ts';
+import {messageOf} from '../worker/text.ts';
+import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_LINE} from './control-protocol.ts';
+
+/** Connections at once; more are closed unheard. */
+const MAX_CONNECTIONS = 256;
+
+/** How long a client may take to say what it wants, in milliseconds. */
+const REQUEST_TIMEOUT = 5000;
+
+/** Answers one request; never rejects for a reason of the client's. */
+export type Answer = (request: ControlRequest) => Promise<ControlResponse>;
+
+/** The Unix socket by which `approve`, `kick` and `reload` ask the supervisor. */
+export class ControlServer {
+	readonly #server: Server;
+	readonly #connections = new Set<Socket>();
+
+	private constructor(answer: Answer) {
+		this.#server = createServer(socket => void this.#serve(socket, answer));
+		this.#server.maxConnections = MAX_CONNECTIONS;
+	}
+
+	/**
+	 * Listens at `path`, for its owner, and for `group` where one is given. Whoever calls this holds the instance lock, so a socket that stands
+	 * there is a dead one.
+	 */
+	static async listen(path: string, group: string | null, answer: Answer): Promise<ControlServer> {
+		const gid = group === null ? null : await groupId(group);
+		rmSync(path, {force: true});
+		const control = new ControlServer(answer);
+		await control.#bind(path);
+		restrict(path, gid);
+		return control;
+	}
+
+	/** Lets another group in. Throws where there is none of that name, and changes nothing. */
+	static async regroup(path: string, group: string | null): Promise<void> {
+		restrict(path, group === null ? null : await groupId(group));
+	}
+
+	/** Hangs up on everybody and removes the socket. */
+	async close(): Promise<void> {
+		const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
+		for (const socket of this.#connections) socket.end();
+		const timer = setTimeout(() => {
+			for (const socket of this.#connections) socket.destroy();
+		}, 200);
+		await closed;
+		clearTimeout(timer);
+	}
+
+	#bind(path: string): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.#server.once('error', reject);
+			// The socket is made within this call; nobody else may connect between that and chmod.
+			const umask = process.umask(0o177);
+			try {
+				this.#server.listen(path, resolve);
+			} finally {
+				process.umask(umask);
+			}
+		});
+	}
+
+	async #serve(socket: Socket, answer: Answer): Promise<void> {
+		this.#connections.add(socket);
+		socket.on('error', () => {});
+		socket.once('close', () => this.#connections.delete(socket));
+		const response = await readLine(socket)
+			.then(line => answer(controlRequestSchema.parse(parseBounded(line))))
+			.catch(
+				(error: unknown): ControlResponse => ({
+					result: 'refused',
+					detail: `the request was not understood: ${messageOf(error)}`,
+				}),
+			);
+		socket.end(`${JSON.stringify(response)}\n`);
+	}
+}
+
+/** The first line that comes, within {@link REQUEST_TIMEOUT} and {@link MAX_LINE}. */
+function readLine(socket: Socket): Promise<string> {
+	return new Promise((resolve, reject) => {
+		let text = '';
+		const timer = setTimeout(() => reject(new Error('nothing was asked')), REQUEST_TIMEOUT);
+		socket.setEncoding('utf8');
+		socket.on('data', (chunk: string) => {
+			text += chunk;
+			const end = text.indexOf('\n');
+			if (end === -1 && text.length <= MAX_LINE) return;
+			clearTimeout(timer);
+			socket.removeAllListeners('data');
+			socket.resume();
+			if (end === -1) reject(new Error('the request is too long'));
+			else resolve(text.slice(0, end));
+		});
+		socket.once('close', () => {
+			clearTimeout(timer);
+			reject(new Error('the client hung up'));
+		});
+	});
+}
+
+function restrict(path: string, gid: number | null): void {
+	if (gid !== null) chownSync(path, process.getuid?.() ?? 0, gid);
+	chmodSync(path, gid === null ? 0o600 : 0o660);
+}
+
+/** The number of a group, from wherever this host keeps its groups. */
+async function groupId(name: string): Promise<number> {
+	const {stdout = '', exitCode} = await execa('getent', ['group', '--', name], {reject: false, timeout: 5000});
+	const gid = Number(stdout.split(':')[2]);
+	if (exitCode !== 0 || !Number.isInteger(gid))
+		throw new Error(`controlGroup: there is no group ${name} on this host; make it: groupadd ${name}`);
+	return gid;
+}

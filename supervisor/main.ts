@@ -1,0 +1,124 @@
+import {readFileSync} from 'node:fs';
+import {Command, CommanderError, InvalidArgumentError, Option} from 'commander';
+import {messageOf} from '../worker/text.ts';
+import {approve} from './commands/approve.ts';
+import {check} from './commands/check.ts';
+import {kick, reload} from './commands/control.ts';
+import {health} from './commands/health.ts';
+import {run} from './commands/run.ts';
+import {status} from './commands/status.ts';
+import {ConfigError} from './config/config.ts';
+import {toMilliseconds} from './config/units.ts';
+import {EXIT} from './exit-codes.ts';
+import {LOG_LEVELS} from './log.ts';
+import {InstancePathError} from './paths.ts';
+
+/** The options of every command. */
+export interface CommonOptions {
+	readonly config?: string;
+	readonly statusFile?: string;
+}
+
+/** This package's version. */
+export const VERSION: string = JSON.parse(readFileSync(new URL(packageFile(), import.meta.url), 'utf8')).version;
+
+/** Runs the command line and sets the process's exit code. Never rejects. */
+export async function main(argv: readonly string[]): Promise<void> {
+	// A reader that goes away (`pairkeeper status | head`) is no error of ours.
+	process.stdout.on('error', () => {});
+	process.stderr.on('error', () => {});
+	try {
+		await program().parseAsync([...argv]);
+	} catch (error) {
+		process.exitCode = exitCodeFor(error);
+	}
+}
+
+function program(): Command {
+	const root = new Command('pairkeeper')
+		.description('Keeps one pairing watcher alive per OpenClaw sandbox and approves what the policy allows.')
+		.version(VERSION)
+		.exitOverride()
+		.showHelpAfterError('(pairkeeper --help shows how it is used)')
+		.addHelpText('after', EXAMPLES);
+	withCommonOptions(root);
+
+	command(root, 'run', 'supervise in the foreground, until the deadline or a signal')
+		.addOption(new Option('--log-level <level>', 'what is logged at least').choices(LOG_LEVELS).default('info'))
+		.addHelpText('after', RUN_HELP)
+		.action(act(run));
+	command(root, 'status', 'show how the sandboxes are')
+		.option('--json', 'print the status file as it is')
+		.option('--watch', 'show it again and again, until interrupted')
+		.action(act(status));
+	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
+		.option('--max-age <duration>', 'a status older than this is critical', durationOption, 15_000)
+		.action(act(health));
+	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
+		.argument('<sandbox>', 'its name in the configuration')
+		.option('--timeout <duration>', 'be done within this', durationOption, 12_000)
+		.option('--strict', 'exit 1 if the pass failed')
+		.action((sandbox: string, _: unknown, self: Command) => approve(sandbox, self.optsWithGlobals()).then(setExitCode));
+	command(root, 'check', 'check the configuration and whether each sandbox answers, with remedies')
+		.option('--offline', 'only the configuration')
+		.action(act(check));
+	command(root, 'kick', 'ask running workers to poll now, and fast for a while')
+		.argument('[sandboxes...]', 'their names; all of them without any')
+		.action((sandboxes: string[], _: unknown, self: Command) =>
+			kick(sandboxes, self.optsWithGlobals()).then(setExitCode),
+		);
+	command(root, 'reload', 'make the supervisor read its configuration again, and say what came of it').action(
+		act(reload),
+	);
+	return root;
+}
+
+function command(root: Command, name: string, description: string): Command {
+	return withCommonOptions(root.command(name).description(description));
+}
+
+function withCommonOptions(command: Command): Command {
+	return command
+		.option('--config <file>', 'the configuration (else $PAIRKEEPER_CONFIG, else the default places)')
+		.option('--status-file <file>', "the status file (else the configuration's, else the default place)");
+}
+
+function act<Options>(action: (options: Options) => Promise<number>) {
+	return (_: unknown, self: Command): Promise<void> => action(self.optsWithGlobals() as Options).then(setExitCode);
+}
+
+function setExitCode(code: number): void {
+	process.exitCode = code;
+}
+
+function durationOption(text: string): number {
+	const ms = toMilliseconds(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
+	if (ms === null || ms < 1 || ms > 3_600_000)
+		throw new InvalidArgumentError('Write seconds (12) or a duration such as 500ms, 12s or 2m, up to 1h.');
+	return ms;
+}
+
+function exitCodeFor(error: unknown): number {
+	if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+	process.stderr.write(`${messageOf(error)}\n`);
+	return error instanceof ConfigError || error instanceof InstancePathError ? EXIT.usage : EXIT.failed;
+}
+
+/** package.json stands above `supervisor/`, and above `dist/supervisor/` where that is what runs. */
+function packageFile(): string {
+	return import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
+}
+
+const EXAMPLES = `
+First steps:
+  1. Write /etc/pairkeeper/config.yaml:
+       sandboxes:
+         - name: alpha
+           exec: [openshell, sandbox, exec, --name, alpha, --]
+  2. pairkeeper check        is it right, and does the sandbox answer?
+  3. pairkeeper run          watch it, until the deadline (8h) or Ctrl-C
+  4. pairkeeper status       in another terminal`;
+
+const RUN_HELP = `
+Signals: SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP reloads the configuration and opens the log anew.
+Exit codes: 0 deadline or signal, 2 usage or configuration, 3 another instance holds this status file, 1 anything else.`;

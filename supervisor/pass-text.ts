@@ -1,0 +1,12 @@
+import type {PassSummary} from '../worker/protocol.ts';
+
+/** What a pass came to, in a line for a person. */
+export function describePass({error, approved, refused, retries, pending}: PassSummary): string {
+	const parts = [
+		`${approved} approved`,
+		...(refused > 0 ? [`${refused} refused`] : []),
+		...(retries > 0 ? [`${retries} not settled, to be tried again`] : []),
+		...(error === null && pending === 0 ? ['nothing pending'] : []),
+	];
+	return error === null ? parts.join(', ') : `${error} (${parts.join(', ')})`;
+}

@@ -1,0 +1,95 @@
+import * as z from 'zod';
+
+const time = z.string().nullable();
+
+export const sandboxStatusSchema = z.object({
+	state: z.enum(['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle']),
+	healthy: z.boolean(),
+	pid: z.number().nullable(),
+	mode: z.enum(['fast', 'slow']),
+	/** Seconds between polls now. */
+	interval: z.number(),
+	transport: z.enum(['cli', 'gateway']),
+	transportReason: z.string().nullable(),
+	restarts: z.number(),
+	crashLooping: z.boolean(),
+	lastExit: z
+		.object({
+			reason: z.enum(['crash', 'hang', 'stalled', 'memory', 'exit']),
+			code: z.number().nullable(),
+			signal: z.string().nullable(),
+			at: z.string(),
+		})
+		.nullable(),
+	startedAt: time,
+	lastHeartbeatAt: time,
+	lastListAt: time,
+	nextPollAt: time,
+	/** Failed passes in a row. */
+	failures: z.number(),
+	lastError: z.string().nullable(),
+	warnings: z.array(z.string()),
+	pending: z.number(),
+	approved: z.number(),
+	refused: z.number(),
+	lastApproval: z
+		.object({
+			requestId: z.string(),
+			clientId: z.string().nullable(),
+			scopes: z.array(z.string()),
+			at: z.string(),
+			latencyMs: z.number().nullable(),
+		})
+		.nullable(),
+	lastRefusal: z
+		.object({
+			requestId: z.string(),
+			clientId: z.string().nullable(),
+			clientMode: z.string().nullable(),
+			scopes: z.array(z.string()),
+			reason: z.string(),
+			at: z.string(),
+		})
+		.nullable(),
+});
+export type SandboxStatus = Readonly<z.infer<typeof sandboxStatusSchema>>;
+
+/** The status file, schema 1. Times are ISO 8601 UTC; what has not happened is `null`. It never holds a secret. */
+export const statusSchema = z.object({
+	schema: z.literal(1),
+	supervisor: z.object({
+		pid: z.number(),
+		version: z.string(),
+		host: z.string(),
+		state: z.enum(['starting', 'running', 'stopping', 'stopped', 'deadline']),
+		startedAt: z.string(),
+		updatedAt: z.string(),
+		deadlineAt: time,
+		config: z.object({path: z.string(), generation: z.number(), loadedAt: z.string(), error: z.string().nullable()}),
+		calls: z.object({running: z.number(), waiting: z.number(), limit: z.number()}),
+		warnings: z.array(z.string()),
+	}),
+	totals: z.object({
+		sandboxes: z.number(),
+		healthy: z.number(),
+		approved: z.number(),
+		refused: z.number(),
+		restarts: z.number(),
+	}),
+	sandboxes: z.record(z.string(), sandboxStatusSchema),
+});
+export type Status = Readonly<z.infer<typeof statusSchema>>;
+
+/** The totals over all configured sandboxes, idle ones included. */
+export function totalsOf(sandboxes: Readonly<Record<string, SandboxStatus>>): Status['totals'] {
+	const all = Object.values(sandboxes);
+	const sum = (pick: (sandbox: SandboxStatus) => number): number =>
+		all.reduce((total, sandbox) => total + pick(sandbox), 0);
+	return {
+		sandboxes: all.length,
+		healthy: sum(({healthy}) => (healthy ? 1 : 0)),
+		approved: sum(({approved}) => approved),
+		refused: sum(({refused}) => refused),
+		restarts: sum(({restarts}) => restarts),
+	};
+}

@@ -1,0 +1,411 @@
+import {randomUUID} from 'node:crypto';
+import {once} from 'node:events';
+import os from 'node:os';
+import {type Clock, isoTime} from '../worker/clock.ts';
+import {messageOf} from '../worker/text.ts';
+import {AtomicFile} from './atomic-file.ts';
+import {callLimit} from './call-limit.ts';
+import {CallTurns} from './call-turns.ts';
+import type {Config} from './config/config.ts';
+import type {ControlRequest, ControlResponse} from './control-protocol.ts';
+import {ControlServer} from './control-server.ts';
+import {FileLock} from './lock.ts';
+import type {LogFile} from './log.ts';
+import {findOpenclaw} from './openclaw-path.ts';
+import {describePass} from './pass-text.ts';
+import type {InstancePaths} from './paths.ts';
+import {planFor} from './plans.ts';
+import {Sandbox} from './sandbox.ts';
+import {bootId, endLeftovers, forgetState, readState, type SupervisorState, startTimeOf} from './state-file.ts';
+import {type Status, totalsOf} from './status.ts';
+
+/** How often workers are looked at and the deadline is checked, in milliseconds. */
+const TICK = 500;
+
+/** A tick this late means that we were held up ourselves, in milliseconds. */
+const LATE_TICK = 2000;
+
+/** The status is written at most this often, and at least this often, in milliseconds. */
+const MIN_WRITE_GAP = 250;
+const MAX_WRITE_GAP = 5000;
+
+/** How long a one-shot pass that was begun without us is waited for, in milliseconds. */
+const APPROVE_PATIENCE = 30_000;
+
+/** Between two forks at start-up, in milliseconds: as many workers as there are cores come up at a time. */
+const FORK_GAP = 150;
+
+export interface SupervisorDeps {
+	readonly paths: InstancePaths;
+	readonly logFile: LogFile;
+	readonly clock: Clock;
+	readonly version: string;
+	/** Reads the configuration again; throws a `ConfigError`. */
+	readonly loadConfig: () => Config;
+	/** What is wrong with the log, or `null`. */
+	readonly logWarning: () => string | null;
+}
+
+/** Why a supervisor ended. */
+export type End = 'stopped' | 'deadline';
+
+/** The host's process: one worker per sandbox, until the deadline or a stop. */
+export class Supervisor {
+	readonly #deps: SupervisorDeps;
+	readonly #run = randomUUID();
+	readonly #turns: CallTurns;
+	readonly #sandboxes = new Map<string, Sandbox>();
+	readonly #stopping = new AbortController();
+	readonly #statusFile: AtomicFile;
+	readonly #stateFile: AtomicFile;
+	readonly #fileErrors = new Map<string, string>();
+	readonly #startedWall: number;
+	#config: Config;
+	#openclaw: string;
+	#control: ControlServer | null = null;
+	#state: Status['supervisor']['state'] = 'starting';
+	#configState: Status['supervisor']['config'];
+	/** The shift began, monotonic milliseconds; a resumed one before this process did. */
+	#shiftStart: number;
+	#deadlineWall: string | null = null;
+	#lastTick: number;
+	#lastWrite = Number.NEGATIVE_INFINITY;
+	#writeTimer: NodeJS.Timeout | null = null;
+	#reload: Promise<ControlResponse> = Promise.resolve({result: 'done', detail: ''});
+
+	constructor(config: Config, deps: SupervisorDeps) {
+		const {clock, paths} = deps;
+		this.#config = config;
+		this.#deps = deps;
+		this.#openclaw = this.#findOpenclaw(config);
+		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now());
+		this.#startedWall = clock.wall();
+		this.#shiftStart = clock.now();
+		this.#lastTick = clock.now();
+		this.#configState = {path: config.path, generation: 1, loadedAt: isoTime(clock.wall()), error: null};
+		this.#statusFile = new AtomicFile(paths.statusFile, 0o644, error => this.#onFileError(paths.statusFile, error));
+		this.#stateFile = new AtomicFile(paths.stateFile, 0o600, error => this.#onFileError(paths.stateFile, error));
+	}
+
+	/** Supervises until {@link stop} or the deadline. The caller holds the instance lock. */
+	async run(): Promise<End> {
+		const {paths} = this.#deps;
+		const predecessor = readState(paths.stateFile);
+		await this.#cleanUpAfter(predecessor);
+		const memories = this.#resume(predecessor);
+		this.#deadlineWall ??= this.#composeDeadlineWall();
+		for (const sandbox of this.#config.sandboxes) {
+			this.#add(sandbox.name, planFor(this.#config, sandbox, this.#openclaw), memories[sandbox.name] ?? null);
+		}
+		await this.#writeNow();
+		this.#control = await ControlServer.listen(paths.controlSocket, this.#config.controlGroup, request =>
+			this.#answer(request),
+		);
+		const tick = setInterval(() => this.#tick(), Math.min(TICK, this.#config.heartbeatTimeout / 4));
+		try {
+			await this.#awaitOneShot();
+			await this.#startAll();
+			if (!this.#stopping.signal.aborted) this.#enter('running');
+			if (!this.#stopping.signal.aborted) await once(this.#stopping.signal, 'abort');
+			return await this.#end(this.#stopping.signal.reason as End);
+		} finally {
+			clearInterval(tick);
+		}
+	}
+
+	/** Ends in good order; asked a second time, at once. */
+	stop(): void {
+		if (this.#stopping.signal.aborted) for (const sandbox of this.#sandboxes.values()) void sandbox.stop(0);
+		this.#stopping.abort('stopped' satisfies End);
+	}
+
+	/** Reads the configuration again and applies it; one that cannot be used changes nothing. One reload at a time. */
+	reload(): Promise<ControlResponse> {
+		this.#reload = this.#reload.then(() => this.#reloadNow());
+		return this.#reload;
+	}
+
+	/** The status as it is now. */
+	status(): Status {
+		const {clock, version} = this.#deps;
+		const sandboxes = Object.fromEntries([...this.#sandboxes].map(([name, sandbox]) => [name, sandbox.status()]));
+		return {
+			schema: 1,
+			supervisor: {
+				pid: process.pid,
+				version,
+				host: os.hostname(),
+				state: this.#state,
+				startedAt: isoTime(this.#startedWall),
+				updatedAt: isoTime(clock.wall()),
+				deadlineAt: this.#deadlineWall,
+				config: this.#configState,
+				calls: this.#turns.counts,
+				warnings: [
+					...this.#config.warnings,
+					...this.#fileErrors.values(),
+					...[this.#deps.logWarning()].filter(warning => warning !== null),
+					...this.#openclawWarning(),
+				],
+			},
+			totals: totalsOf(sandboxes),
+			sandboxes,
+		};
+	}
+
+	get #deadlineAt(): number | null {
+		return this.#config.deadline === null ? null : this.#shiftStart + this.#config.deadline;
+	}
+
+	/** Nothing that a killed supervisor left may approve beside us. */
+	async #cleanUpAfter(predecessor: SupervisorState | null): Promise<void> {
+		if (!predecessor) return;
+		const ended = await endLeftovers(predecessor);
+		this.#deps.logFile.log('warn', 'the last supervisor was killed; what it left has been ended', {processes: ended});
+	}
+
+	/** A shift that was cut short in this boot, before its deadline, goes on. */
+	#resume(predecessor: SupervisorState | null): SupervisorState['sandboxes'] {
+		const {clock, logFile} = this.#deps;
+		if (!predecessor) return {};
+		const {startedAt, deadlineAt, deadline, deadlineWall} = predecessor.shift;
+		if (deadlineAt !== null && deadlineAt <= clock.now()) return {};
+		this.#shiftStart = startedAt;
+		if (this.#config.deadline === deadline) this.#deadlineWall = deadlineWall;
+		logFile.log('info', 'its shift goes on', {deadlineAt: deadlineWall});
+		return predecessor.sandboxes;
+	}
+
+	#composeDeadlineWall(): string | null {
+		const {clock} = this.#deps;
+		if (this.#deadlineAt === null) return null;
+		const wall = clock.wall() + this.#deadlineAt - clock.now();
+		return wall < 8.64e15 ? isoTime(wall) : null;
+	}
+
+	/** Somebody may have begun to approve while nobody listened; two approvers on one gateway race. */
+	async #awaitOneShot(): Promise<void> {
+		const {paths, logFile, clock} = this.#deps;
+		const until = clock.now() + APPROVE_PATIENCE;
+		while (!this.#stopping.signal.aborted && clock.now() < until) {
+			const lock = await FileLock.acquire(paths.approveLockFile, 500);
+			if (!lock) continue;
+			lock.release();
+			return;
+		}
+		logFile.log('warn', 'an approve pass that began before this start is still under way; starting beside it');
+	}
+
+	/** One fork after the other, so that a host of many sandboxes does not come up in one burst. */
+	async #startAll(): Promise<void> {
+		const {clock} = this.#deps;
+		const gap = FORK_GAP / os.availableParallelism();
+		for (const sandbox of this.#sandboxes.values()) {
+			if (this.#stopping.signal.aborted) return;
+			sandbox.start(this.#sandboxes.size > 1 ? Math.random() * this.#config.fastInterval : 0);
+			if (sandbox.isEnabled) await clock.sleep(gap, this.#stopping.signal);
+		}
+	}
+
+	#add(
+		name: string,
+		plan: Parameters<Sandbox['reconfigure']>[0],
+		memory: ConstructorParameters<typeof Sandbox>[2],
+	): Sandbox {
+		const {clock, logFile} = this.#deps;
+		const deps = {run: this.#run, turns: this.#turns, log: logFile.log, clock, onChange: () => this.#onChange()};
+		const sandbox = new Sandbox(name, plan, memory, deps);
+		this.#sandboxes.set(name, sandbox);
+		return sandbox;
+	}
+
+	#tick(): void {
+		const now = this.#deps.clock.now();
+		if (now - this.#lastTick > LATE_TICK) for (const sandbox of this.#sandboxes.values()) sandbox.forgive();
+		this.#lastTick = now;
+		if (this.#deadlineAt !== null && this.#deadlineAt <= now) this.#stopping.abort('deadline' satisfies End);
+		for (const sandbox of this.#sandboxes.values()) sandbox.inspect();
+		if (now - this.#lastWrite < MAX_WRITE_GAP - TICK) return;
+		this.#lookForOpenclaw();
+		this.#onChange();
+	}
+
+	/** An `openclaw` that was moved, or that was installed after we started, is found without a reload. */
+	#lookForOpenclaw(): void {
+		if (findOpenclaw(this.#openclaw) !== null && this.#openclaw !== this.#config.openclaw) return;
+		const found = this.#findOpenclaw(this.#config);
+		if (found === this.#openclaw) return;
+		this.#openclaw = found;
+		this.#deps.logFile.log('info', 'openclaw is found elsewhere', {openclaw: found});
+		for (const sandbox of this.#config.sandboxes) {
+			const plan = planFor(this.#config, sandbox, found);
+			if (sandbox.target.exec.length === 0)
+				void this.#sandboxes.get(sandbox.name)?.reconfigure(plan, this.#config.stopTimeout);
+		}
+	}
+
+	async #end(end: End): Promise<End> {
+		const {logFile, paths} = this.#deps;
+		logFile.log('info', end === 'deadline' ? 'the deadline is reached' : 'stopping');
+		this.#enter('stopping');
+		await Promise.all([...this.#sandboxes.values()].map(sandbox => sandbox.stop(this.#config.stopTimeout)));
+		await this.#control?.close();
+		this.#enter(end);
+		await this.#writeNow();
+		forgetState(paths.stateFile);
+		return end;
+	}
+
+	#enter(state: Status['supervisor']['state']): void {
+		this.#state = state;
+		this.#onChange();
+	}
+
+	async #answer(request: ControlRequest): Promise<ControlResponse> {
+		if (request.op === 'reload') return this.reload();
+		const names = request.op === 'approve' ? [request.sandbox] : request.sandboxes;
+		const unknown = names.filter(name => !this.#sandboxes.has(name));
+		if (unknown.length > 0)
+			return {
+				result: 'refused',
+				detail: `no sandbox is called ${unknown.join(', ')}; there are: ${[...this.#sandboxes.keys()].join(', ')}`,
+			};
+		if (this.#state !== 'running')
+			return {result: 'failed', detail: `the supervisor is ${this.#state}; ask again in a moment`};
+		const sandboxes = [...this.#sandboxes.values()].filter(({name}) => names.length === 0 || names.includes(name));
+		if (request.op === 'kick') {
+			for (const sandbox of sandboxes) sandbox.kick();
+			return {result: 'done', detail: `${sandboxes.length} asked to poll now`};
+		}
+		const outcome = await sandboxes[0]?.pass(request.timeout);
+		if (!outcome) return {result: 'failed', detail: 'the sandbox is gone'};
+		return {result: outcome.error === null ? 'done' : 'failed', detail: describePass(outcome)};
+	}
+
+	async #reloadNow(): Promise<ControlResponse> {
+		const {clock, logFile} = this.#deps;
+		try {
+			const config = this.#deps.loadConfig();
+			if (config.statusFile !== this.#config.statusFile) {
+				throw new Error(
+					`statusFile cannot be moved to ${config.statusFile} while running; stop and start pairkeeper for that`,
+				);
+			}
+			if (config.controlGroup !== this.#config.controlGroup)
+				await ControlServer.regroup(this.#deps.paths.controlSocket, config.controlGroup);
+			if (this.#stopping.signal.aborted) throw new Error('the supervisor is stopping');
+			const changes = await this.#apply(config);
+			this.#configState = {
+				path: config.path,
+				generation: this.#configState.generation + 1,
+				loadedAt: isoTime(clock.wall()),
+				error: null,
+			};
+			logFile.log('info', 'configuration reloaded', changes);
+			this.#onChange();
+			const {added, removed, changed, unchanged} = changes;
+			return {
+				result: 'done',
+				detail: `configuration reloaded: ${added} added, ${removed} removed, ${changed} changed, ${unchanged} unchanged`,
+			};
+		} catch (error) {
+			// Written to the old log: the new one may be what is wrong.
+			const reason = messageOf(error);
+			logFile.reopen();
+			logFile.log('error', 'the configuration is refused; the old one stays in force', {error: reason});
+			this.#configState = {...this.#configState, error: reason};
+			this.#onChange();
+			return {result: 'refused', detail: reason};
+		}
+	}
+
+	async #apply(config: Config): Promise<{added: number; removed: number; changed: number; unchanged: number}> {
+		const {logFile} = this.#deps;
+		const stopTimeout = this.#config.stopTimeout;
+		logFile.reopen({file: config.logFile, format: config.logFormat});
+		this.#config = config;
+		this.#openclaw = this.#findOpenclaw(config);
+		this.#turns.limit = callLimit(config.maxConcurrentCalls);
+		this.#deadlineWall = this.#composeDeadlineWall();
+		const wanted = new Map(config.sandboxes.map(sandbox => [sandbox.name, planFor(config, sandbox, this.#openclaw)]));
+		const counts = {added: 0, removed: 0, changed: 0, unchanged: 0};
+		const work: Promise<void>[] = [];
+		for (const [name, sandbox] of this.#sandboxes) {
+			if (wanted.has(name)) continue;
+			counts.removed++;
+			work.push(sandbox.stop(stopTimeout).then(() => void this.#sandboxes.delete(name)));
+		}
+		for (const [name, plan] of wanted) {
+			const sandbox = this.#sandboxes.get(name);
+			if (sandbox) {
+				counts[sandbox.isUnchangedBy(plan) ? 'unchanged' : 'changed']++;
+				work.push(sandbox.reconfigure(plan, stopTimeout));
+			} else {
+				counts.added++;
+				this.#add(name, plan, null).start();
+			}
+		}
+		await Promise.all(work);
+		return counts;
+	}
+
+	/** Where there is none, the name itself: each call then says that it could not be started. */
+	#findOpenclaw(config: Config): string {
+		return findOpenclaw(config.openclaw) ?? config.openclaw;
+	}
+
+	#openclawWarning(): string[] {
+		const isNeeded = this.#config.sandboxes.some(({enabled, target}) => enabled && target.exec.length === 0);
+		if (!isNeeded || findOpenclaw(this.#openclaw) !== null) return [];
+		return [
+			`openclaw is not to be found as ${this.#openclaw}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
+		];
+	}
+
+	#onFileError(file: string, error: Error | null): void {
+		if (error === null) {
+			this.#fileErrors.delete(file);
+			return;
+		}
+		const warning = `${file} cannot be written: ${messageOf(error)}`;
+		if (this.#fileErrors.get(file) !== warning) this.#deps.logFile.log('error', warning);
+		this.#fileErrors.set(file, warning);
+	}
+
+	/** Writes the status at once, or as soon as it may be written again. */
+	#onChange(): void {
+		if (this.#writeTimer !== null) return;
+		const wait = Math.max(this.#lastWrite + MIN_WRITE_GAP - this.#deps.clock.now(), 0);
+		this.#writeTimer = setTimeout(() => void this.#writeNow(), wait);
+	}
+
+	async #writeNow(): Promise<void> {
+		if (this.#writeTimer !== null) clearTimeout(this.#writeTimer);
+		this.#writeTimer = null;
+		this.#lastWrite = this.#deps.clock.now();
+		await Promise.all([
+			this.#statusFile.write(() => `${JSON.stringify(this.status(), null, '\t')}\n`),
+			this.#stateFile.write(() => JSON.stringify(this.#composeState())),
+		]);
+	}
+
+	#composeState(): SupervisorState {
+		const pids = [...this.#sandboxes.values()].flatMap(({pid}) => pid ?? []);
+		return {
+			schema: 1,
+			bootId: bootId(),
+			run: this.#run,
+			shift: {
+				startedAt: this.#shiftStart,
+				deadlineAt: this.#deadlineAt,
+				deadline: this.#config.deadline,
+				deadlineWall: this.#deadlineWall,
+			},
+			workers: pids.flatMap(pid => {
+				const startTime = startTimeOf(pid);
+				return startTime === null ? [] : [{pid, startTime}];
+			}),
+			sandboxes: Object.fromEntries([...this.#sandboxes].map(([name, sandbox]) => [name, sandbox.memory])),
+		};
+	}
+}

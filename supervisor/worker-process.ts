@@ -1,0 +1,108 @@
+import {type ChildProcess, fork} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {fileURLToPath} from 'node:url';
+import {systemClock} from '../worker/clock.ts';
+import {endMarked, MARKER, signalGroup} from '../worker/host/processes.ts';
+import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../worker/protocol.ts';
+import {printable} from '../worker/text.ts';
+
+/** The module a worker runs: compiled beside us, or as source where we run as source. */
+const WORKER_MODULE = fileURLToPath(
+	new URL(import.meta.url.endsWith('.ts') ? '../worker/main.ts' : '../worker/main.js', import.meta.url),
+);
+
+/** Lines of a worker's own output that are passed on at a time; it has none unless it crashes. */
+const MAX_OUTPUT_LINES = 20;
+
+/** How long the last output of an ended worker is waited for, in milliseconds. */
+const LAST_WORDS = 250;
+
+export interface WorkerExit {
+	readonly code: number | null;
+	readonly signal: string | null;
+}
+
+export interface WorkerListener {
+	onMessage(message: ToSupervisor): void;
+	/** A line of what the worker printed: a crash, most likely. */
+	onOutput(line: string): void;
+	/** The process has ended, and nothing that it started on this host is left. */
+	onExit(exit: WorkerExit): void;
+}
+
+/** A forked worker, from its fork to the end of all that it started. */
+export class WorkerProcess {
+	/** What marks its processes: `<run>/<worker>`. */
+	readonly owner: string;
+	readonly #child: ChildProcess;
+	readonly #closed: Promise<void>;
+	#isOver = false;
+
+	/** Forks. Never throws: a fork that fails is an exit. */
+	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) {
+		this.owner = start.owner;
+		this.#child = fork(WORKER_MODULE, [], {
+			cwd: '/',
+			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
+			detached: true,
+			env: {...process.env, [MARKER]: start.owner},
+			execArgv: [...process.execArgv, ...debuggerOff()],
+			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+		});
+		this.#closed = new Promise(resolve => this.#child.once('close', () => resolve()));
+		const end = (exit: WorkerExit) => void this.#end(exit, listener);
+		this.#child.once('exit', (code, signal) => end({code, signal}));
+		this.#child.on('error', () => this.#child.pid === undefined && end({code: null, signal: null}));
+		this.#child.on('message', value => {
+			const message = toSupervisorSchema.safeParse(value);
+			if (message.success) listener.onMessage(message.data);
+			else listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
+		});
+		for (const stream of [this.#child.stdout, this.#child.stderr]) {
+			stream?.on('data', (chunk: Buffer) => {
+				const lines = chunk.toString('utf8').split('\n', MAX_OUTPUT_LINES);
+				for (const line of lines) if (line.trim() !== '') listener.onOutput(printable(line, 400));
+			});
+		}
+		this.send(start);
+	}
+
+	get pid(): number | null {
+		return this.#child.pid ?? null;
+	}
+
+	/** Sends a message; to a worker that is gone it is dropped. */
+	send(message: ToWorker): void {
+		if (this.#child.connected) this.#child.send(message, undefined, undefined, () => {});
+	}
+
+	/** SIGKILL, to the worker alone: `onExit` follows when its calls are ended too. */
+	kill(): void {
+		this.#child.kill('SIGKILL');
+	}
+
+	/** Resident memory in bytes, or `null` when it cannot be read (proc(5): VmRSS). */
+	get rss(): number | null {
+		try {
+			const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
+			return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+		} catch {
+			return null;
+		}
+	}
+
+	async #end(exit: WorkerExit, listener: WorkerListener): Promise<void> {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		if (this.pid !== null) signalGroup(this.pid, 'SIGKILL');
+		await endMarked(this.owner);
+		// Nobody holds its pipes any more, so its last words are on their way.
+		await Promise.race([this.#closed, systemClock.sleep(LAST_WORDS)]);
+		listener.onExit(exit);
+	}
+}
+
+/** Node's debugger would answer SIGUSR1, to whoever may send it. */
+function debuggerOff(): string[] {
+	return process.allowedNodeEnvironmentFlags.has('--disable-sigusr1') ? ['--disable-sigusr1'] : [];
+}

@@ -1,0 +1,97 @@
+import type {ChildProcess} from 'node:child_process';
+import {execa} from 'execa';
+import pTimeout, {TimeoutError} from 'p-timeout';
+import {ClientError} from '../client.ts';
+import {endMarked, signalGroup} from '../host/processes.ts';
+import type {Command} from './command.ts';
+
+/** Between SIGTERM and SIGKILL, in milliseconds; with the sweep that follows, a call is over within a second after its bound. */
+const GRACE = 500;
+
+/** How long a call's own children may keep its output open after it has ended, in milliseconds. */
+const LINGER = 500;
+
+/** The most that is read of one call's output, in bytes. */
+const MAX_STDOUT = 4 * 2 ** 20;
+const MAX_STDERR = 2 ** 18;
+
+/** How a call ended that was not cut short. `code` is `null` after a signal. */
+export interface CallResult {
+	readonly code: number | null;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/** Process groups of the calls under way. */
+const running = new Set<number>();
+
+/** SIGKILLs every call under way, at once. For a worker that must not outlive its supervisor. */
+export function killCalls(): void {
+	for (const leader of running) signalGroup(leader, 'SIGKILL');
+}
+
+/**
+ * Runs a command as a process group of its own, in `/`, and returns what it said. After `timeout` milliseconds, or when `signal` aborts, the
+ * whole group gets SIGTERM and at most {@link GRACE} later SIGKILL, as does whatever else carries `owner`. Throws a {@link ClientError}, or the
+ * signal's reason.
+ */
+export async function runCall(
+	{file, args, env}: Command,
+	{timeout, owner, signal}: {timeout: number; owner: string; signal: AbortSignal},
+): Promise<CallResult> {
+	signal.throwIfAborted();
+	const call = execa(file, args, {
+		cwd: '/',
+		env,
+		extendEnv: false,
+		detached: true,
+		cleanup: false,
+		reject: false,
+		stdin: 'ignore',
+		stripFinalNewline: false,
+		maxBuffer: {stdout: MAX_STDOUT, stderr: MAX_STDERR},
+	});
+	const subprocess = call.nodeChildProcess;
+	const leader = subprocess.pid;
+	if (leader !== undefined) running.add(leader);
+	// A child that keeps the pipes open after the command has ended would hold the answer back.
+	let linger: NodeJS.Timeout | undefined;
+	subprocess.once('exit', () => {
+		linger = setTimeout(() => leader !== undefined && signalGroup(leader, 'SIGKILL'), LINGER);
+	});
+	try {
+		const result = await pTimeout(Promise.resolve(call), {milliseconds: timeout, signal});
+		if (result.isMaxBuffer)
+			throw new ClientError('unreadable', `the output was larger than ${MAX_STDOUT / 2 ** 20} MiB and was cut off`);
+		if (result.exitCode === undefined && result.signal === undefined) {
+			throw new ClientError('unreachable', `${file} could not be started (${result.code ?? result.shortMessage})`);
+		}
+		return {code: result.exitCode ?? null, stdout: result.stdout, stderr: result.stderr};
+	} catch (error) {
+		if (error instanceof TimeoutError) {
+			throw new ClientError('timeout', `no answer within ${Number((timeout / 1000).toFixed(1))} s; the call was ended`);
+		}
+		throw error;
+	} finally {
+		if (leader !== undefined) {
+			await endCall(subprocess, leader, owner);
+			running.delete(leader);
+		}
+		clearTimeout(linger);
+	}
+}
+
+/** Nothing of a call is left when this resolves: not its group, not what has left the group. */
+async function endCall(subprocess: ChildProcess, leader: number, owner: string): Promise<void> {
+	const isOver = subprocess.exitCode !== null || subprocess.signalCode !== null;
+	if (!isOver) {
+		signalGroup(leader, 'SIGTERM');
+		const closed = new Promise<void>(resolve => subprocess.once('exit', () => resolve()));
+		await pTimeout(closed, {milliseconds: GRACE, fallback: () => {}});
+	}
+	signalGroup(leader, 'SIGKILL');
+	// A call that ended by itself needs no search of the whole process table.
+	if (!isOver) await endMarked(owner);
+	subprocess.stdout?.destroy();
+	subprocess.stderr?.destroy();
+}

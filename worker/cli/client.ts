@@ -1,0 +1,123 @@
+import pRetry from 'p-retry';
+import {ClientError, type OpenClawClient} from '../client.ts';
+import {assertTrusted} from '../host/trusted-path.ts';
+import {jsonObjectsIn} from '../json.ts';
+import {type ApprovalAnswer, isRequestId, type Listing, readApproval, readListing} from '../listing.ts';
+import type {SandboxTarget} from '../protocol.ts';
+import {messageOf, printable, redact} from '../text.ts';
+import type {TurnOutcome, Turns} from '../turns.ts';
+import {type CallResult, runCall} from './call.ts';
+import {type Call, commandFor, obeyedFiles} from './command.ts';
+
+/** Further tries of a list that failed for a reason that may be gone in a moment. A timeout is not one: the next poll is the retry. */
+const LIST_RETRIES = 2;
+const LIST_RETRY_DELAY = 200;
+
+/** Request ids that the CLI names when it fails because it has asked for more scopes itself. */
+const CAUSED_ID = /requestId: ([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/g;
+
+export interface CliOptions {
+	readonly target: SandboxTarget;
+	/** Milliseconds one call may take from now on; a one-shot pass shrinks it to what is left. */
+	readonly timeout: () => number;
+	/** Marks this worker's processes. */
+	readonly owner: string;
+	readonly turns: Turns;
+	/** Credentials that must not show in a message. */
+	readonly secrets: readonly string[];
+}
+
+/** OpenClaw through `openclaw devices …`, on the host or behind an `exec` prefix. */
+export function cliClient(options: CliOptions): OpenClawClient {
+	return {
+		list: signal =>
+			pRetry(async () => readList(await callInTurn(options, {kind: 'list'}, signal)), {
+				retries: LIST_RETRIES,
+				minTimeout: LIST_RETRY_DELAY,
+				signal,
+				shouldRetry: ({error}) =>
+					error instanceof ClientError && (error.failure === 'refused' || error.failure === 'unreadable'),
+			}),
+		approve: async (requestId, signal) => readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal)),
+		reject: async (requestId, signal) => {
+			await callInTurn(options, {kind: 'reject', requestId}, signal);
+		},
+	};
+}
+
+/** Runs one call when the host has a turn for it. Waiting for the turn does not count against the call's bound. */
+async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal): Promise<CallResult> {
+	if ('requestId' in call && !isRequestId(call.requestId))
+		throw new TypeError(`not a request id: ${printable(call.requestId)}`);
+	const turn = await options.turns.take(call.kind, signal);
+	let outcome: TurnOutcome = 'failed';
+	try {
+		const result = await callOnce(options, call, turn.id, signal);
+		outcome = 'answered';
+		return result;
+	} catch (error) {
+		if (error instanceof ClientError && error.failure === 'timeout') outcome = 'timeout';
+		throw error;
+	} finally {
+		turn.over(outcome);
+	}
+}
+
+async function callOnce(
+	{target, timeout, owner, secrets}: CliOptions,
+	call: Call,
+	id: number,
+	signal: AbortSignal,
+): Promise<CallResult> {
+	assertSafe(target);
+	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
+	const result = await runCall(commandFor(target, call, bounds), bounds);
+	if (result.code === 0) return result;
+	const reason = printable(redact(reasonOf(result), secrets));
+	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
+	throw new ClientError(
+		'refused',
+		`openclaw devices ${call.kind} exited with ${result.code ?? 'a signal'}: ${reason}`,
+		{caused},
+	);
+}
+
+function assertSafe(target: SandboxTarget): void {
+	try {
+		for (const file of obeyedFiles(target)) assertTrusted(file);
+	} catch (error) {
+		throw new ClientError('unsafe', `openclaw is not run here: ${printable(messageOf(error), 400)}`, {cause: error});
+	}
+}
+
+function readList({stdout}: CallResult): Listing {
+	for (const value of jsonObjectsIn(stdout)) {
+		const listing = readListing(value);
+		if (listing) return listing;
+	}
+	const seen = stdout.trim() === '' ? 'printed nothing' : 'printed no listing of devices';
+	throw new ClientError('unreadable', `openclaw devices list ${seen}`);
+}
+
+/** Exit 0 is the approval; what it says about the device is compared by the caller. */
+function readAnswer({stdout}: CallResult): ApprovalAnswer {
+	for (const value of jsonObjectsIn(stdout)) {
+		const answer = readApproval(value);
+		if (answer.deviceId !== null || answer.scopes !== null) return answer;
+	}
+	return {deviceId: null, scopes: null};
+}
+
+/** The most telling words of a failed call: the JSON error's message, else the first line that says something. */
+function reasonOf({stdout, stderr}: CallResult): string {
+	for (const {error} of jsonObjectsIn(stdout)) {
+		if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string')
+			return error.message;
+	}
+	const lines = `${stderr}\n${stdout}`.split('\n', 200).map(line => line.trim());
+	return (
+		lines.find(line => /requestId|error|fail|closed|refused|not found|no such/i.test(line)) ??
+		lines.find(line => line !== '') ??
+		'no message'
+	);
+}

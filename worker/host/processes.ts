@@ -1,0 +1,61 @@
+import {readdir, readFile} from 'node:fs/promises';
+
+/**
+ * The environment variable that every process started for a worker inherits, so that it is found again even where it has left
+ * the worker's process groups. Its value is `<run>/<worker>`, and for an `openclaw` call `<run>/<worker>/<call>`.
+ */
+export const MARKER = 'PAIRKEEPER_OWNER';
+
+/** How often the process table is searched before we give up on something that forks faster than we kill. */
+const MAX_SWEEPS = 20;
+
+/** Signals a whole process group; a group that is gone is no error. */
+export function signalGroup(leader: number, signal: NodeJS.Signals): void {
+	signalPid(-leader, signal);
+}
+
+/** Signals a process; one that is gone, or has become somebody else's, is no error. */
+export function signalPid(pid: number, signal: NodeJS.Signals): void {
+	try {
+		process.kill(pid, signal);
+	} catch (error) {
+		if (!isGone(error)) throw error;
+	}
+}
+
+/** Ends with SIGKILL all processes whose marker is `owner` or below it, this one excepted, and those they fork meanwhile. Returns how many were found. */
+export async function endMarked(owner: string): Promise<number> {
+	const ended = new Set<number>();
+	for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
+		const found = await findMarked(owner);
+		if (found.length === 0) break;
+		for (const pid of found) {
+			ended.add(pid);
+			signalPid(pid, 'SIGKILL');
+		}
+	}
+	return ended.size;
+}
+
+/** The processes whose marker is `owner` or below it, this one excepted. Those of other users are passed over. */
+export async function findMarked(owner: string): Promise<number[]> {
+	const found: number[] = [];
+	// One after the other: a read that the kernel holds up must not take every thread of the pool.
+	for (const name of await readdir('/proc')) {
+		const pid = Number(name);
+		if (!Number.isInteger(pid) || pid === process.pid) continue;
+		const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+		if (isMarked(environment, owner)) found.push(pid);
+	}
+	return found;
+}
+
+function isMarked(environment: string, owner: string): boolean {
+	const prefix = `${MARKER}=${owner}`;
+	return environment.split('\0').some(entry => entry === prefix || entry.startsWith(`${prefix}/`));
+}
+
+function isGone(error: unknown): boolean {
+	const code = (error as NodeJS.ErrnoException).code;
+	return code === 'ESRCH' || code === 'EPERM';
+}

@@ -1,0 +1,150 @@
+import {createHash} from 'node:crypto';
+import {isDeepStrictEqual} from 'node:util';
+import {isRecord} from './json.ts';
+import type {MalformedRequest, PairedDevice, PairingRequest} from './policy.ts';
+import {printable} from './text.ts';
+
+/** A request id that may be named to OpenClaw: never an option, never more than one word. */
+const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** How many pending and paired entries of one listing are looked at; a gateway keeps far fewer. */
+const MAX_PENDING = 256;
+const MAX_PAIRED = 4096;
+const MAX_LIST = 64;
+const MAX_STRING = 512;
+
+/** What a gateway says is pending and paired, read from untrusted data. */
+export interface Listing {
+	readonly pending: readonly (PairingRequest | MalformedRequest)[];
+	readonly paired: readonly PairedDevice[];
+	/** Pending entries beyond the bound, which were not looked at. */
+	readonly ignored: number;
+}
+
+/** What an approval answered: the device and scopes it names, `null` where it names none. */
+export interface ApprovalAnswer {
+	readonly deviceId: string | null;
+	readonly scopes: readonly string[] | null;
+}
+
+/** A listing from `openclaw devices list --json` or `device.pair.list`, or `null` where `value` has not the shape of one. */
+export function readListing(value: unknown): Listing | null {
+	if (!isRecord(value)) return null;
+	const {pending = [], paired = []} = value;
+	if (!Array.isArray(pending) || !Array.isArray(paired)) return null;
+	if (value.pending === undefined && value.paired === undefined) return null;
+	return {
+		pending: withoutAmbiguity(pending.slice(0, MAX_PENDING)),
+		paired: paired.slice(0, MAX_PAIRED).flatMap(readPaired),
+		ignored: Math.max(pending.length - MAX_PENDING, 0),
+	};
+}
+
+/** The device and scopes in an answer to approve; fields of the wrong type name nothing. */
+export function readApproval(value: unknown): ApprovalAnswer {
+	const device = isRecord(value) && isRecord(value.device) ? value.device : {};
+	const scopes = [device.scopes, device.approvedScopes].filter(isStringList).flat();
+	return {
+		deviceId: typeof device.deviceId === 'string' ? device.deviceId : null,
+		scopes: isStringList(device.scopes) || isStringList(device.approvedScopes) ? scopes : null,
+	};
+}
+
+/** Whether OpenClaw can be told this id. */
+export function isRequestId(value: unknown): value is string {
+	return typeof value === 'string' && REQUEST_ID.test(value);
+}
+
+/** One pending entry, whatever it is. Absent fields are allowed; present ones of the wrong type, `null` included, make it malformed. */
+export function readRequest(entry: unknown): PairingRequest | MalformedRequest {
+	const record = isRecord(entry) ? entry : {};
+	const request = {
+		deviceId: text(record.deviceId),
+		publicKey: text(record.publicKey),
+		clientId: text(record.clientId),
+		clientMode: text(record.clientMode),
+		role: text(record.role),
+		roles: list(record.roles),
+		scopes: list(record.scopes),
+	};
+	const {requestId} = record;
+	const isSound = Object.values(request).every(field => field !== undefined);
+	if (isRequestId(requestId) && isSound) {
+		const ts = typeof record.ts === 'number' && Number.isFinite(record.ts) ? record.ts : null;
+		return {
+			kind: 'request',
+			requestId,
+			ts,
+			...(request as {[K in keyof typeof request]: NonNullable<(typeof request)[K]> | null}),
+		};
+	}
+	return malformed(entry, {
+		requestId: isRequestId(requestId) ? requestId : null,
+		deviceId: request.deviceId ?? null,
+		clientId: request.clientId ?? null,
+		clientMode: request.clientMode ?? null,
+		scopes: request.scopes ?? null,
+	});
+}
+
+/** The same entry twice is one request; two different ones under one id cannot be told apart when approving, so neither is trusted. */
+function withoutAmbiguity(entries: readonly unknown[]): (PairingRequest | MalformedRequest)[] {
+	const byKey = new Map<string, {readonly entry: unknown; request: PairingRequest | MalformedRequest}>();
+	for (const entry of entries) {
+		const request = readRequest(entry);
+		const key = request.requestId ?? (request.kind === 'malformed' ? request.key : '');
+		const twin = byKey.get(key);
+		if (!twin) byKey.set(key, {entry, request});
+		else if (!isDeepStrictEqual(twin.entry, entry)) {
+			twin.request = malformed(twin.entry, {...twin.request, requestId: null, scopes: twin.request.scopes}, key);
+		}
+	}
+	return [...byKey.values()].map(({request}) => request);
+}
+
+type Known = Pick<MalformedRequest, 'requestId' | 'deviceId' | 'clientId' | 'clientMode' | 'scopes'>;
+
+function malformed(entry: unknown, known: Known, id?: string): MalformedRequest {
+	const {requestId, deviceId, clientId, clientMode, scopes} = known;
+	return {kind: 'malformed', key: requestId ?? keyOf(entry, id), requestId, deviceId, clientId, clientMode, scopes};
+}
+
+/** A name for an entry that has no usable id: what it calls itself, else a hash of its shape. */
+function keyOf(entry: unknown, id: unknown = isRecord(entry) ? entry.requestId : undefined): string {
+	if (typeof id === 'string' && id !== '') return `?${printable(id, 60)}#${hash(id)}`;
+	return `?#${hash(JSON.stringify(entry) ?? 'undefined')}`;
+}
+
+function hash(value: string): string {
+	return createHash('sha256').update(value).digest('hex').slice(0, 12);
+}
+
+function readPaired(entry: unknown): PairedDevice[] {
+	if (!isRecord(entry) || typeof entry.deviceId !== 'string') return [];
+	return [
+		{
+			deviceId: entry.deviceId,
+			publicKey: typeof entry.publicKey === 'string' ? entry.publicKey : null,
+			scopes: isStringList(entry.scopes) ? entry.scopes : [],
+		},
+	];
+}
+
+/** A short string, `null` when absent, `undefined` when it is neither. */
+function text(value: unknown): string | null | undefined {
+	if (value === undefined) return null;
+	return typeof value === 'string' && value.length <= MAX_STRING ? value : undefined;
+}
+
+function list(value: unknown): readonly string[] | null | undefined {
+	if (value === undefined) return null;
+	return isStringList(value) ? value : undefined;
+}
+
+function isStringList(value: unknown): value is readonly string[] {
+	return (
+		Array.isArray(value) &&
+		value.length <= MAX_LIST &&
+		value.every(item => typeof item === 'string' && item.length <= MAX_STRING)
+	);
+}

@@ -1,0 +1,189 @@
+import {ClientError, type OpenClawClient} from './client.ts';
+import type {Clock} from './clock.ts';
+import type {Ledger, Plan, Step} from './ledger.ts';
+import type {ApprovalAnswer, Listing} from './listing.ts';
+import type {MalformedRequest, PairingRequest, RefusalReason} from './policy.ts';
+import {messageOf} from './text.ts';
+
+/** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
+const MAX_ROUNDS = 3;
+
+/** What happened to a request; told as it happens, so that nothing is lost with the worker. */
+export type PassEvent =
+	| {readonly kind: 'listed'; readonly pending: number; readonly ignored: number}
+	| {readonly kind: 'attempt'; readonly requestId: string}
+	| {readonly kind: 'approved'; readonly request: PairingRequest}
+	| {readonly kind: 'refused'; readonly request: PairingRequest | MalformedRequest; readonly reason: RefusalReason}
+	| {readonly kind: 'rejected'; readonly requestId: string}
+	| {readonly kind: 'superseded'; readonly requestId: string}
+	| {readonly kind: 'retry'; readonly requestId: string; readonly error: ClientError}
+	| {readonly kind: 'alarm'; readonly reason: string};
+
+/** The result of one pass: one to three rounds of list, decide, approve. */
+export interface PassOutcome {
+	/** Why the pass failed, or `null`: a list that failed; a failed approval is no failed pass, its request is due again. */
+	readonly error: ClientError | null;
+	readonly approved: number;
+	readonly refused: number;
+	/** Approvals and rejections that failed and were not settled by a later round. */
+	readonly retries: number;
+	/** Allowed request ids met, approved ones included. */
+	readonly allowed: readonly string[];
+	/** Requests that a later pass has to settle. */
+	readonly undecided: number;
+	/** The gateway knows at least one device. */
+	readonly paired: boolean;
+}
+
+export interface PassDeps {
+	readonly client: OpenClawClient;
+	readonly ledger: Ledger;
+	readonly clock: Clock;
+	/** Approvals tried in this pass at most, rejections as many again. */
+	readonly maxApprovals: number;
+	readonly report: (event: PassEvent) => void;
+	/** Ends the pass early with the signal's reason. */
+	readonly signal: AbortSignal;
+}
+
+/** One pass. Never rejects but with the reason of an aborted `signal`. */
+export async function runPass(deps: PassDeps): Promise<PassOutcome> {
+	const {client, ledger, clock, report, signal} = deps;
+	const tally = new Tally(deps);
+	try {
+		for (let round = 1; round <= MAX_ROUNDS; round++) {
+			const listing = await client.list(signal);
+			report({kind: 'listed', pending: listing.pending.length, ignored: listing.ignored});
+			const plan = ledger.plan(listing, clock.now());
+			tally.take(listing, plan);
+			const isSettled = await tally.carryOut(plan.steps, listing);
+			if (isSettled) break;
+		}
+	} catch (error) {
+		signal.throwIfAborted();
+		return tally.outcome(toClientError(error));
+	}
+	return tally.outcome(null);
+}
+
+/** Carries out the steps of a pass and keeps its count. */
+class Tally {
+	readonly #deps: PassDeps;
+	readonly #allowed = new Set<string>();
+	#approvals = 0;
+	#rejections = 0;
+	#approved = 0;
+	#refused = 0;
+	#retries = 0;
+	#undecided = 0;
+	#paired = false;
+
+	constructor(deps: PassDeps) {
+		this.#deps = deps;
+	}
+
+	/** What a listing says, before anything is done about it; approvals that were in doubt are settled by it. */
+	take(listing: Listing, {allowed, undecided, vanished}: Plan): void {
+		for (const {request, granted} of vanished) {
+			this.#retries = Math.max(this.#retries - 1, 0);
+			if (granted) this.#onApproved(request);
+			else this.#deps.report({kind: 'superseded', requestId: request.requestId});
+		}
+		this.#paired = listing.paired.length > 0;
+		this.#undecided = undecided;
+		for (const id of allowed) this.#allowed.add(id);
+	}
+
+	/** Whether all that was due is done; `false` asks for another round. */
+	async carryOut(steps: readonly Step[], listing: Listing): Promise<boolean> {
+		const {ledger, maxApprovals, report} = this.#deps;
+		for (const step of steps) {
+			if (step.kind === 'refuse') {
+				this.#refused++;
+				report({kind: 'refused', request: step.request, reason: step.reason});
+			} else if (step.kind === 'reject') {
+				if (this.#rejections++ < maxApprovals) await this.#reject(step.requestId);
+			} else if (ledger.alarm === null && this.#approvals < maxApprovals) {
+				this.#approvals++;
+				if (!(await this.#approve(step.request, listing))) return false;
+			}
+		}
+		return true;
+	}
+
+	outcome(error: ClientError | null): PassOutcome {
+		return {
+			error,
+			approved: this.#approved,
+			refused: this.#refused,
+			retries: this.#retries,
+			allowed: [...this.#allowed],
+			undecided: this.#undecided,
+			paired: this.#paired,
+		};
+	}
+
+	async #approve(request: PairingRequest, listing: Listing): Promise<boolean> {
+		const {client, ledger, clock, report, signal} = this.#deps;
+		const {requestId} = request;
+		ledger.attempt(request, listing.paired);
+		report({kind: 'attempt', requestId});
+		try {
+			const answer = await client.approve(requestId, signal);
+			this.#onApproved(request);
+			const alarm = alarmIn(answer, request, listing);
+			if (alarm !== null) {
+				ledger.raiseAlarm(alarm);
+				report({kind: 'alarm', reason: alarm});
+			}
+			return true;
+		} catch (error) {
+			signal.throwIfAborted();
+			this.#onFailed(requestId, toClientError(error), clock.now());
+			return false;
+		}
+	}
+
+	async #reject(requestId: string): Promise<void> {
+		const {client, ledger, clock, report, signal} = this.#deps;
+		try {
+			await client.reject(requestId, signal);
+			this.#undecided--;
+			ledger.rejected(requestId);
+			report({kind: 'rejected', requestId});
+		} catch (error) {
+			signal.throwIfAborted();
+			this.#onFailed(requestId, toClientError(error), clock.now());
+		}
+	}
+
+	#onApproved(request: PairingRequest): void {
+		this.#approved++;
+		this.#undecided--;
+		this.#deps.ledger.approved(request.requestId);
+		this.#deps.report({kind: 'approved', request});
+	}
+
+	#onFailed(requestId: string, error: ClientError, now: number): void {
+		this.#retries++;
+		this.#deps.ledger.failed(requestId, now, error.caused);
+		this.#deps.report({kind: 'retry', requestId, error});
+	}
+}
+
+/** Why an answer to approve cannot be trusted, or `null`. The device keeps what it had, so that is no widening. */
+function alarmIn(answer: ApprovalAnswer, request: PairingRequest, {paired}: Listing): string | null {
+	const {requestId, deviceId} = request;
+	if (answer.deviceId !== null && deviceId !== null && answer.deviceId !== deviceId) {
+		return `approving ${requestId} was answered for another device than the one decided on`;
+	}
+	const had = paired.find(device => device.deviceId === deviceId)?.scopes ?? [];
+	const extra = (answer.scopes ?? []).filter(scope => !had.includes(scope) && !(request.scopes ?? []).includes(scope));
+	if (extra.length > 0) return `approving ${requestId} granted more than was decided: ${extra.slice(0, 4).join(' ')}`;
+	return null;
+}
+
+function toClientError(error: unknown): ClientError {
+	if (error instanceof ClientError) return error;
+	return new ClientError('unreachable', messageOf(error), {cause: error});
+}

@@ -1,0 +1,127 @@
+import {createHash} from 'node:crypto';
+import * as z from 'zod';
+import {printable, printableList} from './text.ts';
+
+/** The scope that is granted only where a client entry names it. */
+export const ADMIN_SCOPE = 'operator.admin';
+
+/** What a client must name to see and settle pairing requests (OpenClaw: docs/gateway/operator-scopes.md). */
+export const PAIRING_SCOPE = 'operator.pairing';
+
+/** One kind of client that may be approved; a request matches when it agrees with all that the entry names. */
+export const clientEntrySchema = z.strictObject({
+	id: z.string().min(1).optional(),
+	mode: z.string().min(1).optional(),
+	scopes: z.array(z.string().min(1)).optional(),
+});
+export type ClientEntry = Readonly<z.infer<typeof clientEntrySchema>>;
+
+/** What a sandbox's clients may be granted. `refusalHold` is in milliseconds. */
+export const policySchema = z.strictObject({
+	clients: z.array(clientEntrySchema),
+	scopes: z.array(z.string()),
+	roles: z.array(z.string()),
+	firstPairing: z.enum(['allow', 'deny']),
+	onRefused: z.enum(['hold', 'reject', 'ignore']),
+	refusalHold: z.number(),
+});
+export type Policy = Readonly<z.infer<typeof policySchema>>;
+
+/** A pending request whose every known field is of the right type. `null` stands for an absent field. */
+export const requestSchema = z.object({
+	kind: z.literal('request'),
+	requestId: z.string(),
+	deviceId: z.string().nullable(),
+	publicKey: z.string().nullable(),
+	clientId: z.string().nullable(),
+	clientMode: z.string().nullable(),
+	role: z.string().nullable(),
+	roles: z.array(z.string()).readonly().nullable(),
+	scopes: z.array(z.string()).readonly().nullable(),
+	/** When the gateway created it, milliseconds since the epoch. */
+	ts: z.number().nullable(),
+});
+export type PairingRequest = Readonly<z.infer<typeof requestSchema>>;
+
+/** A pending entry that cannot be trusted as a request; `requestId` is `null` when there is none that could be named to OpenClaw. */
+export interface MalformedRequest {
+	readonly kind: 'malformed';
+	/** Stands for the entry while it is listed. */
+	readonly key: string;
+	readonly requestId: string | null;
+	readonly deviceId: string | null;
+	readonly clientId: string | null;
+	readonly clientMode: string | null;
+	readonly scopes: readonly string[] | null;
+}
+
+/** A device the gateway knows already. */
+export interface PairedDevice {
+	readonly deviceId: string;
+	readonly publicKey: string | null;
+	readonly scopes: readonly string[];
+}
+
+export type RefusalReason = 'unknown-client' | 'disallowed-scope' | 'disallowed-role' | 'first-pairing' | 'malformed';
+export type Decision =
+	| {readonly allowed: true; readonly reason: 'allowed'}
+	| {readonly allowed: false; readonly reason: RefusalReason};
+
+const allowed: Decision = {allowed: true, reason: 'allowed'};
+const refuse = (reason: RefusalReason): Decision => ({allowed: false, reason});
+
+/**
+ * Whether `request` may be approved. Pure. Scopes and roles are compared exactly; an absent list asks for nothing.
+ * The order of the checks is the order of blame: what it is, who asks, as what, for what, and whether it is known.
+ */
+export function decide(
+	request: PairingRequest | MalformedRequest,
+	paired: readonly PairedDevice[],
+	policy: Policy,
+): Decision {
+	if (request.kind === 'malformed') return refuse('malformed');
+	const entry = matchingEntry(request, policy);
+	if (!entry) return refuse('unknown-client');
+	const roles = [...(request.role === null ? [] : [request.role]), ...(request.roles ?? [])];
+	if (!isWithin(roles, policy.roles)) return refuse('disallowed-role');
+	if (!isWithin(request.scopes ?? [], grantableScopes(entry, policy))) return refuse('disallowed-scope');
+	if (policy.firstPairing === 'deny' && !isKnownDevice(request, paired)) return refuse('first-pairing');
+	return allowed;
+}
+
+/** The first entry that matches decides, so that a narrow entry can stand before a wide one. */
+export function matchingEntry(
+	request: Pick<PairingRequest, 'clientId' | 'clientMode'>,
+	policy: Pick<Policy, 'clients'>,
+): ClientEntry | undefined {
+	return policy.clients.find(
+		entry =>
+			(entry.id !== undefined || entry.mode !== undefined) &&
+			(entry.id === undefined || entry.id === request.clientId) &&
+			(entry.mode === undefined || entry.mode === request.clientMode),
+	);
+}
+
+/** What a client of this entry may be granted: its own list, else the policy's without `operator.admin`, which must be named client by client. */
+export function grantableScopes(entry: ClientEntry, policy: Pick<Policy, 'scopes'>): readonly string[] {
+	return entry.scopes ?? policy.scopes.filter(scope => scope !== ADMIN_SCOPE);
+}
+
+/** Every element of `part` is one of `whole`. */
+export function isWithin(part: readonly string[], whole: readonly string[]): boolean {
+	return part.every(item => whole.includes(item));
+}
+
+/** A paired device with the same id and key. Where the listing shows no key, the id is the key's hash (OpenClaw: docs/gateway/protocol). */
+function isKnownDevice(request: PairingRequest, paired: readonly PairedDevice[]): boolean {
+	const device = paired.find(({deviceId}) => deviceId === request.deviceId);
+	if (!device || request.publicKey === null) return false;
+	if (device.publicKey !== null) return device.publicKey === request.publicKey;
+	const raw = Buffer.from(request.publicKey, 'base64url');
+	return createHash('sha256').update(raw).digest('hex') === device.deviceId;
+}
+
+/** How to allow the one client that a host may well want to have `operator.admin`. */
+export function adminRemedy(id: string, scopes: readonly string[]): string {
+	return `if this client is to have ${ADMIN_SCOPE}, name it in the configuration, before other entries that match: policy.clients: [{id: ${printable(id, 64)}, scopes: [${printableList(scopes).join(', ')}]}, …]; client ids are self-asserted, so any client that knows the gateway's token can use this one`;
+}

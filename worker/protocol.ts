@@ -1,0 +1,133 @@
+import * as z from 'zod';
+import {cadenceSchema} from './cadence.ts';
+import {ledgerSchema} from './ledger.ts';
+import {policySchema} from './policy.ts';
+
+/** How to reach one sandbox's OpenClaw. */
+export const targetSchema = z.object({
+	/** Put before every call; empty: the call runs on the host. */
+	exec: z.array(z.string()),
+	env: z.record(z.string(), z.string()),
+	envFile: z.string().nullable(),
+	approveUnset: z.array(z.string()),
+	/** Absolute path of the program for calls on the host; unused behind `exec`. */
+	openclaw: z.string(),
+});
+export type SandboxTarget = Readonly<z.infer<typeof targetSchema>>;
+
+/** All a worker needs to know. Durations in milliseconds. */
+export const workerConfigSchema = z.object({
+	name: z.string(),
+	target: targetSchema,
+	policy: policySchema,
+	maxApprovals: z.number(),
+	runTimeout: z.number(),
+	/** How often the worker shows that its event loop turns. */
+	heartbeatInterval: z.number(),
+	cadence: z.object({
+		fastDeadline: z.number(),
+		fastInterval: z.number(),
+		slowInterval: z.number(),
+		fastReentryPolls: z.number(),
+		fastReentryInterval: z.number(),
+	}),
+});
+export type WorkerConfig = Readonly<z.infer<typeof workerConfigSchema>>;
+
+/** What a worker hands to its successor. Times are monotonic milliseconds, so it is good until the next boot. */
+export const carrySchema = z.object({cadence: cadenceSchema, ledger: ledgerSchema});
+export type Carry = Readonly<z.infer<typeof carrySchema>>;
+
+/** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
+export const taskSchema = z.discriminatedUnion('kind', [
+	z.object({kind: z.literal('watch'), initialDelay: z.number()}),
+	z.object({kind: z.literal('pass'), budget: z.number()}),
+	z.object({kind: z.literal('probe'), budget: z.number()}),
+]);
+export type Task = Readonly<z.infer<typeof taskSchema>>;
+
+/** The supervisor's messages to a worker. */
+export const toWorkerSchema = z.discriminatedUnion('kind', [
+	z.object({
+		kind: z.literal('start'),
+		config: workerConfigSchema,
+		owner: z.string(),
+		task: taskSchema,
+		carry: carrySchema.nullable(),
+	}),
+	z.object({kind: z.literal('granted'), turn: z.number()}),
+	z.object({kind: z.literal('kick')}),
+	z.object({kind: z.literal('pass'), id: z.string()}),
+	z.object({kind: z.literal('clear-alarm')}),
+	z.object({kind: z.literal('stop')}),
+]);
+export type ToWorker = Readonly<z.infer<typeof toWorkerSchema>>;
+
+const outcomeSchema = z.object({
+	error: z.string().nullable(),
+	approved: z.number(),
+	refused: z.number(),
+	retries: z.number(),
+	pending: z.number(),
+});
+/** What a pass came to, as told to whoever waited for it. */
+export type PassSummary = Readonly<z.infer<typeof outcomeSchema>>;
+
+const snapshotSchema = z.object({
+	mode: z.enum(['fast', 'slow']),
+	/** Seconds between polls now. */
+	interval: z.number(),
+	transport: z.enum(['cli', 'gateway']),
+	transportReason: z.string().nullable(),
+	/** Wall-clock milliseconds of the last list that succeeded. */
+	lastListAt: z.number().nullable(),
+	nextPollAt: z.number().nullable(),
+	/** Failed passes in a row. */
+	failures: z.number(),
+	lastError: z.string().nullable(),
+	warnings: z.array(z.string()),
+	pending: z.number(),
+});
+/** What a worker knows of its sandbox. */
+export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;
+
+/** A worker's messages to the supervisor. */
+export const toSupervisorSchema = z.discriminatedUnion('kind', [
+	/** The event loop turns; `step` grows with every step the watch loop takes. */
+	z.object({kind: z.literal('heartbeat'), step: z.number(), snapshot: snapshotSchema}),
+	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(['list', 'approve', 'reject'])}),
+	z.object({
+		kind: z.literal('turn-over'),
+		turn: z.number(),
+		outcome: z.enum(['answered', 'failed', 'timeout', 'cancelled']),
+	}),
+	z.object({
+		kind: z.literal('approved'),
+		requestId: z.string(),
+		clientId: z.string().nullable(),
+		scopes: z.array(z.string()),
+		at: z.number(),
+		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
+		latencyMs: z.number().nullable(),
+	}),
+	z.object({
+		kind: z.literal('refused'),
+		requestId: z.string(),
+		clientId: z.string().nullable(),
+		clientMode: z.string().nullable(),
+		scopes: z.array(z.string()),
+		reason: z.enum(['unknown-client', 'disallowed-scope', 'disallowed-role', 'first-pairing', 'malformed']),
+		at: z.number(),
+	}),
+	z.object({
+		kind: z.literal('log'),
+		level: z.enum(['error', 'warn', 'info', 'debug']),
+		message: z.string(),
+		fields: z.record(z.string(), z.unknown()),
+	}),
+	z.object({kind: z.literal('carry'), carry: carrySchema}),
+	z.object({kind: z.literal('passed'), ids: z.array(z.string()), outcome: outcomeSchema}),
+	/** The task is done; the process ends. */
+	z.object({kind: z.literal('done')}),
+]);
+export type ToSupervisor = Readonly<z.infer<typeof toSupervisorSchema>>;

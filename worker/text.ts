@@ -1,0 +1,44 @@
+/** Longest piece of foreign text that is kept, in characters. */
+const DEFAULT_LENGTH = 200;
+
+/**
+ * Characters that could move a terminal's cursor, reorder a line or forge a second one: C0 and C1 controls,
+ * zero-width and bidirectional formatting, line and paragraph separators, lone surrogates.
+ */
+const UNPRINTABLE =
+	/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Cs}|\p{Co}|[\u{e0000}-\u{e0fff}]/gu;
+
+const SECRET_LIKE =
+	/\b(bearer|token|password|passwd|secret|authorization|api[-_]?key)(["']?\s*[=:]\s*["']?|\s+)([^\s"',;&]{6,})/gi;
+
+/** Foreign text made safe for a log, a status file and a terminal: one line, no control characters, at most `length` characters. */
+export function printable(text: string, length = DEFAULT_LENGTH): string {
+	// Cut first, so that a hostile megabyte costs nothing.
+	const line = text
+		.slice(0, length * 4)
+		.replace(/\s+/g, ' ')
+		.replace(UNPRINTABLE, '\ufffd')
+		.trim();
+	return line.length > length || text.length > length * 4 ? `${line.slice(0, length - 1)}…` : line;
+}
+
+/** A list from a request, for showing: its first entries, each made safe; nothing for an absent one. */
+export function printableList(texts: readonly string[] | null): string[] {
+	return (texts ?? []).slice(0, 16).map(text => printable(text, 64));
+}
+
+/** The text without anything that is, or looks like, a credential. `secrets` are replaced wherever they stand. */
+export function redact(text: string, secrets: readonly string[] = []): string {
+	let clean = text;
+	for (const secret of secrets) {
+		if (secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
+	}
+	return clean.replace(SECRET_LIKE, '$1$2[redacted]');
+}
+
+/** The message of whatever was thrown, with the messages of its causes, for a person to read. */
+export function messageOf(error: unknown): string {
+	if (!(error instanceof Error)) return String(error);
+	const cause = error.cause === undefined ? '' : messageOf(error.cause);
+	return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
+}

@@ -1,0 +1,18 @@
+/** What a turn is wanted for. */
+export type TurnKind = 'list' | 'approve' | 'reject';
+
+/** How the call ended that a turn was taken for. */
+export type TurnOutcome = 'answered' | 'failed' | 'timeout';
+
+/** A turn among the host's calls; it is held until `over` is called. */
+export interface Turn {
+	/** Names the call; not used twice by one worker. */
+	readonly id: number;
+	over(outcome: TurnOutcome): void;
+}
+
+/** Hands out turns, so that the calls of all sandboxes together stay within what the host can bear. */
+export interface Turns {
+	/** Waits for a turn, as long as it takes; rejects with the signal's reason when it aborts. */
+	take(kind: TurnKind, signal: AbortSignal): Promise<Turn>;
+}

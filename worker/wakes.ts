@@ -1,0 +1,50 @@
+/** What has been asked of the loop since its last look. */
+export interface Calls {
+	/** Poll fast for a while. */
+	readonly kicked: boolean;
+	/** Ids of those who wait for the outcome of a pass that begins after they asked. */
+	readonly passes: readonly string[];
+}
+
+/** Reasons to poll before the interval is over. Any number of them that come during a pass make one pass. */
+export class Wakes {
+	#kicked = false;
+	#passes: string[] = [];
+	#isDue = false;
+	#notify: () => void = () => {};
+
+	/** Something may be pending. */
+	wake(): void {
+		this.#isDue = true;
+		this.#notify();
+	}
+
+	kick(): void {
+		this.#kicked = true;
+		this.wake();
+	}
+
+	/** A pass is wanted and its outcome waited for, by the name `id`. */
+	requestPass(id: string): void {
+		this.#passes.push(id);
+		this.wake();
+	}
+
+	/** All that has been asked; the next pass answers it. */
+	take(): Calls {
+		const calls = {kicked: this.#kicked, passes: this.#passes};
+		this.#kicked = false;
+		this.#passes = [];
+		this.#isDue = false;
+		return calls;
+	}
+
+	/** Resolves when there is a reason to poll, or when `signal` aborts. */
+	next(signal: AbortSignal): Promise<void> {
+		if (this.#isDue || signal.aborted) return Promise.resolve();
+		return new Promise(resolve => {
+			this.#notify = resolve;
+			signal.addEventListener('abort', () => resolve(), {once: true});
+		});
+	}
+}

@@ -1,0 +1,90 @@
+import {
+	advance,
+	buyFastPolls,
+	type Cadence,
+	type CadenceConfig,
+	initialCadence,
+	interval,
+	settleMode,
+} from './cadence.ts';
+import type {OpenClawClient} from './client.ts';
+import type {Clock} from './clock.ts';
+import type {Ledger} from './ledger.ts';
+import {type PassEvent, type PassOutcome, runPass} from './pass.ts';
+import type {Calls, Wakes} from './wakes.ts';
+
+/** What the loop says of itself, besides what its passes say. `interval` in milliseconds. */
+export type WatchEvent =
+	| PassEvent
+	| {readonly kind: 'polling'; readonly cadence: Cadence; readonly interval: number}
+	| {
+			readonly kind: 'polled';
+			readonly cadence: Cadence;
+			readonly interval: number;
+			readonly outcome: PassOutcome;
+			/** Who waited for this pass. */
+			readonly passes: readonly string[];
+	  };
+
+export interface WatchDeps {
+	readonly cadence: CadenceConfig;
+	readonly maxApprovals: number;
+	readonly client: OpenClawClient;
+	readonly ledger: Ledger;
+	readonly clock: Clock;
+	readonly wakes: Wakes;
+	readonly report: (event: WatchEvent) => void;
+	readonly signal: AbortSignal;
+	/** Where the predecessor's polling stood. */
+	readonly resumed: Cadence | null;
+}
+
+/** One sandbox's life: a pass, then a wait for whichever comes first, the interval's end or a wake. Ends when `signal` aborts, and only then. */
+export async function watch(deps: WatchDeps): Promise<void> {
+	const {clock, wakes, report, signal} = deps;
+	let cadence = deps.resumed ?? initialCadence(deps.cadence, clock.now());
+	while (!signal.aborted) {
+		const calls = wakes.take();
+		cadence = begin(cadence, calls, deps);
+		const outcome = await passOrStop(deps);
+		if (outcome === null) return;
+		cadence = advance(cadence, toPolled(outcome, deps.ledger), deps.cadence, clock.now());
+		report({kind: 'polled', cadence, interval: interval(cadence, deps.cadence), outcome, passes: calls.passes});
+		await firstOf(interval(cadence, deps.cadence), deps);
+	}
+}
+
+/** The top of an iteration: the mode is settled here, before anything can fail. */
+function begin(cadence: Cadence, calls: Calls, {cadence: config, clock, report}: WatchDeps): Cadence {
+	const now = clock.now();
+	const settled = settleMode(cadence, config, now);
+	const next = calls.kicked ? buyFastPolls(settled, config, now) : settled;
+	report({kind: 'polling', cadence: next, interval: interval(next, config)});
+	return next;
+}
+
+/** `null` when the pass was cut short by the stop. */
+async function passOrStop(deps: WatchDeps): Promise<PassOutcome | null> {
+	try {
+		return await runPass(deps);
+	} catch (error) {
+		if (deps.signal.aborted) return null;
+		throw error;
+	}
+}
+
+function toPolled(outcome: PassOutcome, ledger: Ledger) {
+	return {
+		failed: outcome.error !== null,
+		quiet: outcome.undecided <= 0,
+		paired: outcome.paired || ledger.hasApproved,
+		allowed: outcome.allowed,
+	};
+}
+
+async function firstOf(ms: number, {clock, wakes, signal}: WatchDeps): Promise<void> {
+	const over = new AbortController();
+	const either = AbortSignal.any([signal, over.signal]);
+	await Promise.race([clock.sleep(ms, either), wakes.next(either)]);
+	over.abort();
+}

@@ -1,0 +1,284 @@
+import {interval} from './cadence.ts';
+import {cliClient} from './cli/client.ts';
+import {ClientError, type OpenClawClient} from './client.ts';
+import type {Clock} from './clock.ts';
+import {keyOf, Ledger} from './ledger.ts';
+import {type PassOutcome, runPass} from './pass.ts';
+import {
+	ADMIN_SCOPE,
+	adminRemedy,
+	type MalformedRequest,
+	matchingEntry,
+	type PairingRequest,
+	type RefusalReason,
+} from './policy.ts';
+import type {Carry, PassSummary, Snapshot, ToWorker} from './protocol.ts';
+import type {SupervisorLink} from './supervisor-link.ts';
+import {printable, printableList} from './text.ts';
+import {Wakes} from './wakes.ts';
+import {type WatchEvent, watch} from './watch.ts';
+
+type Start = Extract<ToWorker, {kind: 'start'}>;
+
+/** A poll that had to wait this much longer than its interval for a turn counts as stretched, in milliseconds. */
+const STRETCH_TOLERANCE = 1000;
+
+/** One sandbox's worker: runs its task, and turns what happens into messages. */
+export class Worker {
+	readonly wakes = new Wakes();
+	readonly #start: Start;
+	readonly #link: SupervisorLink;
+	readonly #clock: Clock;
+	readonly #signal: AbortSignal;
+	readonly #ledger: Ledger;
+	readonly #deadline: number;
+	#cadence: Carry['cadence'] | null;
+	#step = 0;
+	#snapshot: Snapshot;
+	#interval: number;
+	#ignored = 0;
+
+	constructor(start: Start, {link, clock, signal}: {link: SupervisorLink; clock: Clock; signal: AbortSignal}) {
+		const {config, carry, task} = start;
+		this.#start = start;
+		this.#link = link;
+		this.#clock = clock;
+		this.#signal = signal;
+		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, carry?.ledger ?? null);
+		this.#cadence = carry?.cadence ?? null;
+		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : clock.now() + task.budget;
+		this.#interval = carry ? interval(carry.cadence, config.cadence) : config.cadence.fastInterval;
+		this.#snapshot = {
+			mode: carry?.cadence.mode ?? 'fast',
+			interval: this.#interval / 1000,
+			transport: 'cli',
+			transportReason: null,
+			lastListAt: null,
+			nextPollAt: null,
+			failures: 0,
+			lastError: null,
+			warnings: [],
+			pending: 0,
+		};
+	}
+
+	/** Does what the worker was forked for; resolves when that is done or the signal aborts. */
+	async run(): Promise<void> {
+		const {config, owner, task} = this.#start;
+		const timeout = () => Math.max(Math.min(config.runTimeout, this.#deadline - this.#clock.now()), 1);
+		const turns = {
+			take: async (kind: 'list' | 'approve' | 'reject', signal: AbortSignal) => {
+				const turn = await this.#link.take(kind, signal);
+				this.#step++;
+				return turn;
+			},
+		};
+		const client = cliClient({target: config.target, timeout, owner, turns, secrets: []});
+		const heartbeat = setInterval(() => this.#beat(), config.heartbeatInterval);
+		this.#beat();
+		try {
+			if (task.kind === 'watch') await this.#watch(client, task.initialDelay);
+			else await this.#once(client, task.kind);
+		} finally {
+			clearInterval(heartbeat);
+		}
+	}
+
+	/** Approvals may go on: somebody has looked at what raised the alarm and reloaded. */
+	clearAlarm(): void {
+		this.#ledger.clearAlarm();
+		this.#carryOver();
+		this.wakes.wake();
+	}
+
+	async #watch(client: OpenClawClient, initialDelay: number): Promise<void> {
+		await this.#clock.sleep(initialDelay, this.#signal);
+		const {config} = this.#start;
+		await watch({
+			cadence: config.cadence,
+			maxApprovals: config.maxApprovals,
+			client,
+			ledger: this.#ledger,
+			clock: this.#clock,
+			wakes: this.wakes,
+			report: event => this.#on(event),
+			signal: this.#signal,
+			resumed: this.#cadence,
+		});
+	}
+
+	async #once(client: OpenClawClient, kind: 'pass' | 'probe'): Promise<void> {
+		const {config} = this.#start;
+		const signal = AbortSignal.any([
+			this.#signal,
+			AbortSignal.timeout(Math.max(Math.ceil(this.#deadline - this.#clock.now()), 1)),
+		]);
+		const outcome = await runPass({
+			client,
+			ledger: this.#ledger,
+			clock: this.#clock,
+			maxApprovals: kind === 'probe' ? 0 : config.maxApprovals,
+			report: event => this.#on(event),
+			signal,
+		}).catch((error: unknown) => failedOutcome(error));
+		this.#beat();
+		this.#link.send({kind: 'passed', ids: ['once'], outcome: this.#summary(outcome)});
+	}
+
+	#on(event: WatchEvent): void {
+		this.#step++;
+		switch (event.kind) {
+			case 'polling':
+				this.#settle(event, 0);
+				break;
+			case 'listed':
+				this.#snapshot = {...this.#snapshot, pending: event.pending, lastListAt: this.#clock.wall()};
+				this.#ignored = event.ignored;
+				break;
+			case 'attempt':
+				this.#carryOver();
+				break;
+			case 'approved':
+				this.#onApproved(event.request);
+				this.#carryOver();
+				break;
+			case 'refused':
+				this.#onRefused(event.request, event.reason);
+				break;
+			case 'rejected':
+				this.#log('info', 'request rejected, so that the next ask of its device is clean', {
+					requestId: event.requestId,
+				});
+				break;
+			case 'superseded':
+				this.#log('info', 'request is gone: replaced, expired or settled by somebody else', {
+					requestId: event.requestId,
+				});
+				break;
+			case 'retry':
+				this.#log('warn', 'request is not settled and will be tried again', {
+					requestId: event.requestId,
+					error: event.error.message,
+				});
+				break;
+			case 'alarm':
+				this.#log('error', `alarm: ${event.reason}; nothing more is approved in this sandbox until a reload`);
+				this.#carryOver();
+				break;
+			case 'polled':
+				this.#onPolled(event);
+				break;
+		}
+	}
+
+	/** Takes over where the polling stands; the next poll is `wait` milliseconds away. */
+	#settle({cadence, interval: ms}: {cadence: Carry['cadence']; interval: number}, wait: number): void {
+		const {mode} = cadence;
+		if (mode !== this.#snapshot.mode) this.#log('info', `${mode} mode`, {interval: ms / 1000});
+		this.#interval = ms;
+		this.#cadence = cadence;
+		this.#snapshot = {...this.#snapshot, mode, nextPollAt: this.#clock.wall() + wait};
+	}
+
+	#onPolled(event: Extract<WatchEvent, {kind: 'polled'}>): void {
+		const {outcome, passes} = event;
+		this.#logFailure(outcome);
+		this.#settle(event, event.interval);
+		this.#snapshot = {
+			...this.#snapshot,
+			failures: outcome.error ? this.#snapshot.failures + 1 : 0,
+			lastError: outcome.error?.message ?? null,
+		};
+		this.#carryOver();
+		this.#beat();
+		if (passes.length > 0) this.#link.send({kind: 'passed', ids: [...passes], outcome: this.#summary(outcome)});
+	}
+
+	/** Once per change, not once per poll. */
+	#logFailure({error}: PassOutcome): void {
+		const {lastError, failures} = this.#snapshot;
+		if (error && error.message !== lastError) this.#log('warn', 'the sandbox cannot be polled', {error: error.message});
+		if (!error && failures > 0) this.#log('info', 'the sandbox answers again', {failures});
+	}
+
+	#onApproved({requestId, clientId, scopes, ts}: PairingRequest): void {
+		const at = this.#clock.wall();
+		const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
+		const shown = {requestId, clientId: shownOrNull(clientId), scopes: printableList(scopes), latencyMs};
+		this.#link.send({kind: 'approved', ...shown, at});
+		this.#log('info', 'approved', shown);
+	}
+
+	#onRefused(request: PairingRequest | MalformedRequest, reason: RefusalReason): void {
+		const shown = {
+			requestId: printable(keyOf(request), 128),
+			clientId: shownOrNull(request.clientId),
+			clientMode: shownOrNull(request.clientMode),
+			scopes: printableList(request.scopes),
+			reason,
+		};
+		this.#link.send({kind: 'refused', ...shown, at: this.#clock.wall()});
+		this.#log('warn', 'refused', {...shown, ...this.#remedy(request, reason)});
+	}
+
+	/** The one refusal that a host meets on its first day. */
+	#remedy(request: PairingRequest | MalformedRequest, reason: RefusalReason): {remedy?: string} {
+		const entry = matchingEntry(request, this.#start.config.policy);
+		if (reason !== 'disallowed-scope' || entry?.id === undefined || !request.scopes?.includes(ADMIN_SCOPE)) return {};
+		return {remedy: adminRemedy(entry.id, request.scopes)};
+	}
+
+	#log(level: 'error' | 'warn' | 'info' | 'debug', message: string, fields: Record<string, unknown> = {}): void {
+		this.#link.send({kind: 'log', level, message, fields});
+	}
+
+	#carryOver(): void {
+		if (this.#cadence) this.#link.send({kind: 'carry', carry: {cadence: this.#cadence, ledger: this.#ledger.state}});
+	}
+
+	#beat(): void {
+		this.#snapshot = {...this.#snapshot, ...this.#stretch()};
+		this.#link.send({kind: 'heartbeat', step: this.#step, snapshot: this.#snapshot});
+	}
+
+	/** The interval as it is, with the wait for a turn where that is worth a word. */
+	#stretch(): Pick<Snapshot, 'interval' | 'warnings'> {
+		const wait = this.#link.turnWait;
+		const isStretched = wait > Math.max(this.#interval, STRETCH_TOLERANCE);
+		const seconds = Math.round((this.#interval + (isStretched ? wait : 0)) / 100) / 10;
+		return {
+			interval: isStretched ? seconds : this.#interval / 1000,
+			warnings: [
+				...(this.#ledger.alarm === null ? [] : [`alarm: ${this.#ledger.alarm}; nothing is approved until a reload`]),
+				...(isStretched
+					? [
+							`polled every ${seconds} s instead of ${this.#interval / 1000} s: the host's calls are all taken (maxConcurrentCalls)`,
+						]
+					: []),
+				...(this.#ignored > 0 ? [`${this.#ignored} pending requests are more than are looked at`] : []),
+			],
+		};
+	}
+
+	#summary(outcome: PassOutcome): PassSummary {
+		const {approved, refused, retries, error} = outcome;
+		return {approved, refused, retries, pending: this.#snapshot.pending, error: error?.message ?? this.#ledger.alarm};
+	}
+}
+
+function failedOutcome(error: unknown): PassOutcome {
+	const message = error instanceof DOMException && error.name === 'TimeoutError' ? 'out of time' : 'stopped';
+	return {
+		error: new ClientError('timeout', message, {cause: error}),
+		approved: 0,
+		refused: 0,
+		retries: 0,
+		allowed: [],
+		undecided: 0,
+		paired: false,
+	};
+}
+
+function shownOrNull(text: string | null): string | null {
+	return text === null ? null : printable(text, 64);
+}
