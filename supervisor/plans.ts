@@ -22,7 +22,11 @@ export function planFor(config: Config, sandbox: SandboxConfig, openclaw: string
 }
 
 /** What the sandbox's worker needs to know. */
-export function workerConfig(config: Config, {name, target, policy}: SandboxConfig, openclaw: string): WorkerConfig {
+export function workerConfig(
+	config: Config,
+	{name, target, gateway, transport, policy}: SandboxConfig,
+	openclaw: string,
+): WorkerConfig {
 	const {
 		maxApprovals,
 		runTimeout,
@@ -36,6 +40,8 @@ export function workerConfig(config: Config, {name, target, policy}: SandboxConf
 	return {
 		name,
 		target: {...target, openclaw},
+		gateway,
+		transport,
 		policy,
 		maxApprovals,
 		runTimeout,

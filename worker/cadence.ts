@@ -62,10 +62,14 @@ export function initialCadence(config: CadenceConfig, now: number): Cadence {
 	return enterFast(slow, config, now);
 }
 
-/** Settles what time alone decides, before anything of an iteration can fail: fast time that is used up ends, whatever is pending. */
-export function settleMode(cadence: Cadence, config: CadenceConfig, now: number): Cadence {
+/**
+ * Settles what needs no pass, before anything of an iteration can fail: fast time that is used up ends, whatever is pending, and where requests are
+ * announced there is nothing to poll fast for.
+ */
+export function settleMode(cadence: Cadence, config: CadenceConfig, now: number, isEventDriven = false): Cadence {
 	const pruned = {...cadence, spent: cadence.spent.filter(({to}) => to > now - HOUR)};
-	return cadence.fastSince !== null && fastTimeLeft(pruned, config, now) <= 0 ? enterSlow(pruned, now) : pruned;
+	const isOver = isEventDriven || fastTimeLeft(pruned, config, now) <= 0;
+	return cadence.fastSince !== null && isOver ? enterSlow(pruned, now) : pruned;
 }
 
 /** The cadence after a pass. */

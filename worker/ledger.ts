@@ -196,6 +196,18 @@ export class Ledger {
 		}
 	}
 
+	/** Milliseconds until something that is not settled is due again, or `null` when nothing is. */
+	untilDue(now: number): number | null {
+		const attempts = [...this.#attempts]
+			.filter(([key]) => this.#alarm === null || this.#refused.has(key))
+			.map(([, {retryAt}]) => retryAt);
+		const rejections = [...this.#refused].flatMap(([key, {rejectAt, rejected}]) =>
+			rejectAt === null || rejected ? [] : [Math.max(rejectAt, this.#attempts.get(key)?.retryAt ?? 0)],
+		);
+		const next = Math.min(...attempts, ...rejections);
+		return Number.isFinite(next) ? Math.max(next - now, 0) : null;
+	}
+
 	#isDue(key: string, now: number): boolean {
 		return (this.#attempts.get(key)?.retryAt ?? now) <= now;
 	}

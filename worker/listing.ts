@@ -89,30 +89,37 @@ export function readRequest(entry: unknown): PairingRequest | MalformedRequest {
 
 /** The same entry twice is one request; two different ones under one id cannot be told apart when approving, so neither is trusted. */
 function withoutAmbiguity(entries: readonly unknown[]): (PairingRequest | MalformedRequest)[] {
-	const byKey = new Map<string, {readonly entry: unknown; request: PairingRequest | MalformedRequest}>();
+	const byKey = new Map<string, PairingRequest | MalformedRequest>();
 	for (const entry of entries) {
 		const request = readRequest(entry);
-		const key = request.requestId ?? (request.kind === 'malformed' ? request.key : '');
+		const key = request.kind === 'request' ? request.requestId : request.key;
 		const twin = byKey.get(key);
-		if (!twin) byKey.set(key, {entry, request});
-		else if (!isDeepStrictEqual(twin.entry, entry)) {
-			twin.request = malformed(twin.entry, {...twin.request, requestId: null, scopes: twin.request.scopes}, key);
-		}
+		const isClash = twin !== undefined && !isDeepStrictEqual(twin, request);
+		byKey.set(key, isClash ? {...malformed(entry, {...request, requestId: null}), key: `?${key}`} : request);
 	}
-	return [...byKey.values()].map(({request}) => request);
+	return [...byKey.values()];
 }
 
 type Known = Pick<MalformedRequest, 'requestId' | 'deviceId' | 'clientId' | 'clientMode' | 'scopes'>;
 
-function malformed(entry: unknown, known: Known, id?: string): MalformedRequest {
-	const {requestId, deviceId, clientId, clientMode, scopes} = known;
-	return {kind: 'malformed', key: requestId ?? keyOf(entry, id), requestId, deviceId, clientId, clientMode, scopes};
+function malformed(entry: unknown, {requestId, deviceId, clientId, clientMode, scopes}: Known): MalformedRequest {
+	return {kind: 'malformed', key: requestId ?? keyOf(entry), requestId, deviceId, clientId, clientMode, scopes};
 }
 
-/** A name for an entry that has no usable id: what it calls itself, else a hash of its shape. */
-function keyOf(entry: unknown, id: unknown = isRecord(entry) ? entry.requestId : undefined): string {
+/** A name for an entry that has no usable id: what it calls itself, else a hash of what it is. */
+function keyOf(entry: unknown): string {
+	const id = isRecord(entry) ? entry.requestId : undefined;
 	if (typeof id === 'string' && id !== '') return `?${printable(id, 60)}#${hash(id)}`;
-	return `?#${hash(JSON.stringify(entry) ?? 'undefined')}`;
+	return `?#${hash(shallowText(entry))}`;
+}
+
+/** Nested data of a hostile depth would overflow a recursive walk, so only the surface counts. */
+function shallowText(value: unknown): string {
+	if (!isRecord(value)) return Array.isArray(value) ? `array of ${value.length}` : String(value);
+	return Object.entries(value)
+		.slice(0, MAX_LIST)
+		.map(([key, field]) => `${key}=${typeof field === 'object' ? 'object' : String(field)}`)
+		.join();
 }
 
 function hash(value: string): string {

@@ -31,6 +31,8 @@ export interface PassOutcome {
 	readonly allowed: readonly string[];
 	/** Requests that a later pass has to settle. */
 	readonly undecided: number;
+	/** More was due than one pass may do. */
+	readonly hasMore: boolean;
 	/** The gateway knows at least one device. */
 	readonly paired: boolean;
 }
@@ -76,6 +78,7 @@ class Tally {
 	#refused = 0;
 	#retries = 0;
 	#undecided = 0;
+	#hasMore = false;
 	#paired = false;
 
 	constructor(deps: PassDeps) {
@@ -103,9 +106,10 @@ class Tally {
 				report({kind: 'refused', request: step.request, reason: step.reason});
 			} else if (step.kind === 'reject') {
 				if (this.#rejections++ < maxApprovals) await this.#reject(step.requestId);
-			} else if (ledger.alarm === null && this.#approvals < maxApprovals) {
-				this.#approvals++;
-				if (!(await this.#approve(step.request, listing))) return false;
+				else this.#hasMore = true;
+			} else if (ledger.alarm === null) {
+				if (this.#approvals++ >= maxApprovals) this.#hasMore = true;
+				else if (!(await this.#approve(step.request, listing))) return false;
 			}
 		}
 		return true;
@@ -119,6 +123,7 @@ class Tally {
 			retries: this.#retries,
 			allowed: [...this.#allowed],
 			undecided: this.#undecided,
+			hasMore: this.#hasMore,
 			paired: this.#paired,
 		};
 	}

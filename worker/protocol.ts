@@ -15,10 +15,24 @@ export const targetSchema = z.object({
 });
 export type SandboxTarget = Readonly<z.infer<typeof targetSchema>>;
 
+/** A gateway's WebSocket. Exactly one of `tokenFile` and `tokenCommand` says where its token is. */
+export const gatewaySchema = z.object({
+	url: z.string(),
+	tokenFile: z.string().nullable(),
+	tokenCommand: z.array(z.string()),
+	/** SHA-256 of the certificate, for `wss:`. */
+	fingerprint: z.string().nullable(),
+	/** `ws:` to other hosts than this one. */
+	allowInsecure: z.boolean(),
+});
+export type GatewayTarget = Readonly<z.infer<typeof gatewaySchema>>;
+
 /** All a worker needs to know. Durations in milliseconds. */
 export const workerConfigSchema = z.object({
 	name: z.string(),
 	target: targetSchema,
+	gateway: gatewaySchema.nullable(),
+	transport: z.enum(['auto', 'cli', 'gateway']),
 	policy: policySchema,
 	maxApprovals: z.number(),
 	runTimeout: z.number(),

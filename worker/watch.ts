@@ -5,6 +5,7 @@ import {
 	type CadenceConfig,
 	initialCadence,
 	interval,
+	type PolledOutcome,
 	settleMode,
 } from './cadence.ts';
 import type {OpenClawClient} from './client.ts';
@@ -35,6 +36,8 @@ export interface WatchDeps {
 	readonly wakes: Wakes;
 	readonly report: (event: WatchEvent) => void;
 	readonly signal: AbortSignal;
+	/** Whether requests are announced, so that polls are only a safety net. */
+	readonly isEventDriven: () => boolean;
 	/** Where the predecessor's polling stood. */
 	readonly resumed: Cadence | null;
 }
@@ -48,17 +51,17 @@ export async function watch(deps: WatchDeps): Promise<void> {
 		cadence = begin(cadence, calls, deps);
 		const outcome = await passOrStop(deps);
 		if (outcome === null) return;
-		cadence = advance(cadence, toPolled(outcome, deps.ledger), deps.cadence, clock.now());
+		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
 		report({kind: 'polled', cadence, interval: interval(cadence, deps.cadence), outcome, passes: calls.passes});
-		await firstOf(interval(cadence, deps.cadence), deps);
+		await firstOf(pause(cadence, outcome, deps), deps);
 	}
 }
 
 /** The top of an iteration: the mode is settled here, before anything can fail. */
-function begin(cadence: Cadence, calls: Calls, {cadence: config, clock, report}: WatchDeps): Cadence {
+function begin(cadence: Cadence, calls: Calls, {cadence: config, clock, report, isEventDriven}: WatchDeps): Cadence {
 	const now = clock.now();
-	const settled = settleMode(cadence, config, now);
-	const next = calls.kicked ? buyFastPolls(settled, config, now) : settled;
+	const settled = settleMode(cadence, config, now, isEventDriven());
+	const next = calls.kicked && !isEventDriven() ? buyFastPolls(settled, config, now) : settled;
 	report({kind: 'polling', cadence: next, interval: interval(next, config)});
 	return next;
 }
@@ -73,13 +76,26 @@ async function passOrStop(deps: WatchDeps): Promise<PassOutcome | null> {
 	}
 }
 
-function toPolled(outcome: PassOutcome, ledger: Ledger) {
+function toPolled(outcome: PassOutcome, {ledger, isEventDriven}: WatchDeps): PolledOutcome {
 	return {
 		failed: outcome.error !== null,
 		quiet: outcome.undecided <= 0,
 		paired: outcome.paired || ledger.hasApproved,
-		allowed: outcome.allowed,
+		// Where requests are announced, the next one needs no fast polls to be met.
+		allowed: isEventDriven() ? [] : outcome.allowed,
 	};
+}
+
+/** How long to wait for the next poll. Where polls cost next to nothing, what is due again is seen to when it is due. */
+function pause(
+	cadence: Cadence,
+	{hasMore}: PassOutcome,
+	{cadence: config, clock, ledger, isEventDriven}: WatchDeps,
+): number {
+	const regular = interval(cadence, config);
+	if (!isEventDriven()) return regular;
+	if (hasMore) return Math.min(config.fastInterval, regular);
+	return Math.min(ledger.untilDue(clock.now()) ?? regular, regular);
 }
 
 async function firstOf(ms: number, {clock, wakes, signal}: WatchDeps): Promise<void> {

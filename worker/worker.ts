@@ -1,5 +1,4 @@
 import {interval} from './cadence.ts';
-import {cliClient} from './cli/client.ts';
 import {ClientError, type OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
 import {keyOf, Ledger} from './ledger.ts';
@@ -15,6 +14,8 @@ import {
 import type {Carry, PassSummary, Snapshot, ToWorker} from './protocol.ts';
 import type {SupervisorLink} from './supervisor-link.ts';
 import {printable, printableList} from './text.ts';
+import {openTransport, type Transport} from './transport.ts';
+import type {TurnKind} from './turns.ts';
 import {Wakes} from './wakes.ts';
 import {type WatchEvent, watch} from './watch.ts';
 
@@ -33,6 +34,7 @@ export class Worker {
 	readonly #ledger: Ledger;
 	readonly #deadline: number;
 	#cadence: Carry['cadence'] | null;
+	#transport: Transport | null = null;
 	#step = 0;
 	#snapshot: Snapshot;
 	#interval: number;
@@ -64,21 +66,15 @@ export class Worker {
 
 	/** Does what the worker was forked for; resolves when that is done or the signal aborts. */
 	async run(): Promise<void> {
-		const {config, owner, task} = this.#start;
-		const timeout = () => Math.max(Math.min(config.runTimeout, this.#deadline - this.#clock.now()), 1);
-		const turns = {
-			take: async (kind: 'list' | 'approve' | 'reject', signal: AbortSignal) => {
-				const turn = await this.#link.take(kind, signal);
-				this.#step++;
-				return turn;
-			},
-		};
-		const client = cliClient({target: config.target, timeout, owner, turns, secrets: []});
+		const {config, task} = this.#start;
 		const heartbeat = setInterval(() => this.#beat(), config.heartbeatInterval);
 		this.#beat();
 		try {
-			if (task.kind === 'watch') await this.#watch(client, task.initialDelay);
-			else await this.#once(client, task.kind);
+			await this.#clock.sleep(task.kind === 'watch' ? task.initialDelay : 0, this.#signal);
+			this.#transport = await this.#openTransport();
+			this.#onTransport();
+			if (task.kind === 'watch') await this.#watch(this.#transport);
+			else await this.#once(this.#transport.client, task.kind);
 		} finally {
 			clearInterval(heartbeat);
 		}
@@ -91,20 +87,50 @@ export class Worker {
 		this.wakes.wake();
 	}
 
-	async #watch(client: OpenClawClient, initialDelay: number): Promise<void> {
-		await this.#clock.sleep(initialDelay, this.#signal);
+	#openTransport(): Promise<Transport> {
+		const {config, owner} = this.#start;
+		const turns = {
+			take: async (kind: TurnKind, signal: AbortSignal) => {
+				const turn = await this.#link.take(kind, signal);
+				this.#step++;
+				return turn;
+			},
+		};
+		const timeout = () => Math.max(Math.min(config.runTimeout, this.#deadline - this.#clock.now()), 1);
+		return openTransport(config, {
+			cli: {target: config.target, timeout, owner, turns, secrets: []},
+			clock: this.#clock,
+			wake: () => this.wakes.wake(),
+			onChange: () => this.#onTransport(),
+			signal: this.#signal,
+		});
+	}
+
+	#watch(transport: Transport): Promise<void> {
 		const {config} = this.#start;
-		await watch({
+		return watch({
 			cadence: config.cadence,
 			maxApprovals: config.maxApprovals,
-			client,
+			client: transport.client,
 			ledger: this.#ledger,
 			clock: this.#clock,
 			wakes: this.wakes,
 			report: event => this.#on(event),
 			signal: this.#signal,
+			isEventDriven: () => transport.isEventDriven,
 			resumed: this.#cadence,
 		});
+	}
+
+	/** The transport has changed, or the reason why it is not the gateway: said once per change. */
+	#onTransport(): void {
+		if (!this.#transport) return;
+		const {kind, reason} = this.#transport;
+		const before = this.#snapshot;
+		if (kind === before.transport && reason === before.transportReason) return;
+		this.#snapshot = {...before, transport: kind, transportReason: reason};
+		this.#log(reason === null ? 'info' : 'warn', `transport: ${kind}`, reason === null ? {} : {reason});
+		this.#beat();
 	}
 
 	async #once(client: OpenClawClient, kind: 'pass' | 'probe'): Promise<void> {
@@ -139,6 +165,7 @@ export class Worker {
 				this.#carryOver();
 				break;
 			case 'approved':
+				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
 				this.#onApproved(event.request);
 				this.#carryOver();
 				break;
@@ -146,6 +173,7 @@ export class Worker {
 				this.#onRefused(event.request, event.reason);
 				break;
 			case 'rejected':
+				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
 				this.#log('info', 'request rejected, so that the next ask of its device is clean', {
 					requestId: event.requestId,
 				});
@@ -182,6 +210,7 @@ export class Worker {
 
 	#onPolled(event: Extract<WatchEvent, {kind: 'polled'}>): void {
 		const {outcome, passes} = event;
+		this.#transport?.reward(outcome.approved);
 		this.#logFailure(outcome);
 		this.#settle(event, event.interval);
 		this.#snapshot = {
@@ -255,6 +284,7 @@ export class Worker {
 							`polled every ${seconds} s instead of ${this.#interval / 1000} s: the host's calls are all taken (maxConcurrentCalls)`,
 						]
 					: []),
+				...(this.#transport?.warnings ?? []),
 				...(this.#ignored > 0 ? [`${this.#ignored} pending requests are more than are looked at`] : []),
 			],
 		};
@@ -275,6 +305,7 @@ function failedOutcome(error: unknown): PassOutcome {
 		retries: 0,
 		allowed: [],
 		undecided: 0,
+		hasMore: false,
 		paired: false,
 	};
 }

@@ -25,6 +25,8 @@ const CONTROL_UI_SCOPES = [
 interface Finding {
 	readonly name: string;
 	readonly result: 'ok' | 'failed' | 'disabled';
+	/** The transport that works. */
+	readonly via: string;
 	readonly detail: string;
 	readonly remedy: string;
 	readonly notes: readonly string[];
@@ -46,10 +48,10 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 	say(
 		table(
 			['SANDBOX', 'RESULT', 'VIA', 'WHAT', 'REMEDY'],
-			findings.map(({name, result, detail, remedy}) => [
+			findings.map(({name, result, via, detail, remedy}) => [
 				name,
 				styled(result === 'failed' ? 'red' : 'green', result),
-				'cli',
+				via,
 				detail,
 				remedy,
 			]),
@@ -61,12 +63,13 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 
 async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): Promise<Finding> {
 	const {name, target} = sandbox;
-	if (!sandbox.enabled) return {name, result: 'disabled', detail: '', remedy: '', notes: []};
+	if (!sandbox.enabled) return {name, result: 'disabled', via: '-', detail: '', remedy: '', notes: []};
 	const openclaw = findOpenclaw(config.openclaw);
-	if (openclaw === null && target.exec.length === 0) {
+	if (openclaw === null && target.exec.length === 0 && sandbox.gateway === null) {
 		return {
 			name,
 			result: 'failed',
+			via: '-',
 			detail: `there is no ${config.openclaw} in PATH`,
 			remedy: 'install it (npm install --global openclaw), or name its path: openclaw: /path/to/openclaw',
 			notes: [],
@@ -80,18 +83,26 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 		turns,
 		patience,
 	);
-	const isOk = snapshot?.lastListAt != null && outcome.error === null;
-	if (isOk) return {name, result: 'ok', detail: `answers, ${outcome.pending} pending`, remedy: '', notes};
-	return {
-		name,
-		result: 'failed',
-		detail: outcome.error ?? 'no answer',
-		remedy: remedyFor(outcome.error ?? '', sandbox),
-		notes: [],
-	};
+	const via = snapshot?.transport ?? 'cli';
+	const fallback = snapshot?.transportReason ?? null;
+	if (outcome.error !== null)
+		return {name, result: 'failed', via, detail: outcome.error, remedy: remedyFor(outcome.error, sandbox), notes};
+	const detail = `answers, ${outcome.pending} pending${fallback === null ? '' : `; not by the gateway: ${fallback}`}`;
+	return {name, result: 'ok', via, detail, remedy: fallback === null ? '' : gatewayRemedy(fallback), notes};
 }
 
-function remedyFor(error: string, {target}: SandboxConfig): string {
+/** What to do about a gateway that is configured and does not serve. */
+function gatewayRemedy(reason: string): string {
+	if (reason.includes('transport: cli')) return '';
+	if (/ECONNREFUSED|ENOTFOUND|no answer|does not answer/.test(reason))
+		return 'is the gateway running, and its port right in gateway.url?';
+	if (/token|unauthorized|auth/i.test(reason))
+		return "compare the token with the gateway's own (tokenFile or tokenCommand)";
+	return 'see the message; the command line is used meanwhile';
+}
+
+function remedyFor(error: string, {target, transport}: SandboxConfig): string {
+	if (transport === 'gateway') return gatewayRemedy(error);
 	if (error.includes('is not run here')) return 'see the message';
 	const command = [...target.exec, 'openclaw devices list --json'].join(' ');
 	if (error.includes('could not be started')) return `is ${target.exec[0] ?? 'openclaw'} installed? try: ${command}`;

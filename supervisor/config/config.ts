@@ -1,5 +1,5 @@
 import type {Policy} from '../../worker/policy.ts';
-import type {SandboxTarget} from '../../worker/protocol.ts';
+import type {SandboxTarget, WorkerConfig} from '../../worker/protocol.ts';
 import type {ConfigFile} from './schema.ts';
 
 /** A sandbox as configured; what its policy leaves out is the default's. */
@@ -7,6 +7,8 @@ export interface SandboxConfig {
 	readonly name: string;
 	readonly enabled: boolean;
 	readonly target: Omit<SandboxTarget, 'openclaw'>;
+	readonly gateway: WorkerConfig['gateway'];
+	readonly transport: WorkerConfig['transport'];
 	readonly policy: Policy;
 }
 

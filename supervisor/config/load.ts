@@ -3,8 +3,10 @@ import os from 'node:os';
 import path from 'node:path';
 import {type Document, isMap, isNode, isScalar, LineCounter, parseDocument} from 'yaml';
 import type * as z from 'zod';
+import {readTokenFile} from '../../worker/gateway/token.ts';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/policy.ts';
+import type {GatewayTarget} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import {defaultStatusFile} from '../paths.ts';
 import {type Config, ConfigError, type SandboxConfig} from './config.ts';
@@ -156,6 +158,7 @@ function problemsBetweenKeys(file: ConfigFile, environment: NodeJS.ProcessEnv): 
 		...duplicateTargets(file, environment),
 		...widePolicies(file),
 		...visibleSecrets(file),
+		...gatewayProblems(file),
 	];
 }
 
@@ -171,17 +174,24 @@ function duplicateTargets({sandboxes}: ConfigFile, environment: NodeJS.ProcessEn
 	const targets = new Map<string, string>();
 	return sandboxes.flatMap((sandbox, index): [Path, string][] => {
 		if (!sandbox.enabled) return [];
-		const {key, shown} = targetOf(sandbox, environment);
-		const other = targets.get(key);
-		targets.set(key, other ?? sandbox.name);
-		if (other === undefined) return [];
+		const own = targetsOf(sandbox, environment);
+		const clash = own.find(({key}) => targets.has(key));
+		for (const {key} of own) if (!targets.has(key)) targets.set(key, sandbox.name);
+		if (!clash) return [];
+		const other = targets.get(clash.key);
 		return [
 			[
 				['sandboxes', index],
-				`${sandbox.name} reaches the same gateway as ${other} (${shown}); give each its own, or remove one`,
+				`${sandbox.name} reaches the same gateway as ${other} (${clash.shown}); give each its own, or remove one`,
 			],
 		];
 	});
+}
+
+function targetsOf(sandbox: SandboxEntry, environment: NodeJS.ProcessEnv): {key: string; shown: string}[] {
+	const {gateway, transport} = sandbox;
+	const socket = gateway && transport !== 'cli' ? [{key: new URL(gateway.url).href, shown: gateway.url}] : [];
+	return transport === 'gateway' ? socket : [...socket, targetOf(sandbox, environment)];
 }
 
 /** What decides which gateway a call reaches, in the order in which OpenClaw looks. */
@@ -232,6 +242,22 @@ function visibleSecrets({sandboxes}: ConfigFile): [Path, string][] {
 	});
 }
 
+function gatewayProblems({sandboxes}: ConfigFile): [Path, string][] {
+	return sandboxes.flatMap(({gateway, transport}, index): [Path, string][] => {
+		if (!gateway)
+			return transport === 'gateway'
+				? [[['sandboxes', index, 'transport'], 'gateway needs a gateway: {url, tokenFile}']]
+				: [];
+		if (gateway.tokenFile === undefined) return [];
+		try {
+			readTokenFile(gateway.tokenFile);
+			return [];
+		} catch (error) {
+			return [[['sandboxes', index, 'gateway', 'tokenFile'], messageOf(error)]];
+		}
+	});
+}
+
 function complete({sandboxes, ...file}: ConfigFile, path_: string, source: ConfigSource): Config {
 	const standard = toPolicy(file.policy);
 	return {
@@ -243,10 +269,12 @@ function complete({sandboxes, ...file}: ConfigFile, path_: string, source: Confi
 				: path.resolve(source.statusFile),
 		policy: standard,
 		sandboxes: sandboxes.map(
-			({name, enabled, exec, env, envFile, approveUnset, policy}): SandboxConfig => ({
+			({name, enabled, exec, env, envFile, approveUnset, gateway, transport, policy}): SandboxConfig => ({
 				name,
 				enabled,
 				target: {exec, env, envFile, approveUnset},
+				gateway: gateway && toGateway(gateway),
+				transport,
 				policy: toPolicy({...file.policy, ...defined(policy)}),
 			}),
 		),
@@ -256,6 +284,17 @@ function complete({sandboxes, ...file}: ConfigFile, path_: string, source: Confi
 				? [`policy.scopes names ${ADMIN_SCOPE}, which is granted only to clients whose own entry names it`]
 				: []),
 		],
+	};
+}
+
+function toGateway(entry: NonNullable<SandboxEntry['gateway']>): GatewayTarget {
+	const {url, tokenFile, tokenCommand, fingerprint, allowInsecure} = entry;
+	return {
+		url,
+		tokenFile: tokenFile ?? null,
+		tokenCommand: tokenCommand ?? [],
+		fingerprint: fingerprint ?? null,
+		allowInsecure,
 	};
 }
 

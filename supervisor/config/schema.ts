@@ -51,6 +51,44 @@ const policy = z
 	})
 	.prefault({});
 
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+const FINGERPRINT = /^(sha256:)?([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i;
+
+const gateway = z
+	.strictObject({
+		url: word.refine(isGatewayUrl, {
+			error: 'must be a ws:// or wss:// URL without user name, password, query or fragment',
+		}),
+		tokenFile: absolutePath.optional(),
+		tokenCommand: z.array(word).min(1).optional(),
+		fingerprint: word
+			.regex(FINGERPRINT, {error: 'must be the SHA-256 fingerprint of a certificate, 64 hexadecimal digits'})
+			.optional(),
+		allowInsecure: z.boolean().default(false),
+	})
+	.refine(({tokenFile, tokenCommand}) => (tokenFile === undefined) !== (tokenCommand === undefined), {
+		error: 'must name a tokenFile or a tokenCommand, one of them',
+	})
+	.refine(({url, allowInsecure}) => allowInsecure || isLoopbackOrTls(url), {
+		path: ['url'],
+		error: 'sends the token in clear over a network; use wss://, or say allowInsecure: true',
+	})
+	.refine(({url, fingerprint}) => fingerprint === undefined || url.startsWith('wss:'), {
+		path: ['fingerprint'],
+		error: 'goes with a wss:// URL',
+	});
+
+function isGatewayUrl(text: string): boolean {
+	const url = URL.parse(text);
+	if (!url || !['ws:', 'wss:'].includes(url.protocol)) return false;
+	return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+}
+
+function isLoopbackOrTls(text: string): boolean {
+	const url = URL.parse(text);
+	return url !== null && (url.protocol === 'wss:' || LOOPBACK.test(url.hostname));
+}
+
 const sandbox = z.strictObject({
 	name: z.string().regex(NAME, {
 		error: 'must be 1 to 63 lower-case letters, digits and hyphens, and begin and end with a letter or digit',
@@ -60,10 +98,8 @@ const sandbox = z.strictObject({
 	env: z.record(variable, variableValue).default({}),
 	envFile: absolutePath.nullable().default(null),
 	approveUnset: z.array(variable).default(['OPENCLAW_GATEWAY_URL']),
-	gateway: notYet(null),
-	transport: z
-		.enum(['auto', 'cli'], {error: 'must be auto or cli; gateway is not available yet in this version of pairkeeper'})
-		.default('auto'),
+	gateway: gateway.nullable().default(null),
+	transport: z.enum(['auto', 'cli', 'gateway'], {error: 'must be auto, cli or gateway'}).default('auto'),
 	policy: z.strictObject(policyKeys).partial().default({}),
 });
 

@@ -1,0 +1,24 @@
+import {ClientError, type OpenClawClient} from '../client.ts';
+import {type ApprovalAnswer, readApproval, readListing} from '../listing.ts';
+import type {GatewayConnection} from './connection.ts';
+import type {GatewaySession} from './session.ts';
+
+/** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). */
+export function gatewayClient(connection: Pick<GatewayConnection, 'session' | 'reason'>): OpenClawClient {
+	const session = (): GatewaySession => {
+		if (connection.session) return connection.session;
+		throw new ClientError('unreachable', `the gateway is not connected: ${connection.reason}`);
+	};
+	return {
+		list: async signal => {
+			const listing = readListing(await session().request('device.pair.list', {}, signal));
+			if (listing) return listing;
+			throw new ClientError('unreadable', 'device.pair.list was not answered with a listing of devices');
+		},
+		approve: async (requestId, signal): Promise<ApprovalAnswer> =>
+			readApproval(await session().request('device.pair.approve', {requestId}, signal)),
+		reject: async (requestId, signal) => {
+			await session().request('device.pair.reject', {requestId}, signal);
+		},
+	};
+}

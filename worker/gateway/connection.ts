@@ -1,0 +1,128 @@
+import {connect} from 'node:net';
+import {ClientError} from '../client.ts';
+import type {Clock} from '../clock.ts';
+import type {GatewayTarget} from '../protocol.ts';
+import {messageOf, printable} from '../text.ts';
+import {GatewaySession} from './session.ts';
+import {readToken, type TokenSource} from './token.ts';
+
+/** The wait before connecting again, in milliseconds: it doubles with every failure in a row, less a random part of at most half. */
+const FIRST_DELAY = 250;
+const LONGEST_DELAY = 5000;
+
+/** A connection that lasted this long was a good one, in milliseconds; one that did not counts as a failure. */
+const GOOD_CONNECTION = 5000;
+
+export interface ConnectionOptions {
+	readonly gateway: GatewayTarget;
+	readonly scopes: readonly string[];
+	/** Milliseconds for anything the gateway, or its token, is waited for. */
+	readonly timeout: number;
+	/** Marks the processes of `tokenCommand`. */
+	readonly owner: string;
+	readonly clock: Clock;
+	/** The connection is up, or is down for another reason than before. */
+	readonly onChange: () => void;
+	/** A request is pending. */
+	readonly onRequested: () => void;
+	readonly signal: AbortSignal;
+}
+
+/** A gateway's connection through its whole life: lost, found again, its token read anew each time. */
+export class GatewayConnection {
+	readonly #options: ConnectionOptions;
+	/** Resolves when the first try is over, whatever it came to. */
+	readonly firstTry: Promise<void>;
+	#firstTryIsOver: () => void = () => {};
+	#session: GatewaySession | null = null;
+	#reason = 'not connected yet';
+
+	constructor(options: ConnectionOptions) {
+		this.#options = options;
+		this.firstTry = new Promise(resolve => {
+			this.#firstTryIsOver = resolve;
+		});
+	}
+
+	/** The connection, while it is up. */
+	get session(): GatewaySession | null {
+		return this.#session;
+	}
+
+	/** Why it is down. */
+	get reason(): string {
+		return this.#reason;
+	}
+
+	/** Keeps the connection until the signal aborts. */
+	async run(): Promise<void> {
+		const {clock, signal} = this.#options;
+		let failures = 0;
+		while (!signal.aborted) {
+			const began = clock.now();
+			const reason = await this.#connectOnce();
+			failures = clock.now() - began >= GOOD_CONNECTION ? 1 : failures + 1;
+			this.#onDown(reason);
+			const delay = Math.min(FIRST_DELAY * 2 ** (failures - 1), LONGEST_DELAY);
+			await clock.sleep(delay * (1 - Math.random() / 2), signal);
+		}
+	}
+
+	/** Connects, stays connected, and returns why that ended. */
+	async #connectOnce(): Promise<string> {
+		const {signal, onChange} = this.#options;
+		try {
+			const session = await this.#open();
+			const stop = () => session.end('stopped');
+			signal.addEventListener('abort', stop, {once: true});
+			this.#session = session;
+			onChange();
+			this.#firstTryIsOver();
+			const reason = await session.closed;
+			signal.removeEventListener('abort', stop);
+			return reason;
+		} catch (error) {
+			return printable(messageOf(error), 300);
+		}
+	}
+
+	async #open(): Promise<GatewaySession> {
+		const {gateway, scopes, timeout, owner, signal, onRequested} = this.#options;
+		const {url, fingerprint, allowInsecure} = gateway;
+		const source: TokenSource =
+			gateway.tokenFile === null
+				? {kind: 'command', command: gateway.tokenCommand}
+				: {kind: 'file', file: gateway.tokenFile};
+		// A gateway that is down is tried often; a program for its token is worth running only when it is up.
+		if (source.kind === 'command') await assertListening(url, timeout);
+		const token = await readToken(source, {timeout, owner: `${owner}/token`, signal});
+		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested}, signal);
+	}
+
+	#onDown(reason: string): void {
+		const hasChanged = this.#session !== null || reason !== this.#reason;
+		this.#session = null;
+		this.#reason = reason;
+		if (hasChanged) this.#options.onChange();
+		this.#firstTryIsOver();
+	}
+}
+
+function assertListening(url: string, timeout: number): Promise<void> {
+	const {hostname, port, protocol} = new URL(url);
+	return new Promise((resolve, reject) => {
+		const socket = connect({
+			host: hostname.replace(/^\[|\]$/g, ''),
+			port: Number(port) || (protocol === 'wss:' ? 443 : 80),
+			timeout,
+		});
+		const finish = (error?: Error) => {
+			socket.destroy();
+			if (error) reject(new ClientError('unreachable', error.message, {cause: error}));
+			else resolve();
+		};
+		socket.once('connect', () => finish());
+		socket.once('timeout', () => finish(new Error('the gateway does not answer')));
+		socket.once('error', finish);
+	});
+}

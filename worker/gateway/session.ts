@@ -1,0 +1,101 @@
+import {GatewayClient, GatewayClientRequestError, GatewayClientRequestTimeoutError} from '@openclaw/gateway-client';
+import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
+import {ClientError} from '../client.ts';
+import {messageOf, printable, redact} from '../text.ts';
+
+/** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
+const REQUESTED = 'device.pair.requested';
+
+export interface SessionOptions {
+	readonly url: string;
+	readonly token: string;
+	readonly scopes: readonly string[];
+	/** SHA-256 of the certificate, for `wss:`. */
+	readonly fingerprint: string | null;
+	readonly allowInsecure: boolean;
+	/** Milliseconds: for the handshake, and for each request. */
+	readonly timeout: number;
+	readonly onRequested: () => void;
+}
+
+/** One authenticated connection to a gateway. */
+export class GatewaySession {
+	readonly #client: GatewayClient;
+	readonly #options: SessionOptions;
+	/** Resolves with the reason when the connection is over. */
+	readonly closed: Promise<string>;
+	#close: (reason: string) => void = () => {};
+
+	private constructor(options: SessionOptions, onHello: () => void) {
+		this.#options = options;
+		this.closed = new Promise(resolve => {
+			this.#close = resolve;
+		});
+		// The library would reconnect by itself, with the token it has; a session ends with its connection, so that the next reads the token anew.
+		this.#client = new GatewayClient({
+			url: options.url,
+			token: options.token,
+			role: 'operator',
+			scopes: [...options.scopes],
+			minProtocol: PROTOCOL_VERSION,
+			maxProtocol: PROTOCOL_VERSION,
+			requestTimeoutMs: options.timeout,
+			connectChallengeTimeoutMs: options.timeout,
+			env: options.allowInsecure ? {OPENCLAW_ALLOW_INSECURE_PRIVATE_WS: '1'} : {},
+			...(options.fingerprint === null ? {} : {tlsFingerprint: options.fingerprint}),
+			onHelloOk: onHello,
+			onEvent: ({event}) => {
+				if (event === REQUESTED) options.onRequested();
+			},
+			onConnectError: error => this.end(messageOf(error)),
+			onClose: (code, reason) =>
+				this.end(`the gateway closed the connection (${code}${reason === '' ? '' : ` ${reason}`})`),
+			onReconnectPaused: ({reason}) => this.end(reason),
+		});
+	}
+
+	/** Connects; rejects with a {@link ClientError} when the gateway has not said hello within the timeout. */
+	static async open(options: SessionOptions, signal: AbortSignal): Promise<GatewaySession> {
+		let hello: () => void = () => {};
+		const greeted = new Promise<null>(resolve => {
+			hello = () => resolve(null);
+		});
+		const session = new GatewaySession(options, hello);
+		const abort = () => session.end('stopped');
+		const timer = setTimeout(() => session.end(`no answer within ${options.timeout / 1000} s`), options.timeout);
+		signal.addEventListener('abort', abort, {once: true});
+		try {
+			session.#client.start();
+			const failure = await Promise.race([greeted, session.closed]);
+			if (failure === null) return session;
+			throw new ClientError('unreachable', failure);
+		} finally {
+			clearTimeout(timer);
+			signal.removeEventListener('abort', abort);
+		}
+	}
+
+	/** Asks the gateway; rejects with a {@link ClientError}. An answer that does not come ends the session, since nothing more will come that way. */
+	async request(method: string, params: object, signal: AbortSignal): Promise<unknown> {
+		try {
+			return await this.#client.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
+		} catch (error) {
+			signal.throwIfAborted();
+			const message = `${method}: ${this.#safe(messageOf(error))}`;
+			if (error instanceof GatewayClientRequestError) throw new ClientError('refused', message, {cause: error});
+			this.end(message);
+			const isTimeout = error instanceof GatewayClientRequestTimeoutError;
+			throw new ClientError(isTimeout ? 'timeout' : 'unreachable', message, {cause: error});
+		}
+	}
+
+	/** Ends the connection, for that reason. */
+	end(reason: string): void {
+		this.#close(this.#safe(reason));
+		this.#client.stop();
+	}
+
+	#safe(text: string): string {
+		return printable(redact(text, [this.#options.token]), 300);
+	}
+}
