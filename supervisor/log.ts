@@ -25,19 +25,20 @@ export class LogFile {
 	constructor(options: LogOptions, onError: (error: Error | null) => void) {
 		this.#onError = onError;
 		this.#options = options;
-		this.#logger = this.#open();
+		this.#logger = this.#open(options);
 	}
 
 	readonly log: Log = (level, message, fields = {}) => {
 		this.#logger.log(level, message, fields);
 	};
 
-	/** Opens the file anew, as after `logrotate`, perhaps another one. */
+	/** Opens the file anew, as after `logrotate`, perhaps another one. Throws, and changes nothing, where that cannot be. */
 	reopen(options: Partial<LogOptions> = {}): void {
 		const old = this.#logger;
-		this.#options = {...this.#options, ...options};
-		this.#logger = this.#open();
-		old.close();
+		const wanted = {...this.#options, ...options};
+		this.#logger = this.#open(wanted);
+		this.#options = wanted;
+		old.end();
 	}
 
 	/** Resolves when all that was said is written. */
@@ -47,8 +48,7 @@ export class LogFile {
 		await Promise.race([finished, new Promise(resolve => setTimeout(resolve, 500).unref())]);
 	}
 
-	#open(): winston.Logger {
-		const {level, file, format} = this.#options;
+	#open({level, file, format}: LogOptions): winston.Logger {
 		const isPretty = format === 'pretty' || (format === 'auto' && file === null && process.stderr.isTTY);
 		const colour =
 			isPretty && file === null && process.stderr.isTTY && process.stderr.hasColors() && !process.env.NO_COLOR;

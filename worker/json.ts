@@ -10,7 +10,8 @@ const MAX_CANDIDATES = 32;
  * What is no JSON, or nested deeper than {@link MAX_DEPTH}, is passed over.
  */
 export function* jsonObjectsIn(text: string): Generator<Readonly<Record<string, unknown>>> {
-	const start = /^[ \t\r]*\{/gm;
+	// No `\r` among the blanks: `^` stands behind one too, so a run of them would be gone over once for each.
+	const start = /^[ \t]*\{/gm;
 	for (let candidates = 0; candidates < MAX_CANDIDATES; candidates++) {
 		const match = start.exec(text);
 		if (!match) return;

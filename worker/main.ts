@@ -49,6 +49,8 @@ async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {
 
 /** The supervisor is gone: nobody bounds the host's calls any more, so none may go on. */
 async function endWithSupervisor(): Promise<void> {
+	// First of all, so that no call is made in place of one that is killed.
+	stopping.abort(new Error('the supervisor is gone'));
 	killCalls();
 	if (owner !== undefined) await endMarked(owner);
 	process.exit(1);

@@ -65,16 +65,26 @@ export function commandFor(
 	return {file, args, env: {...inherited, [MARKER]: owner}};
 }
 
-/** The files a call on the host would obey: `openclaw.json` can name programs to run, so nobody else may write them. */
+/**
+ * The files a call on the host would obey: `openclaw.json` can name programs to run, so nobody else may write them. Where they are:
+ * OpenClaw, docs/help/environment.md.
+ */
 export function obeyedFiles(target: SandboxTarget): readonly string[] {
 	if (target.exec.length > 0) return [];
 	const env = {...process.env, ...target.env};
-	const home = env.OPENCLAW_HOME ?? env.HOME ?? os.homedir();
-	const state = env.OPENCLAW_STATE_DIR ?? path.join(home, '.openclaw');
+	const account = env.HOME || os.homedir();
+	const home = expandTilde(env.OPENCLAW_HOME || account, account);
+	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? `-${env.OPENCLAW_PROFILE}` : '';
+	const state = expandTilde(env.OPENCLAW_STATE_DIR || path.join(home, `.openclaw${profile}`), home);
 	return [
 		path.join(state, 'openclaw.json'),
 		path.join(state, '.env'),
-		...(env.OPENCLAW_CONFIG_PATH === undefined ? [] : [env.OPENCLAW_CONFIG_PATH]),
+		path.join(account, '.config', 'openclaw', 'gateway.env'),
+		...(env.OPENCLAW_CONFIG_PATH ? [expandTilde(env.OPENCLAW_CONFIG_PATH, home)] : []),
 		...(target.envFile === null ? [] : [target.envFile]),
 	];
+}
+
+function expandTilde(file: string, home: string): string {
+	return /^~(\/|$)/.test(file) ? path.join(home, file.slice(1)) : file;
 }
