@@ -1,0 +1,158 @@
+import {randomUUID} from 'node:crypto';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {Device} from '../support/device.ts';
+import {e2eTimeoutMs, Host} from '../support/e2e.ts';
+import type {Pairkeeper} from '../support/pairkeeper.ts';
+import type {PendingRequest, RealGateway} from '../support/real-gateway.ts';
+import {until} from '../support/until.ts';
+
+const admin = 'operator.admin';
+const readAndWrite = ['operator.read', 'operator.write'];
+const cadence = {fastInterval: '500ms', slowInterval: '1s'};
+const cli = {clientName: 'cli', mode: 'cli'} as const;
+
+/** Waits until `openclaw devices list` shows a pending request for administrator rights, and returns it. */
+async function pendingAdministrator(gateway: RealGateway, deviceId?: string): Promise<PendingRequest> {
+	return until('a pending administrator request', async () => {
+		const {pending} = await gateway.devices();
+		return pending.find(request => request.scopes?.includes(admin) && [undefined, request.deviceId].includes(deviceId));
+	});
+}
+
+/** Waits until pairkeeper has listed this sandbox's requests some more times. */
+async function polledAgain(host: Host, gateway: RealGateway, times: number): Promise<void> {
+	const lists = async () => {
+		const calls = await host.openclaw.calls(gateway.stateDir);
+		return calls.filter(({args, exitCode}) => args[0] === 'list' && exitCode === 0).length;
+	};
+	const before = await lists();
+	await until(`${times} more polls`, async () => (await lists()) >= before + times, {timeoutMs: 60_000});
+}
+
+async function approvedIds(host: Host, gateway: RealGateway): Promise<string[]> {
+	const calls = await host.openclaw.calls(gateway.stateDir);
+	return calls.filter(({args}) => args[0] === 'approve').map(({args}) => args[1] ?? '');
+}
+
+describe('an administrator request that a stale id brought about', {timeout: e2eTimeoutMs}, () => {
+	let host: Host;
+	let gateway: RealGateway;
+	let pairkeeper: Pairkeeper;
+	let request: PendingRequest;
+
+	beforeAll(async () => {
+		host = await Host.create('2026.5.27');
+		[gateway] = (await host.startGateways({version: '2026.5.27', name: 'alpha'})) as [RealGateway];
+		// The sandbox's own CLI pairs before anybody watches.
+		await gateway.devices();
+		pairkeeper = await host.supervise({...cadence, policy: {onRefused: 'hold', refusalHold: '10m'}});
+		const stale = await gateway.cli(['devices', 'approve', randomUUID(), '--json']);
+		expect(stale.exitCode).not.toBe(0);
+		request = await pendingAdministrator(gateway);
+	}, e2eTimeoutMs);
+
+	afterAll(async () => host?.[Symbol.asyncDispose](), e2eTimeoutMs);
+
+	test('is refused, however often it is listed, and never approved', async () => {
+		expect(request).toMatchObject({clientId: 'cli', clientMode: 'cli'});
+		await pairkeeper.untilSandbox('alpha', 'to refuse it', ({refused}) => refused > 0);
+		await polledAgain(host, gateway, 5);
+
+		const {refused, approved, lastRefusal} = await pairkeeper.sandbox('alpha');
+		expect({refused, approved}).toEqual({refused: 1, approved: 0});
+		expect(lastRefusal).toMatchObject({
+			requestId: request.requestId,
+			clientId: 'cli',
+			scopes: expect.arrayContaining([admin]),
+			reason: 'disallowed-scope',
+		});
+		expect(await approvedIds(host, gateway)).toEqual([]);
+		const {pending, paired} = await gateway.devices();
+		expect(pending.map(({requestId}) => requestId)).toEqual([request.requestId]);
+		expect(paired.flatMap(({scopes}) => scopes)).not.toContain(admin);
+	});
+
+	test('is logged once, with the scopes it asks for', async () => {
+		const lines = await pairkeeper.logLines(request.requestId);
+		expect(lines).toHaveLength(1);
+		expect(lines[0]).toContain(admin);
+	});
+
+	test('is rejected once the policy says so, and the next `openclaw cron list` gets read alone', async () => {
+		await pairkeeper.reload(host.config({...cadence, policy: {onRefused: 'reject'}}));
+		await until('the request to go', async () => {
+			const {pending} = await gateway.devices();
+			return pending.length === 0;
+		});
+		const refused = await gateway.cli(['cron', 'list']);
+		expect(refused.stderr).toContain('scope upgrade pending approval');
+		await pairkeeper.untilSandbox('alpha', 'to approve', ({approved}) => approved > 0, {timeoutMs: 60_000});
+		expect(await gateway.cli(['cron', 'list'])).toMatchObject({exitCode: 0});
+		expect(await approvedIds(host, gateway)).not.toContain(request.requestId);
+		const {paired} = await gateway.devices();
+		expect(new Set(paired.flatMap(({scopes}) => scopes))).toEqual(new Set(['operator.pairing', 'operator.read']));
+	});
+});
+
+// The gateway merges the asks of one device: after a refused administrator ask, its harmless ones carry it too.
+describe.each([
+	{version: '2026.5.27', autoApproveLocal: true},
+	{version: '2026.9.6', autoApproveLocal: false},
+])('a device whose administrator ask was refused, on real OpenClaw $version', {timeout: e2eTimeoutMs}, options => {
+	let host: Host;
+	let gateway: RealGateway;
+	let pairkeeper: Pairkeeper;
+
+	beforeAll(async () => {
+		host = await Host.create(options.version);
+		[gateway] = (await host.startGateways({...options, name: 'alpha'})) as [RealGateway];
+		pairkeeper = await host.supervise({...cadence, policy: {onRefused: 'hold', refusalHold: '4s'}});
+	}, e2eTimeoutMs);
+
+	afterAll(async () => host?.[Symbol.asyncDispose](), e2eTimeoutMs);
+
+	/** Asks every few seconds, as a person would, until the gateway lets the device in; returns its scopes. */
+	async function admitted(device: Device, scopes: readonly string[]): Promise<Set<string>> {
+		const hello = await until(
+			`the device to be connected with ${scopes.join(' and ')}`,
+			async () => {
+				const answer = await device.ask(gateway, {...cli, scopes});
+				return answer.kind === 'hello' && answer;
+			},
+			{timeoutMs: 60_000, everyMs: 3000},
+		);
+		return new Set(hello.scopes);
+	}
+
+	async function grantedScopes(device: Device): Promise<Set<string | undefined>> {
+		const {paired} = await gateway.devices();
+		const granted = paired.find(({deviceId}) => deviceId === device.id);
+		return new Set([...(granted?.scopes ?? []), ...(granted?.tokens ?? []).flatMap(token => token.scopes)]);
+	}
+
+	test('gets read and write when it asks again', async () => {
+		const device = new Device();
+		await admitted(device, ['operator.read']);
+		expect(await device.ask(gateway, {...cli, scopes: [admin]})).toMatchObject({kind: 'pairing-required'});
+		const asked = await pendingAdministrator(gateway, device.id);
+		await pairkeeper.untilSandbox(
+			'alpha',
+			'to refuse it',
+			({lastRefusal}) => lastRefusal?.requestId === asked.requestId && lastRefusal.reason === 'disallowed-scope',
+		);
+
+		expect(await admitted(device, readAndWrite)).toEqual(new Set(readAndWrite));
+		expect(await grantedScopes(device)).toEqual(new Set(readAndWrite));
+		expect(await approvedIds(host, gateway)).not.toContain(asked.requestId);
+	});
+
+	// 2026.5.27 gives the merged request a new id at every ask, so that no single id gets old.
+	test('gets read and write though it goes on asking while its refusal is held', async () => {
+		const device = new Device();
+		await admitted(device, ['operator.read']);
+		await device.ask(gateway, {...cli, scopes: [admin]});
+		expect(await device.ask(gateway, {...cli, scopes: readAndWrite})).toMatchObject({kind: 'pairing-required'});
+		expect(await admitted(device, readAndWrite)).toEqual(new Set(readAndWrite));
+		expect(await grantedScopes(device)).toEqual(new Set(readAndWrite));
+	});
+});

@@ -1,0 +1,89 @@
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {type Ask, Device, newerControlUiScopes} from '../support/device.ts';
+import {e2eTimeoutMs, Host} from '../support/e2e.ts';
+import type {Pairkeeper} from '../support/pairkeeper.ts';
+import type {RealGateway} from '../support/real-gateway.ts';
+import {until} from '../support/until.ts';
+
+const controlUi = {clientName: 'openclaw-control-ui', mode: 'webchat'} as const;
+const cli = {clientName: 'cli', mode: 'cli'} as const;
+const readAndWrite = ['operator.read', 'operator.write'];
+const cadence = {fastInterval: '500ms', slowInterval: '1s'};
+
+describe('on real OpenClaw 2026.9.6 that pairs nobody by itself', {timeout: e2eTimeoutMs}, () => {
+	let host: Host;
+	let gateway: RealGateway;
+	let pairkeeper: Pairkeeper;
+
+	beforeAll(async () => {
+		host = await Host.create('2026.9.6');
+		const started = await host.startGateways({version: '2026.9.6', name: 'alpha', autoApproveLocal: false});
+		[gateway] = started as [RealGateway];
+		pairkeeper = await host.supervise(cadence);
+	}, e2eTimeoutMs);
+
+	afterAll(async () => host?.[Symbol.asyncDispose](), e2eTimeoutMs);
+
+	/** Asks until the gateway lets the device in, and returns the scopes that it then has. */
+	async function admitted(device: Device, ask: Ask): Promise<Set<string>> {
+		const {scopes} = await until(
+			`${ask.clientName} to be let in`,
+			async () => {
+				const answer = await device.ask(gateway, ask);
+				return answer.kind === 'hello' && answer;
+			},
+			{timeoutMs: 60_000, everyMs: 500},
+		);
+		return new Set(scopes);
+	}
+
+	/** Asks once, waits until pairkeeper has refused this very request, and returns its id. */
+	async function refused(device: Device, ask: Ask): Promise<string> {
+		const answer = await device.ask(gateway, ask);
+		if (answer.kind !== 'pairing-required') throw new Error(`Let in at once: ${JSON.stringify(answer)}`);
+		const {requestId} = answer;
+		const {lastRefusal} = await pairkeeper.untilSandbox(
+			'alpha',
+			'to refuse it',
+			sandbox => sandbox.lastRefusal?.requestId === requestId,
+		);
+		expect(lastRefusal).toMatchObject({clientId: ask.clientName, reason: 'disallowed-scope'});
+		return requestId;
+	}
+
+	async function grantedScopes(device: Device): Promise<readonly string[]> {
+		const {paired} = await gateway.devices();
+		return paired.find(({deviceId}) => deviceId === device.id)?.scopes ?? [];
+	}
+
+	test.for([controlUi, cli])('a device of $clientName that asks for read and write is approved', async client => {
+		const device = new Device();
+		const ask = {...client, scopes: readAndWrite};
+		expect(await device.ask(gateway, ask)).toMatchObject({kind: 'pairing-required', reason: 'not-paired'});
+		expect(await admitted(device, ask)).toEqual(new Set(readAndWrite));
+	});
+
+	test('a device that asks for operator.admin is refused', async () => {
+		const device = new Device();
+		await refused(device, {...cli, scopes: ['operator.admin']});
+		expect(await grantedScopes(device)).toEqual([]);
+	});
+
+	test('the bundled Control UI is refused with the remedy, and approved once its entry allows it', async () => {
+		const device = new Device();
+		const ask = {...controlUi, scopes: newerControlUiScopes};
+		const requestId = await refused(device, ask);
+		expect(await grantedScopes(device)).toEqual([]);
+		const [line = '', ...others] = await pairkeeper.logLines(requestId);
+		expect(others).toEqual([]);
+		// The remedy: an entry for this client alone that names the scopes.
+		expect(line).toContain('openclaw-control-ui');
+		expect(line).toMatch(/policy|clients/);
+		for (const scope of newerControlUiScopes) expect(line).toContain(scope);
+
+		const clients = [{id: 'openclaw-control-ui', scopes: newerControlUiScopes}, {mode: 'cli'}];
+		await pairkeeper.reload(host.config({...cadence, policy: {clients}}));
+		expect(await admitted(device, ask)).toEqual(new Set(newerControlUiScopes));
+		expect((await pairkeeper.sandbox('alpha')).lastApproval).toMatchObject({requestId});
+	});
+});
