@@ -1,10 +1,12 @@
-import {Readable} from 'node:stream';
-import {writeFile} from 'atomically';
+import writeFileAtomic from 'write-file-atomic';
+
+/** The file is ours, whoever's it replaces. */
+const owner = {uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0};
 
 /** Replaces a file in one step, so that a reader sees the old text or the new. `mode` whatever the umask. No fsync: it is of no use after a reboot. */
 export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
-	// As a stream, since one write to a full disk may be cut short without an error.
-	await writeFile(file, Readable.from([Buffer.from(text)]), {mode, fsync: false, timeout: 1000});
+	// Not by atomically: its clean-up at exit sends the process every signal a second time, and a second SIGTERM means "at once".
+	await writeFileAtomic(file, text, {mode, chown: owner, fsync: false});
 }
 
 /** Writes of one file that never overlap: what is written is always the newest text, and a failure is told once per change. */

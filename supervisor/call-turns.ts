@@ -1,7 +1,10 @@
 import type {TurnKind, TurnOutcome} from '../worker/turns.ts';
 
-/** A waiter that has waited this long goes before those of a better class, so that nobody starves; milliseconds. */
-const PATIENCE = 5000;
+/**
+ * An approval counts as having waited this much longer than it has, in milliseconds. Lists pile up where sandboxes hang or the host is crowded, and
+ * approvals must not queue behind them; but a stream of slow approvals must not starve a list either.
+ */
+const HEAD_START = 60_000;
 
 /** How long the sandboxes whose calls time out are passed over at most while others want the turns; milliseconds. */
 const SUSPECT_PATIENCE = 30_000;
@@ -33,20 +36,25 @@ export interface TurnState {
 }
 
 /**
- * Who gets the next turn, or `null` while there is none to give: approvals before lists, healthy sandboxes before suspects, the longest wait first.
- * Patience ends both preferences, so that a stream of approvals cannot starve a list, nor a busy host a sandbox that has recovered.
+ * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, the longest wait first.
+ * Patience ends both preferences, so that neither a stream of approvals starves a list, nor a busy host a sandbox that has recovered.
  */
 export function nextTurn(state: TurnState, now: number): Waiter | null {
 	const {limit, running, waiting, suspects, lastSuspectTurn} = state;
 	if (running.length >= limit) return null;
 	const isSuspectRunning = running.some(({isSuspect}) => isSuspect);
-	const rank = (waiter: Waiter): number => {
-		if (suspects.has(waiter.sandbox)) return now - Math.max(waiter.since, lastSuspectTurn) > SUSPECT_PATIENCE ? 0 : 3;
-		if (now - waiter.since > PATIENCE) return 0;
-		return waiter.kind === 'approve' ? 1 : 2;
-	};
+	const isPassedOver = ({sandbox, since}: Waiter): boolean =>
+		suspects.has(sandbox) && now - Math.max(since, lastSuspectTurn) <= SUSPECT_PATIENCE;
 	const eligible = waiting.filter(({sandbox}) => !isSuspectRunning || !suspects.has(sandbox));
-	return eligible.toSorted((a, b) => rank(a) - rank(b) || a.since - b.since)[0] ?? null;
+	const inOrder = eligible.toSorted(
+		(a, b) => Number(isPassedOver(a)) - Number(isPassedOver(b)) || standingOf(a) - standingOf(b),
+	);
+	return inOrder[0] ?? null;
+}
+
+/** Since when a waiter counts as waiting. */
+function standingOf({kind, since}: Waiter): number {
+	return kind === 'approve' ? since - HEAD_START : since;
 }
 
 /** The host's turns: at most `limit` `openclaw` calls at once, whoever makes them. */

@@ -28,7 +28,8 @@ export function healthOf(
 			? [`the supervisor has ended (${supervisor.state})`]
 			: []),
 		...(isAlive ? [] : [`no supervisor is running (its pid was ${supervisor.pid})`]),
-		...(age > maxAge ? [`the status is ${Math.round(age / 1000)} s old`] : []),
+		// A time that cannot be read is no young one.
+		...(age <= maxAge ? [] : [`the status is ${Math.round(age / 1000)} s old`]),
 		...(supervisor.deadlineAt !== null && Date.parse(supervisor.deadlineAt) + maxAge < now
 			? [`past its deadline ${supervisor.deadlineAt}`]
 			: []),

@@ -39,7 +39,7 @@ export async function runOnce(
 			timeout - Math.min(CLOSING_TIME, timeout) / 4,
 		);
 		const worker = new WorkerProcess(
-			{kind: 'start', config, owner, task: {kind, budget}, carry: null},
+			{kind: 'start', config, owner, task: {kind, budget}, carry: null, avoidGatewayUntil: null},
 			{
 				onMessage: message => {
 					if (message.kind === 'turn')

@@ -35,3 +35,20 @@ export function nextRestart(
 export function isCrashLooping(policy: RestartPolicy, unstableExits: number, lifetime: number): boolean {
 	return unstableExits >= LOOPING_AFTER && lifetime < policy.stableAfter;
 }
+
+/** How long a gateway is left alone at first, and at most, in milliseconds. */
+const FIRST_AVOIDANCE = 60_000;
+const LONGEST_AVOIDANCE = 3_600_000;
+
+/** A gateway that made a worker grow beyond its memory, left alone for `length` milliseconds, until the monotonic time `until`. */
+export interface Avoidance {
+	readonly until: number;
+	readonly length: number;
+}
+
+/** How long to leave a gateway alone that has made a worker grow beyond its memory: twice as long as before where that happens again soon after. */
+export function nextAvoidance(before: Avoidance | null, now: number): Avoidance {
+	const isAgain = before !== null && now - before.until <= before.length;
+	const length = isAgain ? Math.min(2 * before.length, LONGEST_AVOIDANCE) : FIRST_AVOIDANCE;
+	return {until: now + length, length};
+}

@@ -5,7 +5,7 @@ import type {Carry, PassSummary, Snapshot, ToSupervisor, WorkerConfig} from '../
 import type {CallTurns} from './call-turns.ts';
 import {type Ailment, diagnose, type Limits} from './liveness.ts';
 import {type Log, limitedLog} from './log.ts';
-import {isCrashLooping, nextRestart, type RestartPolicy} from './restart-policy.ts';
+import {type Avoidance, isCrashLooping, nextAvoidance, nextRestart, type RestartPolicy} from './restart-policy.ts';
 import type {SandboxMemory} from './state-file.ts';
 import type {SandboxStatus} from './status.ts';
 import {type WorkerExit, WorkerProcess} from './worker-process.ts';
@@ -53,6 +53,7 @@ interface PassWaiter {
 const EMPTY_MEMORY: SandboxMemory = {
 	carry: null,
 	unstableExits: 0,
+	avoidance: null,
 	restarts: 0,
 	approved: 0,
 	refused: 0,
@@ -161,6 +162,7 @@ export class Sandbox {
 		this.#plan = plan;
 		this.clearAlarm();
 		if (isSame) return;
+		this.#memory = {...this.#memory, avoidance: null};
 		const stopped = this.stop(stopTimeout);
 		const stops = this.#stops;
 		await stopped;
@@ -191,7 +193,7 @@ export class Sandbox {
 	status(): SandboxStatus {
 		const worker = this.#worker;
 		const snapshot = worker?.snapshot ?? null;
-		const {carry, unstableExits, ...memory} = this.#memory;
+		const {carry, unstableExits, avoidance: _, ...memory} = this.#memory;
 		const {cadence} = this.#plan.worker;
 		const mode = snapshot?.mode ?? carry?.cadence.mode ?? 'fast';
 		const lifetime = worker ? this.#deps.clock.now() - worker.startedAt : 0;
@@ -245,6 +247,7 @@ export class Sandbox {
 			owner: `${run}/${randomUUID()}`,
 			task: {kind: 'watch' as const, initialDelay},
 			carry: this.#memory.carry,
+			avoidGatewayUntil: this.#memory.avoidance?.until ?? null,
 		};
 		const worker: LiveWorker = {
 			process: new WorkerProcess(start, {
@@ -288,6 +291,7 @@ export class Sandbox {
 		this.#memory = {
 			...this.#memory,
 			unstableExits,
+			avoidance: reason === 'memory' ? this.#nextAvoidance() : this.#memory.avoidance,
 			restarts: this.#memory.restarts + 1,
 			lastExit: {reason, code, signal, at: isoTime(clock.wall())},
 		};
@@ -296,6 +300,15 @@ export class Sandbox {
 			this.#backoff = null;
 			this.#fork(0);
 		}, delay);
+	}
+
+	/** Where there is the CLI to come back by, the next worker must not walk into the same wall. */
+	#nextAvoidance(): Avoidance | null {
+		const {avoidance} = this.#memory;
+		const {gateway, transport} = this.#plan.worker;
+		const now = this.#deps.clock.now();
+		const wasAvoided = avoidance !== null && avoidance.until > now;
+		return gateway === null || transport !== 'auto' || wasAvoided ? avoidance : nextAvoidance(avoidance, now);
 	}
 
 	#onMessage(worker: LiveWorker, message: ToSupervisor): void {

@@ -8,6 +8,8 @@ import {sandboxStatusSchema} from './status.ts';
 export const memorySchema = z.object({
 	carry: carrySchema.nullable(),
 	unstableExits: z.number(),
+	/** The gateway made a worker grow beyond its memory. Times are monotonic milliseconds. */
+	avoidance: z.object({until: z.number(), length: z.number()}).nullable(),
 	...sandboxStatusSchema.pick({
 		restarts: true,
 		approved: true,
@@ -70,6 +72,11 @@ export function readState(file: string): SupervisorState | null {
 	} catch {
 		return null;
 	}
+}
+
+/** What is remembered of a sandbox, or `null`. A sandbox may be called `constructor`. */
+export function memoryOf(sandboxes: SupervisorState['sandboxes'], name: string): SandboxMemory | null {
+	return Object.hasOwn(sandboxes, name) ? (sandboxes[name] ?? null) : null;
 }
 
 /** Ends what a killed supervisor left: its workers, and all that carries its mark. Returns how many processes that were. */

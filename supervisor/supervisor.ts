@@ -16,7 +16,15 @@ import {describePass} from './pass-text.ts';
 import type {InstancePaths} from './paths.ts';
 import {planFor} from './plans.ts';
 import {Sandbox} from './sandbox.ts';
-import {bootId, endLeftovers, forgetState, readState, type SupervisorState, startTimeOf} from './state-file.ts';
+import {
+	bootId,
+	endLeftovers,
+	forgetState,
+	memoryOf,
+	readState,
+	type SupervisorState,
+	startTimeOf,
+} from './state-file.ts';
 import {type Status, totalsOf} from './status.ts';
 
 /** How often workers are looked at and the deadline is checked, in milliseconds. */
@@ -95,7 +103,7 @@ export class Supervisor {
 		const memories = this.#resume(predecessor);
 		this.#deadlineWall ??= this.#composeDeadlineWall();
 		for (const sandbox of this.#config.sandboxes) {
-			this.#add(sandbox.name, planFor(this.#config, sandbox, this.#openclaw), memories[sandbox.name] ?? null);
+			this.#add(sandbox.name, planFor(this.#config, sandbox, this.#openclaw), memoryOf(memories, sandbox.name));
 		}
 		await this.#writeNow();
 		this.#control = await ControlServer.listen(paths.controlSocket, this.#config.controlGroup, request =>

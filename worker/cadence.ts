@@ -77,12 +77,11 @@ export function advance(cadence: Cadence, outcome: PolledOutcome, config: Cadenc
 	const polled = countReentryPoll(cadence, now);
 	if (outcome.failed) return {...polled, quietPolls: 0, failingSince: polled.failingSince ?? now};
 	const wasOut = polled.failingSince !== null && now - polled.failingSince >= OUTAGE;
-	const answered = {...polled, failingSince: null, quietPolls: outcome.quiet ? polled.quietPolls + 1 : 0};
-	if (wasOut) return enterFast({...answered, quietPolls: outcome.quiet ? 1 : 0}, config, now);
-	if (answered.mode === 'fast') {
-		const isConverged = answered.quietPolls >= QUIET_POLLS && outcome.paired;
-		return isConverged ? enterSlow(answered, now) : answered;
-	}
+	// Polls before the first pairing say nothing: the first device is seldom the last.
+	const isQuiet = outcome.quiet && outcome.paired;
+	const answered = {...polled, failingSince: null, quietPolls: isQuiet ? polled.quietPolls + 1 : 0};
+	if (wasOut) return enterFast({...answered, quietPolls: isQuiet ? 1 : 0}, config, now);
+	if (answered.mode === 'fast') return answered.quietPolls >= QUIET_POLLS ? enterSlow(answered, now) : answered;
 	const fresh = outcome.allowed.filter(id => !answered.bought.includes(id));
 	if (fresh.length === 0) return answered;
 	const bought = [...answered.bought, ...fresh].slice(-MAX_REMEMBERED);

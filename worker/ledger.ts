@@ -3,6 +3,7 @@ import type {Listing} from './listing.ts';
 import {
 	type Decision,
 	decide,
+	grantableScopes,
 	isWithin,
 	type MalformedRequest,
 	matchingEntry,
@@ -125,6 +126,12 @@ export class Ledger {
 		return this.#alarm;
 	}
 
+	/** Whether the policy would let this request's client have the scope. */
+	mayGrant(request: PairingRequest, scope: string): boolean {
+		const entry = matchingEntry(request, this.#policy);
+		return entry !== undefined && grantableScopes(entry, this.#policy).includes(scope);
+	}
+
 	/** No more approvals until {@link clearAlarm}. */
 	raiseAlarm(reason: string): void {
 		this.#alarm = reason;
@@ -242,8 +249,8 @@ export class Ledger {
 		const reason = decision && !decision.allowed ? decision.reason : 'malformed';
 		const scopes = [...(request.scopes ?? [])];
 		const refusal: Refusal = {reason, deviceId: request.deviceId, scopes, rejectAt: null, rejected: false};
-		// An unknown client is somebody else's business: never touched.
-		if (matchingEntry(request, this.#policy)) {
+		// An unknown client is somebody else's business: never touched. Nor can be what has no id.
+		if (request.requestId !== null && matchingEntry(request, this.#policy)) {
 			const predecessor = request.deviceId === null ? undefined : predecessors.get(request.deviceId);
 			refusal.rejectAt = this.#rejectAt(keyOf(request), scopes, predecessor, now);
 		}
@@ -259,6 +266,8 @@ export class Ledger {
 		if (this.#policy.onRefused === 'ignore') return null;
 		if (this.#policy.onRefused === 'reject' || this.#caused.has(key)) return now;
 		if (predecessor && isWithin(predecessor.scopes, scopes) && !isWithin(scopes, predecessor.scopes)) return now;
+		// 2026.5.27 gives the same ask a new id each time; the human's time runs from the first.
+		if (predecessor && isWithin(predecessor.scopes, scopes)) return predecessor.rejectAt;
 		return now + this.#policy.refusalHold;
 	}
 }

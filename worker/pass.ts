@@ -2,8 +2,8 @@ import {ClientError, type OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
 import type {Ledger, Plan, Step} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';
-import type {MalformedRequest, PairingRequest, RefusalReason} from './policy.ts';
-import {messageOf} from './text.ts';
+import {type MalformedRequest, PAIRING_SCOPE, type PairingRequest, type RefusalReason} from './policy.ts';
+import {messageOf, printableList} from './text.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
 const MAX_ROUNDS = 3;
@@ -100,13 +100,17 @@ class Tally {
 	/** Whether all that was due is done; `false` asks for another round. */
 	async carryOut(steps: readonly Step[], listing: Listing): Promise<boolean> {
 		const {ledger, maxApprovals, report} = this.#deps;
+		// First and at once: the ledger knows of them already, so after a failed approve, or in the next worker, they would not be told of again.
 		for (const step of steps) {
-			if (step.kind === 'refuse') {
-				this.#refused++;
-				report({kind: 'refused', request: step.request, reason: step.reason});
-			} else if (step.kind === 'reject') {
-				if (this.#rejections++ < maxApprovals) await this.#reject(step.requestId);
-				else this.#hasMore = true;
+			if (step.kind !== 'refuse') continue;
+			this.#refused++;
+			report({kind: 'refused', request: step.request, reason: step.reason});
+		}
+		for (const step of steps) {
+			if (step.kind === 'refuse') continue;
+			if (step.kind === 'reject') {
+				if (this.#rejections++ >= maxApprovals) this.#hasMore = true;
+				else if (!(await this.#reject(step.requestId))) return false;
 			} else if (ledger.alarm === null) {
 				if (this.#approvals++ >= maxApprovals) this.#hasMore = true;
 				else if (!(await this.#approve(step.request, listing))) return false;
@@ -136,7 +140,7 @@ class Tally {
 		try {
 			const answer = await client.approve(requestId, signal);
 			this.#onApproved(request);
-			const alarm = alarmIn(answer, request, listing);
+			const alarm = alarmIn(answer, request, listing, ledger);
 			if (alarm !== null) {
 				ledger.raiseAlarm(alarm);
 				report({kind: 'alarm', reason: alarm});
@@ -149,16 +153,18 @@ class Tally {
 		}
 	}
 
-	async #reject(requestId: string): Promise<void> {
+	async #reject(requestId: string): Promise<boolean> {
 		const {client, ledger, clock, report, signal} = this.#deps;
 		try {
 			await client.reject(requestId, signal);
 			this.#undecided--;
 			ledger.rejected(requestId);
 			report({kind: 'rejected', requestId});
+			return true;
 		} catch (error) {
 			signal.throwIfAborted();
 			this.#onFailed(requestId, toClientError(error), clock.now());
+			return false;
 		}
 	}
 
@@ -177,14 +183,18 @@ class Tally {
 }
 
 /** Why an answer to approve cannot be trusted, or `null`. The device keeps what it had, so that is no widening. */
-function alarmIn(answer: ApprovalAnswer, request: PairingRequest, {paired}: Listing): string | null {
+function alarmIn(answer: ApprovalAnswer, request: PairingRequest, {paired}: Listing, ledger: Ledger): string | null {
 	const {requestId, deviceId} = request;
 	if (answer.deviceId !== null && deviceId !== null && answer.deviceId !== deviceId) {
 		return `approving ${requestId} was answered for another device than the one decided on`;
 	}
 	const had = paired.find(device => device.deviceId === deviceId)?.scopes ?? [];
-	const extra = (answer.scopes ?? []).filter(scope => !had.includes(scope) && !(request.scopes ?? []).includes(scope));
-	if (extra.length > 0) return `approving ${requestId} granted more than was decided: ${extra.slice(0, 4).join(' ')}`;
+	// 2026.5.27's CLI may approve, in the same call, the replacement that its own approve has caused, which adds pairing.
+	const added = ledger.mayGrant(request, PAIRING_SCOPE) ? [PAIRING_SCOPE] : [];
+	const decided = [...had, ...(request.scopes ?? []), ...added];
+	const extra = (answer.scopes ?? []).filter(scope => !decided.includes(scope));
+	if (extra.length > 0)
+		return `approving ${requestId} granted more than was decided: ${printableList(extra).slice(0, 4).join(' ')}`;
 	return null;
 }
 

@@ -68,6 +68,8 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 		owner: z.string(),
 		task: taskSchema,
 		carry: carrySchema.nullable(),
+		/** Monotonic milliseconds before which the gateway is not to be tried; `null`: at once. */
+		avoidGatewayUntil: z.number().nullable(),
 	}),
 	z.object({kind: z.literal('granted'), turn: z.number()}),
 	z.object({kind: z.literal('kick')}),

@@ -8,8 +8,9 @@ const DEFAULT_LENGTH = 200;
 const UNPRINTABLE =
 	/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Cs}|\p{Co}|[\u{e0000}-\u{e0fff}]/gu;
 
+/** After a mere space, plain words are no secret: `token mismatch` says what is wrong. */
 const SECRET_LIKE =
-	/\b(bearer|token|password|passwd|secret|authorization|api[-_]?key)(["']?\s*[=:]\s*["']?|\s+)([^\s"',;&]{6,})/gi;
+	/\b(bearer|token|password|passwd|secret|authorization|api[-_]?key)(["']?\s*[=:]\s*["']?|(?<=bearer)\s+|\s+(?=\S*\d|\S{20}))(bearer\s+)?([^\s"',;&]{6,})/gi;
 
 /** Foreign text made safe for a log, a status file and a terminal: one line, no control characters, at most `length` characters. */
 export function printable(text: string, length = DEFAULT_LENGTH): string {
@@ -19,7 +20,9 @@ export function printable(text: string, length = DEFAULT_LENGTH): string {
 		.replace(/\s+/g, ' ')
 		.replace(UNPRINTABLE, '\ufffd')
 		.trim();
-	return line.length > length || text.length > length * 4 ? `${line.slice(0, length - 1)}…` : line;
+	const isCut = line.length > length || text.length > length * 4;
+	// A pair of surrogates may have been cut in two.
+	return isCut ? `${line.slice(0, length - 1).toWellFormed()}…` : line;
 }
 
 /** A list from a request, for showing: its first entries, each made safe; nothing for an absent one. */
@@ -33,12 +36,15 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 	for (const secret of secrets) {
 		if (secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
 	}
-	return clean.replace(SECRET_LIKE, '$1$2[redacted]');
+	return clean.replace(SECRET_LIKE, '$1$2$3[redacted]');
 }
 
 /** The message of whatever was thrown, with the messages of its causes, for a person to read. */
 export function messageOf(error: unknown): string {
 	if (!(error instanceof Error)) return String(error);
+	// Node's own, when a name stands for several addresses and none answers, has no message.
+	if (error instanceof AggregateError && error.message === '')
+		return [...new Set(error.errors.map(messageOf))].join('; ');
 	const cause = error.cause === undefined ? '' : messageOf(error.cause);
 	return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }

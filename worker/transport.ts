@@ -9,6 +9,9 @@ import type {WorkerConfig} from './protocol.ts';
 /** How long a first list waits to see whether the gateway answers, in milliseconds: a call of the CLI costs more than that. */
 const FIRST_TRY = 2000;
 
+/** How much longer than its own bound the first try is waited for where there is nothing but the gateway, in milliseconds: it knows best what is wrong. */
+const FIRST_TRY_GRACE = 500;
+
 /** How a worker talks to its sandbox: a client, and what the status says of it. */
 export interface Transport {
 	readonly client: OpenClawClient;
@@ -19,13 +22,15 @@ export interface Transport {
 	/** Requests are announced, so that polls are only a safety net. */
 	readonly isEventDriven: boolean;
 	readonly warnings: readonly string[];
-	/** A pass approved that many. */
+	/** A pass is over and approved that many. */
 	reward(approved: number): void;
 }
 
 export interface TransportDeps {
 	readonly cli: CliOptions;
 	readonly clock: Clock;
+	/** The gateway is not to be tried before that time, monotonic milliseconds. */
+	readonly avoidedUntil: number | null;
 	/** Something may be pending. */
 	readonly wake: () => void;
 	/** Kind or reason have changed. */
@@ -67,6 +72,7 @@ async function openGateway(
 		timeout: config.runTimeout,
 		owner: deps.cli.owner,
 		clock: deps.clock,
+		avoidedUntil: deps.avoidedUntil,
 		// What was announced while nobody listened is found by a list.
 		onChange: () => {
 			deps.onChange();
@@ -80,7 +86,7 @@ async function openGateway(
 	const isCliAllowed = config.transport === 'auto';
 	await Promise.race([
 		connection.firstTry,
-		deps.clock.sleep(isCliAllowed ? FIRST_TRY : config.runTimeout, deps.signal),
+		deps.clock.sleep(isCliAllowed ? FIRST_TRY : config.runTimeout + FIRST_TRY_GRACE, deps.signal),
 	]);
 	return {
 		client: isCliAllowed ? withFallback(connection, viaGateway, cliClient(deps.cli)) : viaGateway,
@@ -100,7 +106,10 @@ async function openGateway(
 	};
 }
 
-/** The gateway while it answers, the CLI while it does not; a list that the gateway fails is made again by the CLI at once. */
+/**
+ * The gateway while it answers, the CLI while it does not. A list that the gateway fails is made again by the CLI at once; one that the CLI is
+ * making when the gateway comes back is left for the gateway's, since a stuck call would hold up what the gateway can do at once.
+ */
 function withFallback(
 	connection: GatewayConnection,
 	viaGateway: OpenClawClient,
@@ -109,12 +118,20 @@ function withFallback(
 	const current = (): OpenClawClient => (connection.session ? viaGateway : viaCli);
 	return {
 		list: async signal => {
-			if (!connection.session) return viaCli.list(signal);
+			if (connection.session) {
+				try {
+					return await viaGateway.list(signal);
+				} catch (error) {
+					if (!(error instanceof ClientError)) throw error;
+				}
+			}
+			const {up} = connection;
 			try {
-				return await viaGateway.list(signal);
+				return await viaCli.list(AbortSignal.any([signal, up]));
 			} catch (error) {
-				if (!(error instanceof ClientError)) throw error;
-				return viaCli.list(signal);
+				signal.throwIfAborted();
+				if (!up.aborted) throw error;
+				return viaGateway.list(signal);
 			}
 		},
 		approve: (requestId, signal) => current().approve(requestId, signal),

@@ -86,16 +86,20 @@ function toPolled(outcome: PassOutcome, {ledger, isEventDriven}: WatchDeps): Pol
 	};
 }
 
-/** How long to wait for the next poll. Where polls cost next to nothing, what is due again is seen to when it is due. */
+/**
+ * How long to wait for the next poll. Where polls cost next to nothing, what is due again is seen to when it is due, unless nothing can be seen to
+ * because the list fails.
+ */
 function pause(
 	cadence: Cadence,
-	{hasMore}: PassOutcome,
+	{error, hasMore}: PassOutcome,
 	{cadence: config, clock, ledger, isEventDriven}: WatchDeps,
 ): number {
 	const regular = interval(cadence, config);
-	if (!isEventDriven()) return regular;
-	if (hasMore) return Math.min(config.fastInterval, regular);
-	return Math.min(ledger.untilDue(clock.now()) ?? regular, regular);
+	if (!isEventDriven() || error !== null) return regular;
+	const soonest = Math.min(config.fastInterval, regular);
+	if (hasMore) return soonest;
+	return Math.min(Math.max(ledger.untilDue(clock.now()) ?? regular, soonest), regular);
 }
 
 async function firstOf(ms: number, {clock, wakes, signal}: WatchDeps): Promise<void> {

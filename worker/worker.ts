@@ -100,6 +100,7 @@ export class Worker {
 		return openTransport(config, {
 			cli: {target: config.target, timeout, owner, turns, secrets: []},
 			clock: this.#clock,
+			avoidedUntil: this.#start.avoidGatewayUntil,
 			wake: () => this.wakes.wake(),
 			onChange: () => this.#onTransport(),
 			signal: this.#signal,

@@ -41,7 +41,7 @@ export function loadConfig(source: ConfigSource): Config {
 	);
 	if (badOverrides.length > 0) throw new ConfigError(badOverrides.join('\n'));
 
-	const parsed = configSchema.safeParse(overridden(document.toJS() ?? {}, overrides));
+	const parsed = configSchema.safeParse(overridden(contentsOf(document, file), overrides));
 	if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap(issue => describe(issue, blame)).join('\n'));
 	const problems = problemsBetweenKeys(parsed.data, source.environment);
 	if (problems.length > 0) throw new ConfigError(problems.map(([at, problem]) => blame(at, problem)).join('\n'));
@@ -90,7 +90,12 @@ function defaultConfigs(environment: NodeJS.ProcessEnv): string[] {
 }
 
 function readBounded(file: string): string {
-	const text = readFileSync(file, 'utf8');
+	let text: string;
+	try {
+		text = readFileSync(file, 'utf8');
+	} catch (error) {
+		throw new ConfigError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`, {cause: error});
+	}
 	if (text.length > MAX_FILE)
 		throw new ConfigError(`${file}: is larger than ${MAX_FILE / 2 ** 20} MiB, which no configuration is`);
 	return text;
@@ -109,6 +114,15 @@ function parseFile(file: string): {document: Document; lines: LineCounter} {
 	if (document.contents !== null && !isMap(document.contents))
 		throw new ConfigError(`${file}:1: must be a map of keys, such as sandboxes: […]`);
 	return {document, lines};
+}
+
+/** The document as a value. Aliases are resolved only here, so that is where they fail. */
+function contentsOf(document: Document, file: string): Record<string, unknown> {
+	try {
+		return document.toJS() ?? {};
+	} catch (error) {
+		throw new ConfigError(`${file}:1: ${messageOf(error)}`, {cause: error});
+	}
 }
 
 function overridden(raw: Record<string, unknown>, overrides: readonly Override[]): unknown {
@@ -149,6 +163,7 @@ function describe(issue: z.core.$ZodIssue, blame: (at: Path, problem: string) =>
 			blame([...issue.path, key], 'is not a key pairkeeper knows; is it misspelt, or indented wrongly?'),
 		);
 	}
+	if (issue.code === 'invalid_key') return [blame(issue.path, issue.issues[0]?.message ?? issue.message)];
 	return [blame(issue.path, issue.message)];
 }
 

@@ -1,4 +1,5 @@
 import type {ChildProcess} from 'node:child_process';
+import type {Readable} from 'node:stream';
 import {execa} from 'execa';
 import pTimeout, {TimeoutError} from 'p-timeout';
 import {ClientError} from '../client.ts';
@@ -48,10 +49,13 @@ export async function runCall(
 		cleanup: false,
 		reject: false,
 		stdin: 'ignore',
-		stripFinalNewline: false,
-		maxBuffer: {stdout: MAX_STDOUT, stderr: MAX_STDERR},
+		// Else execa makes an error message of all output, escaped to six times its size: a flood would cost hundreds of megabytes.
+		buffer: false,
 	});
 	const subprocess = call.nodeChildProcess;
+	const {promise: flooded, reject: flood} = Promise.withResolvers<never>();
+	const stdout = collect(subprocess.stdout, MAX_STDOUT, flood);
+	const stderr = collect(subprocess.stderr, MAX_STDERR, flood);
 	const leader = subprocess.pid;
 	if (leader !== undefined) running.add(leader);
 	// A child that keeps the pipes open after the command has ended would hold the answer back.
@@ -60,13 +64,11 @@ export async function runCall(
 		linger = setTimeout(() => leader !== undefined && signalGroup(leader, 'SIGKILL'), LINGER);
 	});
 	try {
-		const result = await pTimeout(Promise.resolve(call), {milliseconds: timeout, signal});
-		if (result.isMaxBuffer)
-			throw new ClientError('unreadable', `the output was larger than ${MAX_STDOUT / 2 ** 20} MiB and was cut off`);
+		const result = await pTimeout(Promise.race([call, flooded]), {milliseconds: timeout, signal});
 		if (result.exitCode === undefined && result.signal === undefined) {
 			throw new ClientError('unreachable', `${file} could not be started (${result.code ?? result.shortMessage})`);
 		}
-		return {code: result.exitCode ?? null, stdout: result.stdout, stderr: result.stderr};
+		return {code: result.exitCode ?? null, stdout: stdout(), stderr: stderr()};
 	} catch (error) {
 		if (error instanceof TimeoutError) {
 			throw new ClientError('timeout', `no answer within ${Number((timeout / 1000).toFixed(1))} s; the call was ended`);
@@ -79,6 +81,23 @@ export async function runCall(
 		}
 		clearTimeout(linger);
 	}
+}
+
+/** Gathers what comes, for the function that it returns; beyond `limit` bytes it keeps nothing and says so. */
+function collect(stream: Readable | null, limit: number, flood: (error: ClientError) => void): () => string {
+	let chunks: Buffer[] = [];
+	let size = 0;
+	stream?.on('data', (chunk: Buffer) => {
+		size += chunk.length;
+		if (size <= limit) {
+			chunks.push(chunk);
+			return;
+		}
+		chunks = [];
+		stream.destroy();
+		flood(new ClientError('unreadable', `the output was larger than ${limit / 2 ** 20} MiB and was cut off`));
+	});
+	return () => Buffer.concat(chunks).toString('utf8');
 }
 
 /** Nothing of a call is left when this resolves: not its group, not what has left the group. */

@@ -73,7 +73,7 @@ async function callOnce(
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
 	const result = await runCall(commandFor(target, call, bounds), bounds);
 	if (result.code === 0) return result;
-	const reason = printable(redact(reasonOf(result), secrets));
+	const reason = printable(redact(reasonOf(result).slice(0, 4096), secrets));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
 	throw new ClientError(
 		'refused',

@@ -1,5 +1,5 @@
 import {ClientError, type OpenClawClient} from '../client.ts';
-import {type ApprovalAnswer, readApproval, readListing} from '../listing.ts';
+import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../listing.ts';
 import type {GatewayConnection} from './connection.ts';
 import type {GatewaySession} from './session.ts';
 
@@ -10,15 +10,24 @@ export function gatewayClient(connection: Pick<GatewayConnection, 'session' | 'r
 		throw new ClientError('unreachable', `the gateway is not connected: ${connection.reason}`);
 	};
 	return {
-		list: async signal => {
-			const listing = readListing(await session().request('device.pair.list', {}, signal));
-			if (listing) return listing;
-			throw new ClientError('unreadable', 'device.pair.list was not answered with a listing of devices');
-		},
+		list: async signal => listDevices(session(), signal),
 		approve: async (requestId, signal): Promise<ApprovalAnswer> =>
 			readApproval(await session().request('device.pair.approve', {requestId}, signal)),
 		reject: async (requestId, signal) => {
 			await session().request('device.pair.reject', {requestId}, signal);
 		},
 	};
+}
+
+/** What the gateway lists; rejects with a {@link ClientError}. A session that cannot list is of no use, so that ends it, for the same reason. */
+export async function listDevices(session: GatewaySession, signal: AbortSignal): Promise<Listing> {
+	try {
+		const listing = readListing(await session.request('device.pair.list', {}, signal));
+		if (listing) return listing;
+		throw new ClientError('unreadable', 'device.pair.list was not answered with a listing of devices');
+	} catch (error) {
+		signal.throwIfAborted();
+		session.end((error as ClientError).message);
+		throw error;
+	}
 }

@@ -1,8 +1,9 @@
 import {connect} from 'node:net';
 import {ClientError} from '../client.ts';
-import type {Clock} from '../clock.ts';
+import {type Clock, isoTime} from '../clock.ts';
 import type {GatewayTarget} from '../protocol.ts';
 import {messageOf, printable} from '../text.ts';
+import {listDevices} from './client.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
 
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
 	/** Marks the processes of `tokenCommand`. */
 	readonly owner: string;
 	readonly clock: Clock;
+	/** Not to be tried before that time, monotonic milliseconds: the last worker could not bear it. */
+	readonly avoidedUntil: number | null;
 	/** The connection is up, or is down for another reason than before. */
 	readonly onChange: () => void;
 	/** A request is pending. */
@@ -36,6 +39,7 @@ export class GatewayConnection {
 	#firstTryIsOver: () => void = () => {};
 	#session: GatewaySession | null = null;
 	#reason = 'not connected yet';
+	#up = new AbortController();
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
@@ -49,6 +53,11 @@ export class GatewayConnection {
 		return this.#session;
 	}
 
+	/** Aborts when the connection comes up; aborted while it is up. */
+	get up(): AbortSignal {
+		return this.#up.signal;
+	}
+
 	/** Why it is down. */
 	get reason(): string {
 		return this.#reason;
@@ -56,7 +65,13 @@ export class GatewayConnection {
 
 	/** Keeps the connection until the signal aborts. */
 	async run(): Promise<void> {
-		const {clock, signal} = this.#options;
+		const {clock, signal, avoidedUntil} = this.#options;
+		const wait = avoidedUntil === null ? 0 : avoidedUntil - clock.now();
+		if (wait > 0) {
+			const end = isoTime(clock.wall() + wait);
+			this.#onDown(`the last worker grew beyond workerMemory, so the gateway is left alone until ${end}`);
+			await clock.sleep(wait, signal);
+		}
 		let failures = 0;
 		while (!signal.aborted) {
 			const began = clock.now();
@@ -75,19 +90,24 @@ export class GatewayConnection {
 			const session = await this.#open();
 			const stop = () => session.end('stopped');
 			signal.addEventListener('abort', stop, {once: true});
-			this.#session = session;
-			onChange();
-			this.#firstTryIsOver();
-			const reason = await session.closed;
-			signal.removeEventListener('abort', stop);
-			return reason;
+			try {
+				// One that says hello and cannot list would only be found useless by the next pass, again and again.
+				await listDevices(session, signal);
+				this.#session = session;
+				this.#up.abort();
+				onChange();
+				this.#firstTryIsOver();
+				return await session.closed;
+			} finally {
+				signal.removeEventListener('abort', stop);
+			}
 		} catch (error) {
-			return printable(messageOf(error), 300);
+			return printable(error instanceof ClientError ? error.message : messageOf(error), 300);
 		}
 	}
 
 	async #open(): Promise<GatewaySession> {
-		const {gateway, scopes, timeout, owner, signal, onRequested} = this.#options;
+		const {gateway, scopes, timeout, owner, signal} = this.#options;
 		const {url, fingerprint, allowInsecure} = gateway;
 		const source: TokenSource =
 			gateway.tokenFile === null
@@ -96,11 +116,15 @@ export class GatewayConnection {
 		// A gateway that is down is tried often; a program for its token is worth running only when it is up.
 		if (source.kind === 'command') await assertListening(url, timeout);
 		const token = await readToken(source, {timeout, owner: `${owner}/token`, signal});
-		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested}, signal);
+		// What is announced before the connection is up is found by the list that follows.
+		const onRequested = () => this.#session && this.#options.onRequested();
+		const onEnd = (reason: string) => this.#session && this.#onDown(reason);
+		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested, onEnd}, signal);
 	}
 
 	#onDown(reason: string): void {
 		const hasChanged = this.#session !== null || reason !== this.#reason;
+		if (this.#session) this.#up = new AbortController();
 		this.#session = null;
 		this.#reason = reason;
 		if (hasChanged) this.#options.onChange();

@@ -18,6 +18,8 @@ export class EventWakes {
 	#tokens = BURST;
 	#refilledAt: number;
 	#isScheduled = false;
+	/** A pass has been asked for that is not over: what is announced meanwhile costs nothing more. */
+	#isPaid = false;
 	#second = 0;
 	#events = 0;
 	#floodedAt = Number.NEGATIVE_INFINITY;
@@ -36,10 +38,15 @@ export class EventWakes {
 	/** A request was announced. */
 	announce(): void {
 		this.#count();
+		if (this.#isPaid) {
+			this.#wake();
+			return;
+		}
 		if (this.#isScheduled) return;
 		this.#refill();
 		if (this.#tokens >= 1) {
 			this.#tokens--;
+			this.#isPaid = true;
 			this.#wake();
 			return;
 		}
@@ -50,8 +57,9 @@ export class EventWakes {
 		});
 	}
 
-	/** A pass approved that many: their announcements were worth it. */
+	/** A pass is over and approved that many: their announcements were worth it. */
 	reward(approved: number): void {
+		this.#isPaid = false;
 		this.#tokens = Math.min(this.#tokens + approved, BURST);
 	}
 

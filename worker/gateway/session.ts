@@ -16,6 +16,8 @@ export interface SessionOptions {
 	/** Milliseconds: for the handshake, and for each request. */
 	readonly timeout: number;
 	readonly onRequested: () => void;
+	/** The connection is over; called before anything that waited on it goes on. */
+	readonly onEnd: (reason: string) => void;
 }
 
 /** One authenticated connection to a gateway. */
@@ -25,6 +27,9 @@ export class GatewaySession {
 	/** Resolves with the reason when the connection is over. */
 	readonly closed: Promise<string>;
 	#close: (reason: string) => void = () => {};
+	#whyOver: string | null = null;
+	/** What the library only mentions: a frame it could not take, text that is no JSON. */
+	#complaint: string | null = null;
 
 	private constructor(options: SessionOptions, onHello: () => void) {
 		this.#options = options;
@@ -40,17 +45,20 @@ export class GatewaySession {
 			minProtocol: PROTOCOL_VERSION,
 			maxProtocol: PROTOCOL_VERSION,
 			requestTimeoutMs: options.timeout,
-			connectChallengeTimeoutMs: options.timeout,
+			// Ours is the bound of the handshake; the library's own ones say how many milliseconds they waited, which differs from try to try.
+			connectChallengeTimeoutMs: 2 * options.timeout,
+			preauthHandshakeTimeoutMs: 2 * options.timeout,
+			hostDeps: {logDebug: message => this.#note(message)},
 			env: options.allowInsecure ? {OPENCLAW_ALLOW_INSECURE_PRIVATE_WS: '1'} : {},
 			...(options.fingerprint === null ? {} : {tlsFingerprint: options.fingerprint}),
 			onHelloOk: onHello,
 			onEvent: ({event}) => {
 				if (event === REQUESTED) options.onRequested();
 			},
-			onConnectError: error => this.end(messageOf(error)),
+			onConnectError: error => void this.end(messageOf(error)),
 			onClose: (code, reason) =>
-				this.end(`the gateway closed the connection (${code}${reason === '' ? '' : ` ${reason}`})`),
-			onReconnectPaused: ({reason}) => this.end(reason),
+				void this.end(`the gateway closed the connection (${code}${reason === '' ? '' : ` ${reason}`})`),
+			onReconnectPaused: ({reason}) => void this.end(reason),
 		});
 	}
 
@@ -81,18 +89,34 @@ export class GatewaySession {
 			return await this.#client.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
 		} catch (error) {
 			signal.throwIfAborted();
-			const message = `${method}: ${this.#safe(messageOf(error))}`;
-			if (error instanceof GatewayClientRequestError) throw new ClientError('refused', message, {cause: error});
-			this.end(message);
+			const message = `${method}: ${messageOf(error)}`;
+			if (error instanceof GatewayClientRequestError)
+				throw new ClientError('refused', this.#safe(message), {cause: error});
 			const isTimeout = error instanceof GatewayClientRequestTimeoutError;
-			throw new ClientError(isTimeout ? 'timeout' : 'unreachable', message, {cause: error});
+			throw new ClientError(isTimeout ? 'timeout' : 'unreachable', this.end(message), {cause: error});
 		}
 	}
 
-	/** Ends the connection, for that reason. */
-	end(reason: string): void {
-		this.#close(this.#safe(reason));
+	/** Ends the connection, for that reason, unless it is over already. Returns why it is over, in words that are safe to show. */
+	end(reason: string): string {
+		if (this.#whyOver !== null) return this.#whyOver;
+		const why = this.#safe(this.#explain(reason));
+		this.#whyOver = why;
+		this.#options.onEnd(why);
+		this.#close(why);
 		this.#client.stop();
+		return why;
+	}
+
+	#note(message: string): void {
+		const [, parse, error = ''] = /^gateway client (parse )?error: (?:\w*Error(?:: |$))?(.*)/.exec(message) ?? [];
+		if (parse !== undefined) this.#complaint = 'what it says is no JSON';
+		else if (error !== '') this.#complaint = error;
+	}
+
+	#explain(reason: string): string {
+		const said = reason.replace(/[:\s]+$/, '');
+		return this.#complaint === null || said.includes(this.#complaint) ? said : `${said}: ${this.#complaint}`;
 	}
 
 	#safe(text: string): string {

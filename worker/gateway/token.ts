@@ -47,7 +47,11 @@ export async function readToken(
 		}
 	}
 	const [file = '', ...args] = source.command;
-	const {code, stdout} = await runCall({file, args, env: {...process.env, [MARKER]: bounds.owner}}, bounds);
+	const env = {...process.env, [MARKER]: bounds.owner};
+	const {code, stdout} = await runCall({file, args, env}, bounds).catch((error: unknown) => {
+		if (!(error instanceof ClientError)) throw error;
+		throw new ClientError(error.failure, `tokenCommand: ${error.message}`, {cause: error});
+	});
 	// Neither stream is shown: whatever such a command prints may be the token.
 	if (code !== 0)
 		throw new ClientError('refused', `tokenCommand (${printable(file)}) exited with ${code ?? 'a signal'}`);

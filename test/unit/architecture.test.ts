@@ -1,0 +1,43 @@
+import {globSync, readFileSync} from 'node:fs';
+import path from 'node:path';
+import {expect, it} from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+/** What a part of the program imports by relative path: importing file and imported one, from the project's root. */
+function importsOf(part: string): {readonly from: string; readonly to: string}[] {
+	return globSync(`${part}/**/*.{ts,cts}`, {cwd: root}).flatMap(file => {
+		const text = readFileSync(path.join(root, file), 'utf8');
+		const targets = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, target = '']) => target);
+		return targets.map(target => ({from: file, to: path.join(path.dirname(file), target)}));
+	});
+}
+
+it('the worker imports nothing of the supervisor, nor of anything else here', () => {
+	const imports = importsOf('worker');
+	expect(imports.length).toBeGreaterThan(20);
+	expect(imports.filter(({to}) => !to.startsWith('worker/'))).toEqual([]);
+});
+
+it('the supervisor imports of the worker what both need to know, and nothing that watches or approves', () => {
+	const shared = [
+		'worker/clock.ts',
+		'worker/gateway/token.ts',
+		'worker/host/processes.ts',
+		'worker/host/trusted-path.ts',
+		'worker/json.ts',
+		'worker/policy.ts',
+		'worker/protocol.ts',
+		'worker/text.ts',
+		'worker/turns.ts',
+	];
+	const imports = importsOf('supervisor');
+	expect(imports.length).toBeGreaterThan(50);
+	const foreign = imports.filter(({to}) => !to.startsWith('supervisor/'));
+	expect(foreign.filter(({to}) => !shared.includes(to))).toEqual([]);
+});
+
+it('nothing that ships imports what does not', () => {
+	const imports = [...importsOf('worker'), ...importsOf('supervisor')];
+	expect(imports.filter(({to}) => /^(test|scripts)\//.test(to))).toEqual([]);
+});

@@ -1,0 +1,311 @@
+import fc from 'fast-check';
+import {describe, expect, it} from 'vitest';
+import {callLimit} from '../../supervisor/call-limit.ts';
+import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/call-turns.ts';
+import type {TurnKind} from '../../worker/turns.ts';
+import {MINUTE, SECOND} from './fixtures.ts';
+
+/** A host whose calls last as long as a test says. */
+class Host {
+	now = 0;
+	readonly turns: CallTurns;
+	/** Granted calls, in order. */
+	readonly granted: string[] = [];
+	#turn = 0;
+
+	constructor(limit: number) {
+		this.turns = new CallTurns(limit, () => this.now);
+	}
+
+	ask(sandbox: string, kind: TurnKind = 'list'): number {
+		const turn = ++this.#turn;
+		this.turns.request(sandbox, turn, kind, () => this.granted.push(`${sandbox} ${kind}`));
+		return turn;
+	}
+
+	/** A call of that sandbox that was granted at once and timed out. */
+	makeSuspect(sandbox: string): void {
+		this.turns.over(sandbox, this.ask(sandbox), 'timeout');
+	}
+}
+
+const waiter = (sandbox: string, kind: TurnKind, since: number): Waiter => ({sandbox, turn: 1, kind, since});
+const idle: TurnState = {limit: 2, running: [], waiting: [], suspects: new Set(), lastSuspectTurn: 0};
+const next = (state: Partial<TurnState>, now: number) => nextTurn({...idle, ...state}, now)?.sandbox ?? null;
+
+describe('the limit', () => {
+	it('is never exceeded, no turn is granted twice, and none is kept back while somebody waits', () => {
+		const act = fc.oneof(
+			{weight: 5, arbitrary: fc.record({act: fc.constant('ask' as const), sandbox: fc.nat(5), kind: fc.nat(2)})},
+			{weight: 4, arbitrary: fc.record({act: fc.constant('over' as const), pick: fc.nat(), outcome: fc.nat(3)})},
+			{
+				weight: 1,
+				arbitrary: fc.record({act: fc.constant('forget' as const), sandbox: fc.nat(5), isAtFault: fc.boolean()}),
+			},
+			{weight: 1, arbitrary: fc.record({act: fc.constant('limit' as const), limit: fc.integer({min: 1, max: 4})})},
+			{weight: 2, arbitrary: fc.record({act: fc.constant('wait' as const), ms: fc.nat(20_000)})},
+		);
+		fc.assert(
+			fc.property(fc.integer({min: 1, max: 4}), fc.array(act, {maxLength: 80}), (limit, acts) => {
+				let now = 0;
+				let turn = 0;
+				let bound = limit;
+				const turns = new CallTurns(limit, () => now);
+				const running = new Map<number, string>();
+				const asked = new Map<number, string>();
+				for (const step of acts) {
+					const before = new Set(running.keys());
+					if (step.act === 'wait') now += step.ms;
+					else if (step.act === 'limit') {
+						bound = step.limit;
+						turns.limit = step.limit;
+					} else if (step.act === 'ask') {
+						const sandbox = `s${step.sandbox}`;
+						const id = ++turn;
+						asked.set(id, sandbox);
+						turns.request(sandbox, id, (['list', 'approve', 'reject'] as const)[step.kind] ?? 'list', () => {
+							expect(running.has(id)).toBe(false);
+							expect(asked.get(id)).toBe(sandbox);
+							running.set(id, sandbox);
+						});
+					} else if (step.act === 'over') {
+						const ids = [...asked.keys()];
+						const id = ids[step.pick % (ids.length || 1)];
+						if (id === undefined) continue;
+						const sandbox = asked.get(id) ?? '';
+						asked.delete(id);
+						running.delete(id);
+						turns.over(
+							sandbox,
+							id,
+							(['answered', 'failed', 'timeout', 'cancelled'] as const)[step.outcome] ?? 'failed',
+						);
+					} else {
+						for (const [id, sandbox] of asked) {
+							if (sandbox !== `s${step.sandbox}`) continue;
+							asked.delete(id);
+							running.delete(id);
+						}
+						turns.forget(`s${step.sandbox}`, step.isAtFault);
+					}
+					const isNew = [...running.keys()].some(id => !before.has(id));
+					if (isNew) expect(running.size).toBeLessThanOrEqual(bound);
+					expect(turns.counts).toEqual({running: running.size, waiting: asked.size - running.size, limit: bound});
+				}
+			}),
+			{numRuns: 500},
+		);
+	}, 30_000);
+
+	it('that is lowered is kept as soon as calls end, and one that is raised is used at once', () => {
+		const host = new Host(3);
+		const turns = ['a', 'b', 'c'].map(name => host.ask(name));
+		host.ask('d');
+		host.turns.limit = 1;
+		for (const [index, name] of ['a', 'b'].entries()) host.turns.over(name, turns[index] ?? 0, 'answered');
+		expect(host.turns.counts).toEqual({running: 1, waiting: 1, limit: 1});
+		host.turns.limit = 2;
+		expect(host.granted.at(-1)).toBe('d list');
+	});
+});
+
+describe('who is next', () => {
+	it('is nobody while the limit is reached or nobody waits', () => {
+		expect(next({}, 0)).toBeNull();
+		const running = [1, 2].map(turn => ({sandbox: `s${turn}`, turn, isSuspect: false}));
+		expect(next({running, waiting: [waiter('a', 'approve', 0)]}, 1000)).toBeNull();
+	});
+
+	it('is the one who has waited longest, among lists and among approvals', () => {
+		expect(next({waiting: [waiter('b', 'list', 2), waiter('a', 'list', 1)]}, 10)).toBe('a');
+		expect(next({waiting: [waiter('b', 'approve', 2), waiter('a', 'approve', 1)]}, 10)).toBe('a');
+	});
+
+	it('is an approval before a list, even before lists that a crowded host keeps waiting', () => {
+		for (const waited of [1, 4 * SECOND, 10 * SECOND, 45 * SECOND]) {
+			const waiting = [waiter('list', 'list', 0), waiter('approval', 'approve', waited)];
+			expect(next({waiting}, waited)).toBe('approval');
+		}
+	});
+
+	it('is at last a list, however many approvals come', () => {
+		const waiting = [waiter('list', 'list', 0), waiter('approval', 'approve', 2 * MINUTE)];
+		expect(next({waiting}, 2 * MINUTE)).toBe('list');
+	});
+
+	it('is a healthy sandbox before one whose last call timed out, whatever they want', () => {
+		const waiting = [waiter('suspect', 'approve', 0), waiter('healthy', 'list', 9 * SECOND)];
+		expect(next({waiting, suspects: new Set(['suspect']), lastSuspectTurn: 0}, 10 * SECOND)).toBe('healthy');
+	});
+
+	it('is a suspect again after half a minute, when it has waited longest, but not before an approval', () => {
+		const suspects = {suspects: new Set(['suspect']), lastSuspectTurn: 0};
+		const suspect = waiter('suspect', 'list', 5 * SECOND);
+		expect(next({...suspects, waiting: [suspect, waiter('a', 'list', 6 * SECOND)]}, 35 * SECOND)).toBe('a');
+		expect(next({...suspects, waiting: [suspect, waiter('a', 'list', 6 * SECOND)]}, 36 * SECOND)).toBe('suspect');
+		expect(next({...suspects, waiting: [suspect, waiter('a', 'list', 4 * SECOND)]}, 36 * SECOND)).toBe('a');
+		expect(next({...suspects, waiting: [suspect, waiter('a', 'approve', 36 * SECOND)]}, 36 * SECOND)).toBe('a');
+	});
+
+	it('is a suspect when nobody else wants the turn, one at a time', () => {
+		const waiting = [waiter('b', 'list', 0)];
+		const suspects = new Set(['a', 'b']);
+		expect(next({waiting, suspects}, 1)).toBe('b');
+		expect(next({waiting, suspects, running: [{sandbox: 'a', turn: 1, isSuspect: true}]}, MINUTE * 10)).toBeNull();
+	});
+});
+
+describe('sandboxes whose calls hang', () => {
+	it('share one turn, so that the others have the rest', () => {
+		const host = new Host(3);
+		for (const name of ['x', 'y', 'z']) host.makeSuspect(name);
+		host.granted.length = 0;
+		for (const name of ['x', 'y', 'z', 'a', 'b']) host.ask(name);
+		expect(host.granted).toEqual(['x list', 'a list', 'b list']);
+	});
+
+	it('are suspects no more once one of their calls is answered, even by a failure', () => {
+		for (const outcome of ['answered', 'failed'] as const) {
+			const host = new Host(2);
+			for (const name of ['x', 'y']) host.makeSuspect(name);
+			host.turns.over('x', host.ask('x'), outcome);
+			host.granted.length = 0;
+			host.ask('y');
+			host.ask('x');
+			expect(host.granted).toEqual(['y list', 'x list']);
+		}
+	});
+
+	it('are not made suspects by a call that was cancelled, nor by a worker that was ended for another reason', () => {
+		const host = new Host(2);
+		host.turns.over('x', host.ask('x'), 'cancelled');
+		host.ask('y');
+		host.turns.forget('y', false);
+		host.granted.length = 0;
+		for (const name of ['x', 'y']) host.ask(name);
+		expect(host.granted).toEqual(['x list', 'y list']);
+	});
+
+	it('are suspects when their worker had to be ended during a call', () => {
+		const host = new Host(2);
+		for (const name of ['x', 'y']) {
+			host.ask(name);
+			host.turns.forget(name, true);
+		}
+		host.granted.length = 0;
+		for (const name of ['x', 'y']) host.ask(name);
+		expect(host.granted).toEqual(['x list']);
+	});
+
+	it('leave nothing behind when their worker is gone', () => {
+		const host = new Host(1);
+		host.ask('x');
+		host.ask('x');
+		host.ask('a');
+		host.turns.forget('x', true);
+		expect(host.granted).toEqual(['x list', 'a list']);
+		expect(host.turns.waitOf('x')).toBeNull();
+		expect(host.turns.counts).toMatchObject({running: 1, waiting: 0});
+	});
+});
+
+/** A sandbox of the simulated host. */
+interface Simulated {
+	/** How long its calls take, in milliseconds. */
+	readonly callMs: number;
+	readonly hangs: boolean;
+	/** Approvals it wants after each list. */
+	readonly approvals: number;
+}
+
+/** Lets sandboxes poll again and again for `lastsMs`, with the host's turns between them; returns the longest wait of each for a turn. */
+function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: number): number[] {
+	let now = 0;
+	const turns = new CallTurns(limit, () => now);
+	const due: {at: number; act: () => void}[] = [];
+	const longest = sandboxes.map(() => 0);
+	const later = (ms: number, act: () => void) => due.push({at: now + ms, act});
+	for (const [index, {callMs, hangs, approvals}] of sandboxes.entries()) {
+		const name = `s${index}`;
+		let turn = 0;
+		let left = 0;
+		const call = () => {
+			const id = ++turn;
+			const since = now;
+			turns.request(name, id, left > 0 ? 'approve' : 'list', () => {
+				longest[index] = Math.max(longest[index] ?? 0, now - since);
+				later(callMs, () => {
+					left = left > 0 ? left - 1 : hangs ? 0 : approvals;
+					turns.over(name, id, hangs ? 'timeout' : 'answered');
+					later(left > 0 ? 0 : SECOND, call);
+				});
+			});
+		};
+		later(index, call);
+	}
+	while (now < lastsMs) {
+		due.sort((a, b) => a.at - b.at);
+		const next = due.shift();
+		if (!next) break;
+		now = next.at;
+		next.act();
+	}
+	// Whoever waits still has waited that long already.
+	for (const index of sandboxes.keys()) longest[index] = Math.max(longest[index] ?? 0, turns.waitOf(`s${index}`) ?? 0);
+	return longest;
+}
+
+describe('nobody starves', () => {
+	const sandbox = fc.record({
+		callMs: fc.integer({min: 100, max: 9900}),
+		hangs: fc.constant(false),
+		approvals: fc.constantFrom(0, 0, 1, 8),
+	});
+	const hanging = fc.constant({callMs: 10_500, hangs: true, approvals: 0});
+
+	it('for want of a turn, among sandboxes that hang, are slow or flood', () => {
+		fc.assert(
+			fc.property(
+				fc.array(fc.oneof({weight: 3, arbitrary: sandbox}, {weight: 1, arbitrary: hanging}), {
+					minLength: 1,
+					maxLength: 10,
+				}),
+				fc.integer({min: 1, max: 4}),
+				(sandboxes, limit) => {
+					const waits = longestWaits(sandboxes, limit, 30 * MINUTE);
+					for (const wait of waits) expect(wait).toBeLessThan(10 * MINUTE);
+				},
+			),
+			{numRuns: 100},
+		);
+	}, 30_000);
+
+	it('on a crowded host, where suspects get a turn every half minute', () => {
+		const crowd = Array.from({length: 12}, () => ({callMs: SECOND, hangs: false, approvals: 8}));
+		const waits = longestWaits([...crowd, {callMs: 10_500, hangs: true, approvals: 0}], 2, 30 * MINUTE);
+		expect(waits.at(-1)).toBeLessThan(MINUTE);
+	});
+
+	it("and a healthy sandbox waits no longer than the others' calls take, with half of the host hanging", () => {
+		const half = (hangs: boolean) =>
+			Array.from({length: 8}, () => ({callMs: hangs ? 10_500 : 1250, hangs, approvals: 1}));
+		const waits = longestWaits([...half(true), ...half(false)], 2, 30 * MINUTE).slice(8);
+		// Until each hanging one has been found out, both turns may be theirs.
+		for (const wait of waits) expect(wait).toBeLessThanOrEqual((8 / 2) * 10_500 + 8 * 2 * 1250);
+	});
+});
+
+describe('how many calls a host can bear', () => {
+	const GIB = 2 ** 30;
+	it.each([
+		['as many as it has cores', 4, 16 * GIB, 4],
+		['fewer where memory is short', 16, 2 * GIB, 5],
+		['one at least, on the smallest host', 1, 0, 1],
+	])('is %s', (_, cores, memory, limit) => {
+		expect(callLimit('auto', cores, memory)).toBe(limit);
+	});
+
+	it('is what the configuration says', () => {
+		expect(callLimit(7, 1, 0)).toBe(7);
+	});
+});

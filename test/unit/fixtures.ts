@@ -1,0 +1,147 @@
+// What the unit tests share: values of the domain, a clock that tests move, and a gateway in memory.
+import {ClientError, type OpenClawClient} from '../../worker/client.ts';
+import type {Clock} from '../../worker/clock.ts';
+import {type ApprovalAnswer, type Listing, readListing} from '../../worker/listing.ts';
+import type {PairingRequest, Policy} from '../../worker/policy.ts';
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+
+/** The policy that the configuration has where it says nothing. */
+export const defaultPolicy: Policy = {
+	clients: [{id: 'openclaw-control-ui'}, {mode: 'webchat'}, {mode: 'cli'}],
+	scopes: ['operator.pairing', 'operator.read', 'operator.write'],
+	roles: ['operator'],
+	firstPairing: 'allow',
+	onRefused: 'hold',
+	refusalHold: MINUTE,
+};
+
+/** The CLI of a device, asking to read. */
+export function requestOf(change: Partial<PairingRequest> = {}): PairingRequest {
+	return {
+		kind: 'request',
+		requestId: 'r1',
+		deviceId: 'device-1',
+		publicKey: 'key-1',
+		clientId: 'cli',
+		clientMode: 'cli',
+		role: 'operator',
+		roles: ['operator'],
+		scopes: ['operator.read'],
+		ts: null,
+		...change,
+	};
+}
+
+/** A pending entry as a gateway lists it; `undefined` leaves a field out. */
+export function entryOf(change: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+	const {kind: _, ts: __, ...fields} = requestOf();
+	return Object.fromEntries(Object.entries({...fields, ...change}).filter(([, value]) => value !== undefined));
+}
+
+export function listingOf(pending: readonly unknown[], paired: readonly unknown[] = []): Listing {
+	const listing = readListing({pending, paired});
+	if (!listing) throw new Error('no listing');
+	return listing;
+}
+
+/** Time that passes only while somebody sleeps, at once; what is to happen at a certain time happens then. */
+export class SimulatedClock implements Clock {
+	#now: number;
+	#events: {readonly at: number; readonly act: () => void}[] = [];
+
+	constructor(now = 1_000_000) {
+		this.#now = now;
+	}
+
+	now(): number {
+		return this.#now;
+	}
+
+	wall(): number {
+		return 1_800_000_000_000 + this.#now;
+	}
+
+	/** `act` happens when `ms` more have passed. */
+	after(ms: number, act: () => void): void {
+		this.#events.push({at: this.#now + ms, act});
+		this.#events.sort((a, b) => a.at - b.at);
+	}
+
+	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+		const end = this.#now + ms;
+		for (;;) {
+			// Whoever has been woken has its say before the time goes on.
+			await new Promise(resolve => setImmediate(resolve));
+			if (signal?.aborted) return;
+			const event = this.#events[0];
+			if (!event || event.at > end) {
+				this.#now = Math.max(end, this.#now);
+				return;
+			}
+			this.#events.shift();
+			this.#now = Math.max(event.at, this.#now);
+			event.act();
+		}
+	}
+}
+
+/** A gateway that keeps its pending requests in memory, and does what a test tells it to. */
+export class MemoryGateway implements OpenClawClient {
+	pending: Record<string, unknown>[] = [];
+	paired: Record<string, unknown>[] = [];
+	/** Every call, as `list`, `approve r1`, `reject r1`. */
+	readonly calls: string[] = [];
+	/** What a call does before it is answered; throws to make it fail. */
+	before: (call: string) => void | Promise<void> = () => {};
+	/** What an approval answers. */
+	answer: (entry: Record<string, unknown>) => ApprovalAnswer = () => ({deviceId: null, scopes: null});
+
+	async list(signal: AbortSignal): Promise<Listing> {
+		await this.#call('list', signal);
+		return listingOf(this.pending, this.paired);
+	}
+
+	async approve(requestId: string, signal: AbortSignal): Promise<ApprovalAnswer> {
+		await this.#call(`approve ${requestId}`, signal);
+		return this.grant(requestId);
+	}
+
+	async reject(requestId: string, signal: AbortSignal): Promise<void> {
+		await this.#call(`reject ${requestId}`, signal);
+		this.#remove(requestId);
+	}
+
+	/** What an approval does to the gateway, whoever makes it. */
+	grant(requestId: string): ApprovalAnswer {
+		const entry = this.#remove(requestId);
+		const {deviceId, publicKey, scopes = []} = entry;
+		const device = this.paired.find(known => known.deviceId === deviceId);
+		const had = Array.isArray(device?.scopes) ? device.scopes : [];
+		this.paired = [
+			...this.paired.filter(known => known !== device),
+			{deviceId, publicKey, scopes: [...new Set([...had, ...(Array.isArray(scopes) ? scopes : [])])]},
+		];
+		return this.answer(entry);
+	}
+
+	callsOf(kind: 'list' | 'approve' | 'reject'): number {
+		return this.calls.filter(call => call.split(' ')[0] === kind).length;
+	}
+
+	async #call(call: string, signal: AbortSignal): Promise<void> {
+		signal.throwIfAborted();
+		this.calls.push(call);
+		await this.before(call);
+		signal.throwIfAborted();
+	}
+
+	#remove(requestId: string): Record<string, unknown> {
+		const entry = this.pending.find(known => known.requestId === requestId);
+		if (!entry) throw new ClientError('refused', 'unknown requestId');
+		this.pending = this.pending.filter(known => known !== entry);
+		return entry;
+	}
+}

@@ -1,0 +1,316 @@
+import fc from 'fast-check';
+import {describe, expect, it} from 'vitest';
+import {Ledger, ledgerSchema, type Step} from '../../worker/ledger.ts';
+import type {Policy} from '../../worker/policy.ts';
+import {defaultPolicy, entryOf, listingOf, MINUTE, requestOf, SECOND} from './fixtures.ts';
+
+const SLOW = 30 * SECOND;
+const admin = {scopes: ['operator.read', 'operator.admin']};
+const paired = (scopes: readonly string[] = []) => [{deviceId: 'device-1', publicKey: 'key-1', scopes}];
+const kinds = (steps: readonly Step[]) => steps.map(({kind}) => kind);
+const by = (change: Partial<Policy> = {}) => new Ledger({...defaultPolicy, ...change}, SLOW);
+
+/** The ledger that the next worker makes of what this one hands on. */
+function inherited(ledger: Ledger, policy = defaultPolicy): Ledger {
+	return new Ledger(policy, SLOW, ledgerSchema.parse(JSON.parse(JSON.stringify(ledger.state))));
+}
+
+describe('a request whose approval fails', () => {
+	it('is due again after a second, then twice as long, up to the slow interval', () => {
+		const ledger = by();
+		let now = 0;
+		const waits: number[] = [];
+		for (let failure = 0; failure < 8; failure++) {
+			ledger.failed('r1', now);
+			let wait = 0;
+			while (ledger.plan(listingOf([entryOf()]), now + wait).steps.length === 0) wait += 500;
+			waits.push(wait / SECOND);
+			now += wait;
+		}
+		expect(waits).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
+	});
+
+	it('is counted as allowed and undecided while it waits', () => {
+		const ledger = by();
+		ledger.failed('r1', 0);
+		expect(ledger.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], allowed: ['r1'], undecided: 1});
+	});
+
+	it('does not hold up another one', () => {
+		const ledger = by();
+		ledger.failed('r1', 0);
+		const {steps} = ledger.plan(listingOf([entryOf(), entryOf({requestId: 'r2'})]), 0);
+		expect(steps).toEqual([{kind: 'approve', request: requestOf({requestId: 'r2'})}]);
+	});
+
+	it('waits on under the next worker', () => {
+		const ledger = by();
+		for (let failure = 0; failure < 5; failure++) ledger.failed('r1', 0);
+		const next = inherited(ledger);
+		expect(next.plan(listingOf([entryOf()]), 15 * SECOND).steps).toEqual([]);
+		expect(kinds(next.plan(listingOf([entryOf()]), 16 * SECOND).steps)).toEqual(['approve']);
+	});
+
+	it('has a wait of sound length even after thousands of failures', () => {
+		const ledger = by();
+		for (let failure = 0; failure < 5000; failure++) ledger.failed('r1', 0);
+		expect(kinds(ledger.plan(listingOf([entryOf()]), SLOW).steps)).toEqual(['approve']);
+	});
+
+	it('waits a second at least, however short the slow interval is', () => {
+		const ledger = new Ledger(defaultPolicy, 10);
+		ledger.failed('r1', 0);
+		expect(ledger.plan(listingOf([entryOf()]), 999).steps).toEqual([]);
+		expect(kinds(ledger.plan(listingOf([entryOf()]), 1000).steps)).toEqual(['approve']);
+	});
+});
+
+describe('an approved request', () => {
+	it('is settled while it is listed, and forgotten after', () => {
+		const ledger = by();
+		ledger.approved('r1');
+		expect(ledger.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], allowed: [], undecided: 0});
+		ledger.plan(listingOf([]), 0);
+		expect(ledger.state.approved).toEqual([]);
+		expect(kinds(ledger.plan(listingOf([entryOf()]), 0).steps)).toEqual(['approve']);
+	});
+
+	it('is settled under the next worker and another policy too', () => {
+		const ledger = by();
+		ledger.approved('r1');
+		expect(inherited(ledger, {...defaultPolicy, clients: []}).plan(listingOf([entryOf()]), 0).steps).toEqual([]);
+	});
+});
+
+describe('a request whose approval was begun and that is gone', () => {
+	const begun = (had: readonly string[] = []) => {
+		const ledger = by();
+		ledger.attempt(requestOf(), listingOf([], paired(had)).paired);
+		return ledger;
+	};
+
+	it('was granted when the device has now what it asked for', () => {
+		const {vanished} = begun().plan(listingOf([], paired(['operator.read'])), 0);
+		expect(vanished).toEqual([{request: requestOf(), granted: true}]);
+	});
+
+	it('was superseded when the device has not', () => {
+		expect(begun().plan(listingOf([], paired()), 0).vanished).toMatchObject([{granted: false}]);
+		expect(begun().plan(listingOf([]), 0).vanished).toMatchObject([{granted: false}]);
+	});
+
+	it('was superseded when the device had it all before, since that proves nothing', () => {
+		const had = ['operator.read'];
+		expect(begun(had).plan(listingOf([], paired(had)), 0).vanished).toMatchObject([{granted: false}]);
+	});
+
+	it('is told once, and by the next worker if this one does not come to it', () => {
+		const ledger = inherited(begun());
+		expect(ledger.plan(listingOf([], paired(['operator.read'])), 0).vanished).toMatchObject([{granted: true}]);
+		expect(ledger.plan(listingOf([], paired(['operator.read'])), 0).vanished).toEqual([]);
+	});
+
+	it('is not gone while it is listed', () => {
+		expect(begun().plan(listingOf([entryOf()], paired()), 0).vanished).toEqual([]);
+	});
+
+	it('without a list of scopes was granted when its device is paired now', () => {
+		const ledger = by();
+		ledger.attempt(requestOf({scopes: null}), []);
+		expect(ledger.plan(listingOf([], paired()), 0).vanished).toMatchObject([{granted: true}]);
+	});
+});
+
+describe('a refused request', () => {
+	it('is told once while it is listed, and keeps no poll from being quiet', () => {
+		const ledger = by();
+		const first = ledger.plan(listingOf([entryOf(admin)]), 0);
+		expect(first).toMatchObject({steps: [{kind: 'refuse', reason: 'disallowed-scope'}], allowed: [], undecided: 0});
+		expect(ledger.plan(listingOf([entryOf(admin)]), SECOND)).toMatchObject({steps: [], undecided: 0});
+		expect(inherited(ledger).plan(listingOf([entryOf(admin)]), SECOND).steps).toEqual([]);
+	});
+
+	it('is told again when it went and came back', () => {
+		const ledger = by();
+		ledger.plan(listingOf([entryOf(admin)]), 0);
+		ledger.plan(listingOf([]), 0);
+		expect(kinds(ledger.plan(listingOf([entryOf(admin)]), 0).steps)).toEqual(['refuse']);
+	});
+
+	it('is decided anew under another policy', () => {
+		const ledger = by();
+		ledger.plan(listingOf([entryOf(admin)]), 0);
+		const wide = {...defaultPolicy, clients: [{mode: 'cli', scopes: ['operator.read', 'operator.admin']}]};
+		expect(kinds(inherited(ledger, wide).plan(listingOf([entryOf(admin)]), 0).steps)).toEqual(['approve']);
+	});
+
+	it('is held for a human, then rejected', () => {
+		const ledger = by();
+		ledger.plan(listingOf([entryOf(admin)]), 0);
+		expect(ledger.plan(listingOf([entryOf(admin)]), MINUTE - 1).steps).toEqual([]);
+		const {steps, undecided} = ledger.plan(listingOf([entryOf(admin)]), MINUTE);
+		expect(steps).toEqual([{kind: 'reject', requestId: 'r1'}]);
+		expect(undecided).toBe(1);
+	});
+
+	it('is rejected at once, or never, where the policy says so', () => {
+		expect(kinds(by({onRefused: 'reject'}).plan(listingOf([entryOf(admin)]), 0).steps)).toEqual(['refuse', 'reject']);
+		const ledger = by({onRefused: 'ignore'});
+		expect(kinds(ledger.plan(listingOf([entryOf(admin)]), 0).steps)).toEqual(['refuse']);
+		expect(ledger.plan(listingOf([entryOf(admin)]), 1000 * MINUTE).steps).toEqual([]);
+	});
+
+	it('is rejected once', () => {
+		const ledger = by({onRefused: 'reject'});
+		ledger.plan(listingOf([entryOf(admin)]), 0);
+		ledger.rejected('r1');
+		expect(ledger.plan(listingOf([entryOf(admin)]), MINUTE).steps).toEqual([]);
+		const heir = inherited(ledger, {...defaultPolicy, onRefused: 'reject'});
+		expect(heir.plan(listingOf([entryOf(admin)]), MINUTE).steps).toEqual([]);
+	});
+
+	it('is rejected again after its own wait when that failed', () => {
+		const ledger = by({onRefused: 'reject'});
+		ledger.plan(listingOf([entryOf(admin)]), 0);
+		ledger.failed('r1', 0);
+		expect(ledger.plan(listingOf([entryOf(admin)]), 999).steps).toEqual([]);
+		expect(kinds(ledger.plan(listingOf([entryOf(admin)]), 1000).steps)).toEqual(['reject']);
+	});
+
+	it('of an unknown client is never touched', () => {
+		for (const onRefused of ['hold', 'reject', 'ignore'] as const) {
+			const ledger = by({onRefused});
+			const entry = entryOf({clientId: 'x', clientMode: 'y'});
+			expect(kinds(ledger.plan(listingOf([entry]), 0).steps)).toEqual(['refuse']);
+			expect(ledger.plan(listingOf([entry]), 1000 * MINUTE).steps).toEqual([]);
+		}
+	});
+
+	it('that has no id OpenClaw could be told is never touched', () => {
+		const ledger = by({onRefused: 'reject'});
+		for (const requestId of ['--url=ws://x', '__proto__', undefined, 7]) {
+			const {steps} = ledger.plan(listingOf([entryOf({requestId})]), 0);
+			expect(kinds(steps)).toEqual(['refuse']);
+			expect(
+				inherited(ledger, {...defaultPolicy, onRefused: 'reject'}).plan(listingOf([entryOf({requestId})]), 0).steps,
+			).toEqual([]);
+		}
+	});
+
+	it('is rejected at once when it has replaced a narrower one of its device', () => {
+		const ledger = by();
+		ledger.plan(listingOf([entryOf({scopes: ['operator.admin']})]), 0);
+		const wider = entryOf({requestId: 'r2', scopes: ['operator.admin', 'operator.read']});
+		expect(kinds(ledger.plan(listingOf([wider]), SECOND).steps)).toEqual(['refuse', 'reject']);
+	});
+
+	it.each([
+		['is no wider', entryOf({requestId: 'r2', scopes: ['operator.admin']})],
+		['asks for other scopes', entryOf({requestId: 'r2', scopes: ['operator.approvals', 'operator.read']})],
+		[
+			'is of another device',
+			entryOf({requestId: 'r2', deviceId: 'device-2', scopes: ['operator.admin', 'operator.read']}),
+		],
+	])('is held anew when the one that follows %s', (_, follower) => {
+		const ledger = by();
+		ledger.plan(listingOf([entryOf({scopes: ['operator.admin']})]), 0);
+		expect(kinds(ledger.plan(listingOf([follower]), SECOND).steps)).toEqual(['refuse']);
+	});
+
+	it('that our own failed approval caused is rejected at once', () => {
+		const ledger = by();
+		ledger.failed('r1', 0, ['r1', 'r2']);
+		const caused = entryOf({requestId: 'r2', ...admin});
+		expect(kinds(inherited(ledger).plan(listingOf([caused]), 0).steps)).toEqual(['refuse', 'reject']);
+	});
+
+	it('that somebody else caused is held, and so is one whose cause was long ago', () => {
+		const ledger = by();
+		ledger.failed('r1', 0, ['r2', ...Array.from({length: 40}, (_, index) => `x${index}`)]);
+		expect(ledger.state.caused).toHaveLength(32);
+		expect(kinds(ledger.plan(listingOf([entryOf({requestId: 'r2', ...admin})]), 0).steps)).toEqual(['refuse']);
+	});
+
+	it('that is caused but allowed is approved', () => {
+		const ledger = by();
+		ledger.failed('r1', 0, ['r2']);
+		expect(kinds(ledger.plan(listingOf([entryOf({requestId: 'r2'})]), 0).steps)).toEqual(['approve']);
+	});
+});
+
+describe('an alarm', () => {
+	it('ends all approvals until it is cleared, in the next worker too', () => {
+		const ledger = by();
+		ledger.raiseAlarm('odd');
+		const next = inherited(ledger);
+		expect(next.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], undecided: 0});
+		next.clearAlarm();
+		expect(kinds(next.plan(listingOf([entryOf()]), 0).steps)).toEqual(['approve']);
+	});
+
+	it('does not hinder refusals', () => {
+		const ledger = by({onRefused: 'reject'});
+		ledger.raiseAlarm('odd');
+		expect(kinds(ledger.plan(listingOf([entryOf(admin)]), 0).steps)).toEqual(['refuse', 'reject']);
+	});
+});
+
+describe('what is remembered', () => {
+	const entry = fc.record({
+		requestId: fc.constantFrom('r1', 'r2', 'r3', 'constructor', '__proto__', 'toString', '--x'),
+		scopes: fc.constantFrom(['operator.read'], ['operator.admin'], 'all'),
+		clientMode: fc.constantFrom('cli', 'odd'),
+	});
+	const step = fc.record({
+		pending: fc.array(
+			entry.map(change => entryOf({clientId: 'x', ...change})),
+			{maxLength: 4},
+		),
+		fails: fc.boolean(),
+		ms: fc.nat(90_000),
+	});
+
+	it('is the same for the next worker, whatever has happened', () => {
+		fc.assert(
+			fc.property(fc.array(step, {maxLength: 20}), steps => {
+				let now = 0;
+				const ledger = by();
+				let heir = by();
+				for (const {pending, fails, ms} of steps) {
+					now += ms;
+					const listing = listingOf(pending);
+					const plan = ledger.plan(listing, now);
+					expect(heir.plan(listing, now)).toEqual(plan);
+					for (const step of plan.steps) {
+						if (step.kind === 'refuse') continue;
+						const id = step.kind === 'approve' ? step.request.requestId : step.requestId;
+						for (const each of [ledger, heir]) {
+							if (step.kind === 'approve') each.attempt(step.request, listing.paired);
+							if (fails) each.failed(id, now);
+							else if (step.kind === 'approve') each.approved(id);
+							else each.rejected(id);
+						}
+					}
+					expect(heir.state).toEqual(ledger.state);
+					heir = inherited(ledger);
+				}
+			}),
+			{numRuns: 300},
+		);
+	});
+
+	it('is never more than what is listed', () => {
+		fc.assert(
+			fc.property(fc.array(step, {maxLength: 10}), steps => {
+				const ledger = by();
+				for (const {pending} of steps) {
+					ledger.plan(listingOf(pending), 0);
+					const {refused, attempts, approved} = ledger.state;
+					expect(Object.keys(refused).length + Object.keys(attempts).length + approved.length).toBeLessThanOrEqual(
+						2 * pending.length,
+					);
+				}
+			}),
+		);
+	});
+});

@@ -1,0 +1,78 @@
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {FileLock, holderOf, LockError} from '../../supervisor/lock.ts';
+
+let folder: string;
+let file: string;
+const started: ChildProcess[] = [];
+beforeEach(() => {
+	folder = mkdtempSync(path.join(os.tmpdir(), 'lock-'));
+	file = path.join(folder, 'lock');
+});
+afterEach(() => {
+	for (const child of started.splice(0)) child.kill('SIGKILL');
+	rmSync(folder, {recursive: true, force: true});
+});
+
+/** Another process that holds the lock. */
+async function holder(): Promise<ChildProcess> {
+	const script = `
+		import {FileLock} from ${JSON.stringify(path.resolve(import.meta.dirname, '../../supervisor/lock.ts'))};
+		const lock = await FileLock.acquire(${JSON.stringify(file)});
+		process.stdout.write(lock ? 'held' : 'refused');
+		setInterval(() => {}, 1 << 30);`;
+	const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+		stdio: ['ignore', 'pipe', 'inherit'],
+	});
+	started.push(child);
+	const [said] = await once(child.stdout, 'data');
+	expect(String(said)).toBe('held');
+	return child;
+}
+
+describe('a lock', () => {
+	it('is held by one process at a time, which it names', async () => {
+		const child = await holder();
+		expect(await FileLock.acquire(file)).toBeNull();
+		expect(holderOf(file)).toBe(child.pid);
+	});
+
+	it('is free as soon as its holder is killed', async () => {
+		const child = await holder();
+		const waiting = FileLock.acquire(file, 20_000);
+		child.kill('SIGKILL');
+		const lock = await waiting;
+		expect(lock).not.toBeNull();
+		expect(holderOf(file)).toBe(process.pid);
+		lock?.release();
+	});
+
+	it('is held within a process too, until it is released', async () => {
+		const lock = await FileLock.acquire(file);
+		expect(await FileLock.acquire(file)).toBeNull();
+		expect(await FileLock.acquire(file, 10)).toBeNull();
+		lock?.release();
+		const next = await FileLock.acquire(file);
+		expect(next).not.toBeNull();
+		next?.release();
+	});
+
+	it('is not taken through a link, nor where there is no directory, nor on one', async () => {
+		writeFileSync(path.join(folder, 'target'), 'precious');
+		symlinkSync('target', file);
+		await expect(FileLock.acquire(file)).rejects.toThrow(LockError);
+		await expect(FileLock.acquire(path.join(folder, 'none/lock'))).rejects.toThrow(LockError);
+		mkdirSync(path.join(folder, 'directory'));
+		await expect(FileLock.acquire(path.join(folder, 'directory'))).rejects.toThrow(LockError);
+	});
+
+	it('names nobody where the file says nothing sensible', () => {
+		expect(holderOf(file)).toBeNull();
+		writeFileSync(file, 'no number');
+		expect(holderOf(file)).toBeNull();
+	});
+});
