@@ -1,4 +1,3 @@
-import {readFileSync} from 'node:fs';
 import {Command, CommanderError, InvalidArgumentError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
 import {approve} from './commands/approve.ts';
@@ -12,15 +11,7 @@ import {toMilliseconds} from './config/units.ts';
 import {EXIT} from './exit-codes.ts';
 import {LOG_LEVELS} from './log.ts';
 import {InstancePathError} from './paths.ts';
-
-/** The options of every command. */
-export interface CommonOptions {
-	readonly config?: string;
-	readonly statusFile?: string;
-}
-
-/** This package's version. */
-export const VERSION: string = JSON.parse(readFileSync(new URL(packageFile(), import.meta.url), 'utf8')).version;
+import {VERSION} from './version.ts';
 
 /** Runs the command line and sets the process's exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -102,11 +93,6 @@ function exitCodeFor(error: unknown): number {
 	if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
 	process.stderr.write(`${messageOf(error)}\n`);
 	return error instanceof ConfigError || error instanceof InstancePathError ? EXIT.usage : EXIT.failed;
-}
-
-/** package.json stands above `supervisor/`, and above `dist/supervisor/` where that is what runs. */
-function packageFile(): string {
-	return import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
 }
 
 const EXAMPLES = `

@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import {type Clock, isoTime} from '../worker/clock.ts';
-import type {Carry, PassSummary, Snapshot, ToSupervisor, WorkerConfig} from '../worker/protocol.ts';
+import type {PassSummary, Snapshot, ToSupervisor, WorkerConfig} from '../worker/protocol.ts';
 import type {CallTurns} from './call-turns.ts';
 import {type Ailment, diagnose, type Limits} from './liveness.ts';
 import {type Log, limitedLog} from './log.ts';
@@ -328,8 +328,9 @@ export class Sandbox {
 				turns.over(this.name, message.turn, message.outcome);
 				break;
 			case 'approved': {
-				const {kind: _, at, ...approval} = message;
-				this.#remember({approved: this.#memory.approved + 1, lastApproval: {...approval, at: isoTime(at)}});
+				const {kind: _, at, carry, ...approval} = message;
+				const lastApproval = {...approval, at: isoTime(at)};
+				this.#remember({approved: this.#memory.approved + 1, lastApproval, ...(carry && {carry})});
 				break;
 			}
 			case 'refused': {
@@ -337,9 +338,13 @@ export class Sandbox {
 				this.#remember({refused: this.#memory.refused + 1, lastRefusal: {...refusal, at: isoTime(at)}});
 				break;
 			}
-			case 'carry':
-				this.#memory = {...this.#memory, carry: message.carry as Carry};
+			case 'carry': {
+				// Where polling stands changes with every poll; what is settled, or being settled, must not be lost with us.
+				const isNews = !isDeepStrictEqual(message.carry.ledger, this.#memory.carry?.ledger);
+				this.#memory = {...this.#memory, carry: message.carry};
+				if (isNews) this.#deps.onChange();
 				break;
+			}
 			case 'passed':
 				for (const id of message.ids) this.#answer(id, message.outcome);
 				break;

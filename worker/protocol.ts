@@ -125,6 +125,8 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 		at: z.number(),
 		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
 		latencyMs: z.number().nullable(),
+		/** So that no successor, of the worker or of the supervisor, knows of the one without the other; `null` from a one-shot pass. */
+		carry: carrySchema.nullable(),
 	}),
 	z.object({
 		kind: z.literal('refused'),

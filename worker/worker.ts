@@ -168,7 +168,6 @@ export class Worker {
 			case 'approved':
 				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
 				this.#onApproved(event.request);
-				this.#carryOver();
 				break;
 			case 'refused':
 				this.#onRefused(event.request, event.reason);
@@ -235,7 +234,7 @@ export class Worker {
 		const at = this.#clock.wall();
 		const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
 		const shown = {requestId, clientId: shownOrNull(clientId), scopes: printableList(scopes), latencyMs};
-		this.#link.send({kind: 'approved', ...shown, at});
+		this.#link.send({kind: 'approved', ...shown, at, carry: this.#carry});
 		this.#log('info', 'approved', shown);
 	}
 
@@ -263,7 +262,12 @@ export class Worker {
 	}
 
 	#carryOver(): void {
-		if (this.#cadence) this.#link.send({kind: 'carry', carry: {cadence: this.#cadence, ledger: this.#ledger.state}});
+		const carry = this.#carry;
+		if (carry) this.#link.send({kind: 'carry', carry});
+	}
+
+	get #carry(): Carry | null {
+		return this.#cadence && {cadence: this.#cadence, ledger: this.#ledger.state};
 	}
 
 	#beat(): void {

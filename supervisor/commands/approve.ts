@@ -5,12 +5,12 @@ import {findStatusFile, loadConfig} from '../config/load.ts';
 import {askSupervisor} from '../control-client.ts';
 import {EXIT} from '../exit-codes.ts';
 import {FileLock} from '../lock.ts';
-import type {CommonOptions} from '../main.ts';
 import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
 import {describePass} from '../pass-text.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
 import {workerConfig} from '../plans.ts';
+import type {CommonOptions} from './options.ts';
 
 /** Kept back for saying how it went, in milliseconds. */
 const CLOSING_TIME = 300;

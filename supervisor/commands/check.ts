@@ -5,11 +5,11 @@ import {CallTurns} from '../call-turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
 import {EXIT} from '../exit-codes.ts';
-import type {CommonOptions} from '../main.ts';
 import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
 import {workerConfig} from '../plans.ts';
 import {styled, table} from '../table.ts';
+import type {CommonOptions} from './options.ts';
 
 /** The bundled browser Control UI, and what it asks for (2026.9.6). */
 const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};

@@ -2,8 +2,8 @@ import {findStatusFile} from '../config/load.ts';
 import {askSupervisor} from '../control-client.ts';
 import type {ControlRequest} from '../control-protocol.ts';
 import {EXIT} from '../exit-codes.ts';
-import type {CommonOptions} from '../main.ts';
 import {instancePaths} from '../paths.ts';
+import type {CommonOptions} from './options.ts';
 
 /** How long the supervisor may take, in milliseconds: a reload waits for workers to stop. */
 const TIMEOUT = 60_000;

@@ -2,8 +2,8 @@ import {messageOf} from '../../worker/text.ts';
 import {findStatusFile} from '../config/load.ts';
 import {EXIT} from '../exit-codes.ts';
 import {type Health, healthOf} from '../health.ts';
-import type {CommonOptions} from '../main.ts';
 import {isSupervisorAlive, readStatus} from '../read-status.ts';
+import type {CommonOptions} from './options.ts';
 
 /** `pairkeeper health`: one line and an exit code, as monitoring plug-ins do. */
 export async function health(options: CommonOptions & {readonly maxAge: number}): Promise<number> {

@@ -4,9 +4,10 @@ import {loadConfig} from '../config/load.ts';
 import {EXIT} from '../exit-codes.ts';
 import {FileLock, holderOf} from '../lock.ts';
 import {LogFile, type LogLevel} from '../log.ts';
-import {type CommonOptions, VERSION} from '../main.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
 import {Supervisor} from '../supervisor.ts';
+import {VERSION} from '../version.ts';
+import type {CommonOptions} from './options.ts';
 
 /** Somebody may hold the lock for a moment only to see whether we do, in milliseconds. */
 const LOCK_PATIENCE = 500;

@@ -1,9 +1,9 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {findStatusFile} from '../config/load.ts';
 import {EXIT} from '../exit-codes.ts';
-import type {CommonOptions} from '../main.ts';
 import {isSupervisorAlive, readStatus} from '../read-status.ts';
 import {statusTable} from '../status-table.ts';
+import type {CommonOptions} from './options.ts';
 
 /** How often `--watch` looks, in milliseconds. */
 const WATCH_INTERVAL = 1000;

@@ -1,10 +1,12 @@
 import {ClientError, type OpenClawClient} from '../client.ts';
 import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../listing.ts';
-import type {GatewayConnection} from './connection.ts';
 import type {GatewaySession} from './session.ts';
 
 /** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). */
-export function gatewayClient(connection: Pick<GatewayConnection, 'session' | 'reason'>): OpenClawClient {
+export function gatewayClient(connection: {
+	readonly session: GatewaySession | null;
+	readonly reason: string;
+}): OpenClawClient {
 	const session = (): GatewaySession => {
 		if (connection.session) return connection.session;
 		throw new ClientError('unreachable', `the gateway is not connected: ${connection.reason}`);

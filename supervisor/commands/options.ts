@@ -1,0 +1,7 @@
+/** The options of every command. */
+export interface CommonOptions {
+	/** `--config`. */
+	readonly config?: string;
+	/** `--status-file`. */
+	readonly statusFile?: string;
+}
