@@ -1,9 +1,9 @@
 import {chmodSync, chownSync, rmSync} from 'node:fs';
 import {createServer, type Server, type Socket} from 'node:net';
-import {execa} from 'execa';
 import {parseBounded} from '../worker/json.ts';
 import {messageOf} from '../worker/text.ts';
 import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_LINE} from './control-protocol.ts';
+import {groupIdOf} from './group.ts';
 
 /** Connections at once; more are closed unheard. */
 const MAX_CONNECTIONS = 256;
@@ -29,17 +29,16 @@ export class ControlServer {
 	 * there is a dead one.
 	 */
 	static async listen(path: string, group: string | null, answer: Answer): Promise<ControlServer> {
-		const gid = group === null ? null : await groupId(group);
 		rmSync(path, {force: true});
 		const control = new ControlServer(answer);
 		await control.#bind(path);
-		restrict(path, gid);
+		restrict(path, group);
 		return control;
 	}
 
-	/** Lets another group in. Throws where there is none of that name, and changes nothing. */
-	static async regroup(path: string, group: string | null): Promise<void> {
-		restrict(path, group === null ? null : await groupId(group));
+	/** Lets another group in, or none. Throws where that cannot be, and changes nothing. */
+	static regroup(path: string, group: string | null): void {
+		restrict(path, group);
 	}
 
 	/** Hangs up on everybody and removes the socket. */
@@ -105,16 +104,9 @@ function readLine(socket: Socket): Promise<string> {
 	});
 }
 
-function restrict(path: string, gid: number | null): void {
+function restrict(path: string, group: string | null): void {
+	const gid = group === null ? null : groupIdOf(group);
+	if (group !== null && gid === null) throw new Error(`controlGroup: there is no group ${group} on this host any more`);
 	if (gid !== null) chownSync(path, process.getuid?.() ?? 0, gid);
 	chmodSync(path, gid === null ? 0o600 : 0o660);
-}
-
-/** The number of a group, from wherever this host keeps its groups. */
-async function groupId(name: string): Promise<number> {
-	const {stdout = '', exitCode} = await execa('getent', ['group', '--', name], {reject: false, timeout: 5000});
-	const gid = Number(stdout.split(':')[2]);
-	if (exitCode !== 0 || !Number.isInteger(gid))
-		throw new Error(`controlGroup: there is no group ${name} on this host; make it: groupadd ${name}`);
-	return gid;
 }

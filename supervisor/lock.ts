@@ -76,7 +76,7 @@ function openOwn(file: string): number {
 		});
 	}
 	const {uid} = fstatSync(descriptor);
-	if (uid === process.getuid?.() || process.getuid?.() === 0) return descriptor;
+	if (uid === process.getuid?.()) return descriptor;
 	closeSync(descriptor);
 	throw new LockError(`${file} belongs to user ${uid}; choose a statusFile in a directory of your own`);
 }

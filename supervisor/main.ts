@@ -21,7 +21,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 	try {
 		await program().parseAsync([...argv]);
 	} catch (error) {
-		process.exitCode = exitCodeFor(error);
+		process.exitCode = exitCodeFor(error, argv);
 	}
 }
 
@@ -43,11 +43,17 @@ function program(): Command {
 		.option('--watch', 'show it again and again, until interrupted')
 		.action(act(status));
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
-		.option('--max-age <duration>', 'a status older than this is critical', durationOption, 15_000)
+		.addOption(
+			new Option('--max-age <duration>', 'a status older than this is critical')
+				.argParser(durationOption)
+				.default(15_000, '15s'),
+		)
 		.action(act(health));
 	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
 		.argument('<sandbox>', 'its name in the configuration')
-		.option('--timeout <duration>', 'be done within this', durationOption, 12_000)
+		.addOption(
+			new Option('--timeout <duration>', 'be done within this').argParser(durationOption).default(12_000, '12s'),
+		)
 		.option('--strict', 'exit 1 if the pass failed')
 		.action((sandbox: string, _: unknown, self: Command) => approve(sandbox, self.optsWithGlobals()).then(setExitCode));
 	command(root, 'check', 'check the configuration and whether each sandbox answers, with remedies')
@@ -89,10 +95,13 @@ function durationOption(text: string): number {
 	return ms;
 }
 
-function exitCodeFor(error: unknown): number {
-	if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-	process.stderr.write(`${messageOf(error)}\n`);
-	return error instanceof ConfigError || error instanceof InstancePathError ? EXIT.usage : EXIT.failed;
+function exitCodeFor(error: unknown, argv: readonly string[]): number {
+	if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+	if (!(error instanceof CommanderError)) process.stderr.write(`${messageOf(error)}\n`);
+	// A monitor reads 2 as critical, which a mistake in its own command line is not.
+	if (argv[2] === 'health') return EXIT.health.unknown;
+	const isUsage = error instanceof CommanderError || error instanceof ConfigError || error instanceof InstancePathError;
+	return isUsage ? EXIT.usage : EXIT.failed;
 }
 
 const EXAMPLES = `

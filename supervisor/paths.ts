@@ -1,4 +1,4 @@
-import {lstatSync, mkdirSync} from 'node:fs';
+import {lstatSync, mkdirSync, statSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {assertTrusted} from '../worker/host/trusted-path.ts';
@@ -60,29 +60,33 @@ export function prepareDirectory({directory, controlSocket}: InstancePaths): voi
 	} catch (error) {
 		throw new InstancePathError(`${directory} cannot be made; create it, or choose another statusFile`, {cause: error});
 	}
-	assertPrivate(directory);
+	assertPrivate(directory, uid);
 }
 
-/** Throws an {@link InstancePathError} unless only root and we (a client: only root and the directory's owner) can put files there. */
-export function assertPrivate(directory: string): void {
-	const uid = process.getuid?.() ?? 0;
-	const stats = lstatSync(directory, {throwIfNoEntry: false});
+/** Throws an {@link InstancePathError} unless only root and `owner` can put files there; a client trusts whoever owns the directory. */
+export function assertPrivate(directory: string, owner: number | null = null): void {
+	assertOwnTemporary(directory);
+	const stats = statSync(directory, {throwIfNoEntry: false});
 	if (!stats) return;
-	if (directory === temporaryDirectory(uid)) {
-		if (!stats.isDirectory() || stats.uid !== uid || (stats.mode & 0o077) !== 0) {
-			throw new InstancePathError(
-				`${directory} must be a directory of yours with mode 0700; remove it, or choose another statusFile`,
-			);
-		}
-		return;
-	}
 	try {
-		assertTrusted(path.join(directory, 'control.sock'), stats.isSymbolicLink() ? uid : stats.uid);
+		assertTrusted(directory, owner ?? stats.uid);
 	} catch (error) {
-		throw new InstancePathError(`${directory} is no place for the status file: others could pose as pairkeeper there`, {
-			cause: error,
-		});
+		throw new InstancePathError(
+			`${directory} is no place for the status file, since others could pose as pairkeeper there; choose a directory of your own`,
+			{cause: error},
+		);
 	}
+}
+
+/** The directory of last resort has a name that anybody can take first; throws an {@link InstancePathError} where somebody has. */
+export function assertOwnTemporary(directory: string): void {
+	const uid = process.getuid?.() ?? 0;
+	if (directory !== temporaryDirectory(uid)) return;
+	const stats = lstatSync(directory, {throwIfNoEntry: false});
+	if (!stats || (stats.isDirectory() && stats.uid === uid && (stats.mode & 0o077) === 0)) return;
+	throw new InstancePathError(
+		`${directory} must be a directory of yours with mode 0700; remove it, or choose another statusFile`,
+	);
 }
 
 function temporaryDirectory(uid: number): string {

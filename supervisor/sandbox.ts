@@ -75,7 +75,6 @@ export class Sandbox {
 	#worker: LiveWorker | null = null;
 	#backoff: NodeJS.Timeout | null = null;
 	#isStopped = true;
-	#stops = 0;
 
 	constructor(name: string, plan: SandboxPlan, memory: SandboxMemory | null, deps: SandboxDeps) {
 		this.name = name;
@@ -128,9 +127,10 @@ export class Sandbox {
 		this.#worker.lastStepAt = this.#deps.clock.now();
 	}
 
-	/** Poll now, and fast for a while. */
-	kick(): void {
+	/** Poll now, and fast for a while. Whether there is a worker to do so; one that is about to start polls at once. */
+	kick(): boolean {
 		this.#worker?.process.send({kind: 'kick'});
+		return this.#worker !== null;
 	}
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
@@ -156,26 +156,15 @@ export class Sandbox {
 		return plan.enabled === this.#plan.enabled && isDeepStrictEqual(plan.worker, this.#plan.worker);
 	}
 
-	/** Takes over a new plan; the worker is replaced only where its own part has changed. Resolves when the old one is gone. */
-	async reconfigure(plan: SandboxPlan, stopTimeout: number): Promise<void> {
-		const isSame = this.isUnchangedBy(plan);
+	/** Takes over a new plan. A worker that cannot go on under it must have been stopped. */
+	adopt(plan: SandboxPlan): void {
+		if (!this.isUnchangedBy(plan)) this.#memory = {...this.#memory, avoidance: null};
 		this.#plan = plan;
-		this.clearAlarm();
-		if (isSame) return;
-		this.#memory = {...this.#memory, avoidance: null};
-		const stopped = this.stop(stopTimeout);
-		const stops = this.#stops;
-		await stopped;
-		// Stopped again meanwhile, for good.
-		if (stops !== this.#stops) return;
-		this.start();
-		this.#deps.onChange();
 	}
 
 	/** Ends the worker and all it started: politely, and after `stopTimeout` milliseconds not. */
 	async stop(stopTimeout: number): Promise<void> {
 		this.#isStopped = true;
-		this.#stops++;
 		if (this.#backoff) clearTimeout(this.#backoff);
 		this.#backoff = null;
 		const worker = this.#worker;

@@ -12,10 +12,10 @@ import {ControlServer} from './control-server.ts';
 import {FileLock} from './lock.ts';
 import type {LogFile} from './log.ts';
 import {findOpenclaw} from './openclaw-path.ts';
-import {describePass} from './pass-text.ts';
+import {describePass, isDone} from './pass-text.ts';
 import type {InstancePaths} from './paths.ts';
 import {planFor} from './plans.ts';
-import {Sandbox} from './sandbox.ts';
+import {Sandbox, type SandboxPlan} from './sandbox.ts';
 import {
 	bootId,
 	endLeftovers,
@@ -57,6 +57,14 @@ export interface SupervisorDeps {
 /** Why a supervisor ended. */
 export type End = 'stopped' | 'deadline';
 
+/** What a reload did to the sandboxes. */
+interface Changes {
+	readonly added: number;
+	readonly removed: number;
+	readonly changed: number;
+	readonly unchanged: number;
+}
+
 /** The host's process: one worker per sandbox, until the deadline or a stop. */
 export class Supervisor {
 	readonly #deps: SupervisorDeps;
@@ -79,7 +87,7 @@ export class Supervisor {
 	#lastTick: number;
 	#lastWrite = Number.NEGATIVE_INFINITY;
 	#writeTimer: NodeJS.Timeout | null = null;
-	#reload: Promise<ControlResponse> = Promise.resolve({result: 'done', detail: ''});
+	#work: Promise<unknown> = Promise.resolve();
 
 	constructor(config: Config, deps: SupervisorDeps) {
 		const {clock, paths} = deps;
@@ -105,10 +113,10 @@ export class Supervisor {
 		for (const sandbox of this.#config.sandboxes) {
 			this.#add(sandbox.name, planFor(this.#config, sandbox, this.#openclaw), memoryOf(memories, sandbox.name));
 		}
-		await this.#writeNow();
 		this.#control = await ControlServer.listen(paths.controlSocket, this.#config.controlGroup, request =>
 			this.#answer(request),
 		);
+		await this.#writeNow();
 		const tick = setInterval(() => this.#tick(), Math.min(TICK, this.#config.heartbeatTimeout / 4));
 		try {
 			await this.#awaitOneShot();
@@ -129,8 +137,7 @@ export class Supervisor {
 
 	/** Reads the configuration again and applies it; one that cannot be used changes nothing. One reload at a time. */
 	reload(): Promise<ControlResponse> {
-		this.#reload = this.#reload.then(() => this.#reloadNow());
-		return this.#reload;
+		return this.#serially(() => this.#reloadNow());
 	}
 
 	/** The status as it is now. */
@@ -215,11 +222,7 @@ export class Supervisor {
 		}
 	}
 
-	#add(
-		name: string,
-		plan: Parameters<Sandbox['reconfigure']>[0],
-		memory: ConstructorParameters<typeof Sandbox>[2],
-	): Sandbox {
+	#add(name: string, plan: SandboxPlan, memory: ConstructorParameters<typeof Sandbox>[2]): Sandbox {
 		const {clock, logFile} = this.#deps;
 		const deps = {run: this.#run, turns: this.#turns, log: logFile.log, clock, onChange: () => this.#onChange()};
 		const sandbox = new Sandbox(name, plan, memory, deps);
@@ -245,11 +248,7 @@ export class Supervisor {
 		if (found === this.#openclaw) return;
 		this.#openclaw = found;
 		this.#deps.logFile.log('info', 'openclaw is found elsewhere', {openclaw: found});
-		for (const sandbox of this.#config.sandboxes) {
-			const plan = planFor(this.#config, sandbox, found);
-			if (sandbox.target.exec.length === 0)
-				void this.#sandboxes.get(sandbox.name)?.reconfigure(plan, this.#config.stopTimeout);
-		}
+		void this.#serially(() => this.#replan(this.#config.stopTimeout));
 	}
 
 	async #end(end: End): Promise<End> {
@@ -282,79 +281,102 @@ export class Supervisor {
 			return {result: 'failed', detail: `the supervisor is ${this.#state}; ask again in a moment`};
 		const sandboxes = [...this.#sandboxes.values()].filter(({name}) => names.length === 0 || names.includes(name));
 		if (request.op === 'kick') {
-			for (const sandbox of sandboxes) sandbox.kick();
-			return {result: 'done', detail: `${sandboxes.length} asked to poll now`};
+			const kicked = sandboxes.filter(sandbox => sandbox.kick()).length;
+			return {result: 'done', detail: `${kicked} of ${sandboxes.length} asked to poll now`};
 		}
 		const outcome = await sandboxes[0]?.pass(request.timeout);
 		if (!outcome) return {result: 'failed', detail: 'the sandbox is gone'};
-		return {result: outcome.error === null ? 'done' : 'failed', detail: describePass(outcome)};
+		return {result: isDone(outcome) ? 'done' : 'failed', detail: describePass(outcome)};
 	}
 
+	/** Never rejects. */
 	async #reloadNow(): Promise<ControlResponse> {
 		const {clock, logFile} = this.#deps;
 		try {
-			const config = this.#deps.loadConfig();
-			if (config.statusFile !== this.#config.statusFile) {
-				throw new Error(
-					`statusFile cannot be moved to ${config.statusFile} while running; stop and start pairkeeper for that`,
-				);
-			}
-			if (config.controlGroup !== this.#config.controlGroup)
-				await ControlServer.regroup(this.#deps.paths.controlSocket, config.controlGroup);
-			if (this.#stopping.signal.aborted) throw new Error('the supervisor is stopping');
-			const changes = await this.#apply(config);
-			this.#configState = {
-				path: config.path,
-				generation: this.#configState.generation + 1,
-				loadedAt: isoTime(clock.wall()),
-				error: null,
-			};
-			logFile.log('info', 'configuration reloaded', changes);
+			const changes = await this.#apply(this.#deps.loadConfig());
+			const {path, generation} = {path: this.#config.path, generation: this.#configState.generation + 1};
+			this.#configState = {path, generation, loadedAt: isoTime(clock.wall()), error: null};
+			logFile.log('info', 'configuration reloaded', {...changes});
 			this.#onChange();
 			const {added, removed, changed, unchanged} = changes;
-			return {
-				result: 'done',
-				detail: `configuration reloaded: ${added} added, ${removed} removed, ${changed} changed, ${unchanged} unchanged`,
-			};
+			const detail = `configuration reloaded: ${added} added, ${removed} removed, ${changed} changed, ${unchanged} unchanged`;
+			return {result: 'done', detail};
 		} catch (error) {
-			// Written to the old log: the new one may be what is wrong.
-			const reason = messageOf(error);
-			logFile.reopen();
-			logFile.log('error', 'the configuration is refused; the old one stays in force', {error: reason});
-			this.#configState = {...this.#configState, error: reason};
+			const detail = messageOf(error);
+			this.#reopenLog(this.#config);
+			logFile.log('error', 'the configuration is refused; the old one stays in force', {error: detail});
+			this.#configState = {...this.#configState, error: detail};
 			this.#onChange();
-			return {result: 'refused', detail: reason};
+			return {result: 'refused', detail};
 		}
 	}
 
-	async #apply(config: Config): Promise<{added: number; removed: number; changed: number; unchanged: number}> {
-		const {logFile} = this.#deps;
-		const stopTimeout = this.#config.stopTimeout;
+	/** All that can be refused comes before the first thing that changes. */
+	async #apply(config: Config): Promise<Changes> {
+		const {logFile, paths} = this.#deps;
+		if (config.statusFile !== this.#config.statusFile) {
+			throw new Error(
+				`statusFile cannot be moved to ${config.statusFile} while running; stop and start pairkeeper for that`,
+			);
+		}
+		if (this.#stopping.signal.aborted) throw new Error('the supervisor is stopping');
 		logFile.reopen({file: config.logFile, format: config.logFormat});
+		if (config.controlGroup !== this.#config.controlGroup)
+			ControlServer.regroup(paths.controlSocket, config.controlGroup);
+		const {stopTimeout} = this.#config;
 		this.#config = config;
 		this.#openclaw = this.#findOpenclaw(config);
 		this.#turns.limit = callLimit(config.maxConcurrentCalls);
 		this.#deadlineWall = this.#composeDeadlineWall();
-		const wanted = new Map(config.sandboxes.map(sandbox => [sandbox.name, planFor(config, sandbox, this.#openclaw)]));
-		const counts = {added: 0, removed: 0, changed: 0, unchanged: 0};
-		const work: Promise<void>[] = [];
-		for (const [name, sandbox] of this.#sandboxes) {
-			if (wanted.has(name)) continue;
-			counts.removed++;
-			work.push(sandbox.stop(stopTimeout).then(() => void this.#sandboxes.delete(name)));
+		const changes = await this.#replan(stopTimeout);
+		for (const sandbox of this.#sandboxes.values()) sandbox.clearAlarm();
+		return changes;
+	}
+
+	/** The log as it was, under a configuration that was refused; where even that cannot be opened, it is said in the status. */
+	#reopenLog({logFile: file, logFormat: format}: Config): void {
+		try {
+			this.#deps.logFile.reopen({file, format});
+			this.#fileErrors.delete('log');
+		} catch (error) {
+			this.#fileErrors.set('log', `the log cannot be opened anew: ${messageOf(error)}`);
 		}
+	}
+
+	/** Makes the sandboxes those of the configuration. What leaves or changes is stopped before anything starts, since two may have swapped gateways. */
+	async #replan(stopTimeout: number): Promise<Changes> {
+		const wanted = new Map(
+			this.#config.sandboxes.map(sandbox => [sandbox.name, planFor(this.#config, sandbox, this.#openclaw)]),
+		);
+		const present = [...this.#sandboxes.values()];
+		const removed = present.filter(({name}) => !wanted.has(name));
+		const changed = present.filter(sandbox => {
+			const plan = wanted.get(sandbox.name);
+			return plan !== undefined && !sandbox.isUnchangedBy(plan);
+		});
+		await Promise.all([...removed, ...changed].map(sandbox => sandbox.stop(stopTimeout)));
+		for (const {name} of removed) this.#sandboxes.delete(name);
 		for (const [name, plan] of wanted) {
-			const sandbox = this.#sandboxes.get(name);
-			if (sandbox) {
-				counts[sandbox.isUnchangedBy(plan) ? 'unchanged' : 'changed']++;
-				work.push(sandbox.reconfigure(plan, stopTimeout));
-			} else {
-				counts.added++;
-				this.#add(name, plan, null).start();
-			}
+			if (this.#stopping.signal.aborted) break;
+			const sandbox = this.#sandboxes.get(name) ?? this.#add(name, plan, null);
+			sandbox.adopt(plan);
+			sandbox.start();
 		}
-		await Promise.all(work);
-		return counts;
+		const unchanged = present.length - removed.length - changed.length;
+		this.#onChange();
+		return {
+			added: wanted.size - changed.length - unchanged,
+			removed: removed.length,
+			changed: changed.length,
+			unchanged,
+		};
+	}
+
+	/** One change of the sandboxes at a time. */
+	#serially<T>(job: () => Promise<T>): Promise<T> {
+		const result = this.#work.then(job);
+		this.#work = result.catch(() => {});
+		return result;
 	}
 
 	/** Where there is none, the name itself: each call then says that it could not be started. */

@@ -5,7 +5,7 @@ type Style = Parameters<typeof styleText>[0];
 
 /** Text in a style, where the terminal shows styles and nobody minds (NO_COLOR). */
 export function styled(style: Style, text: string): string {
-	return styleText(style, text, {stream: process.stdout});
+	return process.stdout.isTTY ? styleText(style, text, {stream: process.stdout}) : text;
 }
 
 /** Rows under headings, in columns without borders. */

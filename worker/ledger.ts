@@ -17,6 +17,9 @@ import {
 /** The first wait after a failed approval of one request, in milliseconds; it doubles up to the slow interval. */
 const FIRST_BACKOFF = 1000;
 
+/** So many failures of one request in a row are worth a warning. */
+const TROUBLED_AFTER = 3;
+
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;
 
@@ -33,6 +36,8 @@ const refusalSchema = z.object({
 const attemptSchema = z.object({
 	/** How often it has failed. */
 	failures: z.number(),
+	/** Why, the last time. */
+	error: z.string().nullable(),
 	/** Monotonic milliseconds from which it is due again. */
 	retryAt: z.number(),
 	/** What was to be approved; `null` for a rejection. */
@@ -57,6 +62,8 @@ export const ledgerSchema = z.object({
 export type LedgerState = z.infer<typeof ledgerSchema>;
 type Refusal = z.infer<typeof refusalSchema>;
 type Attempt = z.infer<typeof attemptSchema>;
+
+const NEW_ATTEMPT: Attempt = {failures: 0, error: null, retryAt: 0, request: null, had: false};
 
 /** What is to be done about one listed request. */
 export type Step =
@@ -173,7 +180,7 @@ export class Ledger {
 
 	/** The approval is about to be sent: from here on the gateway may grant it, whatever becomes of us. */
 	attempt(request: PairingRequest, paired: readonly PairedDevice[]): void {
-		const failed = this.#attempts.get(request.requestId) ?? {failures: 0, retryAt: 0};
+		const failed = this.#attempts.get(request.requestId) ?? NEW_ATTEMPT;
 		this.#attempts.set(request.requestId, {...failed, request, had: hasAll(request, paired)});
 	}
 
@@ -192,15 +199,28 @@ export class Ledger {
 	}
 
 	/** An approval or rejection failed: the request stays open and is due again after its own wait. `caused` are the ids that the failed call created. */
-	failed(requestId: string, now: number, caused: readonly string[] = []): void {
-		const attempt = this.#attempts.get(requestId) ?? {failures: 0, retryAt: 0, request: null, had: false};
+	failed(
+		requestId: string,
+		now: number,
+		error: {readonly message?: string; readonly caused?: readonly string[]} = {},
+	): void {
+		const {message = null, caused = []} = error;
+		const attempt = this.#attempts.get(requestId) ?? NEW_ATTEMPT;
 		const wait = Math.min(FIRST_BACKOFF * 2 ** attempt.failures, Math.max(this.#slowInterval, FIRST_BACKOFF));
-		this.#attempts.set(requestId, {...attempt, failures: attempt.failures + 1, retryAt: now + wait});
+		this.#attempts.set(requestId, {...attempt, failures: attempt.failures + 1, error: message, retryAt: now + wait});
 		for (const id of caused) {
 			if (id === requestId) continue;
 			this.#caused.add(id);
 			if (this.#caused.size > MAX_CAUSED) this.#caused.delete(this.#caused.values().next().value ?? '');
 		}
+	}
+
+	/** What has failed again and again, in a line each; the first few. */
+	get troubles(): readonly string[] {
+		return [...this.#attempts]
+			.filter(([, {failures}]) => failures >= TROUBLED_AFTER)
+			.slice(0, 3)
+			.map(([id, {failures, error}]) => `request ${id} could not be settled in ${failures} tries: ${error}`);
 	}
 
 	/** Milliseconds until something that is not settled is due again, or `null` when nothing is. */

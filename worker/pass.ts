@@ -177,7 +177,7 @@ class Tally {
 
 	#onFailed(requestId: string, error: ClientError, now: number): void {
 		this.#retries++;
-		this.#deps.ledger.failed(requestId, now, error.caused);
+		this.#deps.ledger.failed(requestId, now, error);
 		this.#deps.report({kind: 'retry', requestId, error});
 	}
 }

@@ -130,7 +130,8 @@ export class Worker {
 		const before = this.#snapshot;
 		if (kind === before.transport && reason === before.transportReason) return;
 		this.#snapshot = {...before, transport: kind, transportReason: reason};
-		this.#log(reason === null ? 'info' : 'warn', `transport: ${kind}`, reason === null ? {} : {reason});
+		const isWanted = reason === null || this.#start.config.transport === 'cli';
+		this.#log(isWanted ? 'info' : 'warn', `transport: ${kind}`, reason === null ? {} : {reason});
 		this.#beat();
 	}
 
@@ -289,6 +290,7 @@ export class Worker {
 							`polled every ${seconds} s instead of ${this.#interval / 1000} s: the host's calls are all taken (maxConcurrentCalls)`,
 						]
 					: []),
+				...this.#ledger.troubles,
 				...(this.#transport?.warnings ?? []),
 				...(this.#ignored > 0 ? [`${this.#ignored} pending requests are more than are looked at`] : []),
 			],

@@ -7,7 +7,7 @@ import {EXIT} from '../exit-codes.ts';
 import {FileLock} from '../lock.ts';
 import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
-import {describePass} from '../pass-text.ts';
+import {describePass, isDone} from '../pass-text.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
 import {workerConfig} from '../plans.ts';
 import type {CommonOptions} from './options.ts';
@@ -68,7 +68,7 @@ async function approveAlone(
 			return {isDone: false, detail: 'a supervisor is starting or does not answer; it alone approves'};
 		const worker = workerConfig(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
 		const {outcome, notes} = await runOnce('pass', worker, new CallTurns(1, systemClock.now), left());
-		return {isDone: outcome.error === null && outcome.retries === 0, detail: describePass(outcome), notes};
+		return {isDone: isDone(outcome), detail: describePass(outcome), notes};
 	} finally {
 		lock.release();
 	}

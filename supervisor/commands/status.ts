@@ -16,11 +16,12 @@ export async function status(
 ): Promise<number> {
 	const file = findStatusFile({...options, environment: process.env});
 	if (!options.watch) return show(file, options.json);
+	process.stdout.once('error', () => process.exit(EXIT.ok));
 	for (;;) {
 		if (process.stdout.isTTY) process.stdout.write(HOME_AND_CLEAR);
-		show(file, options.json);
+		const code = show(file, options.json);
+		if (code !== EXIT.ok) return code;
 		await sleep(WATCH_INTERVAL);
-		if (process.stdout.destroyed) return EXIT.ok;
 	}
 }
 

@@ -8,7 +8,8 @@ import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/policy.ts';
 import type {GatewayTarget} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
-import {defaultStatusFile} from '../paths.ts';
+import {groupIdOf} from '../group.ts';
+import {assertOwnTemporary, defaultStatusFile} from '../paths.ts';
 import {type Config, ConfigError, type SandboxConfig} from './config.ts';
 import {type Override, overridesIn} from './environment.ts';
 import {wideningsOf} from './narrowing.ts';
@@ -61,7 +62,9 @@ export function findStatusFile(source: ConfigSource): string {
 		// A file that was named and is not there is a mistake in the command line, not a broken configuration.
 		if (source.config !== undefined && error instanceof ConfigError) throw error;
 	}
-	return defaultStatusFile(source.environment);
+	const file = defaultStatusFile(source.environment);
+	assertOwnTemporary(path.dirname(file));
+	return file;
 }
 
 /** The file to read: never one in the working directory. Throws a {@link ConfigError} where there is none. */
@@ -74,8 +77,7 @@ function findConfig({config, environment}: ConfigSource): string {
 			return candidate;
 		} catch (error) {
 			const {code} = error as NodeJS.ErrnoException;
-			if (code !== 'ENOENT' && code !== 'ENOTDIR')
-				throw new ConfigError(`${candidate}: cannot be read (${code})`, {cause: error});
+			if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new ConfigError(`${candidate}: cannot be read (${code})`);
 		}
 	}
 	throw new ConfigError(
@@ -94,7 +96,7 @@ function readBounded(file: string): string {
 	try {
 		text = readFileSync(file, 'utf8');
 	} catch (error) {
-		throw new ConfigError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`, {cause: error});
+		throw new ConfigError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
 	}
 	if (text.length > MAX_FILE)
 		throw new ConfigError(`${file}: is larger than ${MAX_FILE / 2 ** 20} MiB, which no configuration is`);
@@ -108,9 +110,14 @@ function parseFile(file: string): {document: Document; lines: LineCounter} {
 		throw new ConfigError(`${file}: refused, since others could change it: ${messageOf(error)}`, {cause: error});
 	}
 	const lines = new LineCounter();
-	const document = parseDocument(readBounded(file), {lineCounter: lines, prettyErrors: false});
+	const text = readBounded(file);
+	const document = parseDocument(text, {lineCounter: lines, prettyErrors: false});
 	const [error] = document.errors;
-	if (error) throw new ConfigError(`${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`);
+	if (error) {
+		const {line} = lines.linePos(error.pos[0]);
+		const key = error.code === 'DUPLICATE_KEY' ? (/^[^\s:]+/.exec(text.slice(error.pos[0])) ?? '') : '';
+		throw new ConfigError(`${file}:${line}: ${key === '' ? '' : `${key}: `}${error.message}`);
+	}
 	if (document.contents !== null && !isMap(document.contents))
 		throw new ConfigError(`${file}:1: must be a map of keys, such as sandboxes: […]`);
 	return {document, lines};
@@ -174,6 +181,7 @@ function problemsBetweenKeys(file: ConfigFile, environment: NodeJS.ProcessEnv): 
 		...widePolicies(file),
 		...visibleSecrets(file),
 		...gatewayProblems(file),
+		...groupProblems(file),
 	];
 }
 
@@ -271,6 +279,11 @@ function gatewayProblems({sandboxes}: ConfigFile): [Path, string][] {
 			return [[['sandboxes', index, 'gateway', 'tokenFile'], messageOf(error)]];
 		}
 	});
+}
+
+function groupProblems({controlGroup}: ConfigFile): [Path, string][] {
+	if (controlGroup === null || groupIdOf(controlGroup) !== null) return [];
+	return [[['controlGroup'], `there is no group ${controlGroup} on this host; make it: groupadd ${controlGroup}`]];
 }
 
 function complete({sandboxes, ...file}: ConfigFile, path_: string, source: ConfigSource): Config {

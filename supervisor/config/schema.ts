@@ -112,7 +112,9 @@ export const configSchema = z.strictObject({
 	logFile: absolutePath.nullable().default(null),
 	logFormat: z.enum(['json', 'pretty', 'auto']).default('auto'),
 	deadline: z
-		.union([z.literal('never').transform(() => null), duration({max: Number.MAX_SAFE_INTEGER})])
+		.union([z.literal('never').transform(() => null), duration({max: Number.MAX_SAFE_INTEGER})], {
+			error: 'must be a duration longer than nothing, such as 8h, or never',
+		})
 		.prefault('8h'),
 	fastDeadline: duration({min: 0}).prefault('10m'),
 	fastInterval: duration({min: 10}).prefault('1s'),

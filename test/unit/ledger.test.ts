@@ -219,21 +219,21 @@ describe('a refused request', () => {
 
 	it('that our own failed approval caused is rejected at once', () => {
 		const ledger = by();
-		ledger.failed('r1', 0, ['r1', 'r2']);
+		ledger.failed('r1', 0, {caused: ['r1', 'r2']});
 		const caused = entryOf({requestId: 'r2', ...admin});
 		expect(kinds(inherited(ledger).plan(listingOf([caused]), 0).steps)).toEqual(['refuse', 'reject']);
 	});
 
 	it('that somebody else caused is held, and so is one whose cause was long ago', () => {
 		const ledger = by();
-		ledger.failed('r1', 0, ['r2', ...Array.from({length: 40}, (_, index) => `x${index}`)]);
+		ledger.failed('r1', 0, {caused: ['r2', ...Array.from({length: 40}, (_, index) => `x${index}`)]});
 		expect(ledger.state.caused).toHaveLength(32);
 		expect(kinds(ledger.plan(listingOf([entryOf({requestId: 'r2', ...admin})]), 0).steps)).toEqual(['refuse']);
 	});
 
 	it('that is caused but allowed is approved', () => {
 		const ledger = by();
-		ledger.failed('r1', 0, ['r2']);
+		ledger.failed('r1', 0, {caused: ['r2']});
 		expect(kinds(ledger.plan(listingOf([entryOf({requestId: 'r2'})]), 0).steps)).toEqual(['approve']);
 	});
 });
