@@ -1,0 +1,237 @@
+import {writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {describe, expect} from 'vitest';
+import {type Instance, isAlive} from '../support/instance.ts';
+import {behaviours, browserAsk, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
+import {until} from '../support/until.ts';
+import {test} from '../support/with-instance.ts';
+
+/** Bounds short enough that a hang is found in a test. */
+const watchful = {heartbeatTimeout: '1s', runTimeout: '1s'};
+
+/** The environment in which a worker goes wrong once {@link inject} is called; see fault.mjs. */
+const faulty = (instance: Instance) => ({
+	NODE_OPTIONS: `--import=${join(import.meta.dirname, '../support/fault.mjs')}`,
+	FAULT_TRIGGER: instance.path('fault'),
+});
+
+const inject = (instance: Instance, fault: string) => writeFile(instance.path('fault'), fault);
+
+async function workerOf(instance: Instance, name = 'alpha'): Promise<number> {
+	const {pid} = await instance.untilSandbox(name, 'to run', ({state, pid: worker}) => state === 'running' && !!worker);
+	return pid as number;
+}
+
+/** Waits until the worker has been replaced, for the reason given, and the sandbox is well again. */
+async function expectReplaced(instance: Instance, worker: number, lastExit: object): Promise<void> {
+	const status = await instance.untilSandbox(
+		'alpha',
+		'to have another worker',
+		({pid, healthy}) => healthy && pid !== null && pid !== worker,
+	);
+	expect(status).toMatchObject({state: 'running', restarts: 1, lastExit});
+	expect(isAlive(worker)).toBe(false);
+	const alpha = await instance.sandbox('alpha');
+	await alpha.ask(cliAsk('after'));
+	await instance.untilSandbox('alpha', 'to approve again', ({lastApproval}) => lastApproval?.requestId === 'after');
+}
+
+describe('a worker that is killed', () => {
+	test('is replaced by one that polls within a second', {retry: 3}, async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		// Only a new worker polls soon.
+		await instance.configure({fastInterval: '10m', slowInterval: '10m'});
+		await instance.start();
+		const first = await until('the first poll', async () => (await alpha.calls('list'))[0]);
+		const [started] = await instance.log('worker started');
+		const worker = await workerOf(instance);
+		const at = Date.now();
+		process.kill(worker, 'SIGKILL');
+		const second = await until('the next poll', async () => (await alpha.calls('list'))[1]);
+		// The second is the contract's, for a machine that starts a worker in a fraction of it; a busier one is measured by itself.
+		const startUp = first.startedAt - Date.parse(started?.timestamp ?? '');
+		expect(second.startedAt - at).toBeLessThanOrEqual(Math.max(1000, 3 * startUp));
+		const {lastExit} = await instance.untilSandbox(
+			'alpha',
+			'to be well',
+			({healthy, restarts}) => healthy && restarts === 1,
+		);
+		expect(lastExit).toMatchObject({reason: 'crash', code: null, signal: 'SIGKILL'});
+	});
+
+	test('leaves its successor the counters, and the requests that are settled', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		// A gateway that goes on to list what was approved.
+		await alpha.always('approve', 'cat "$folder/answer"');
+		await writeFile(join(alpha.folder, 'answer'), '{"requestId":"cli-1","device":{}}\n');
+		await alpha.ask(cliAsk('cli-1'));
+		await alpha.ask(strangerAsk('stranger-1'));
+		await instance.configure();
+		await instance.start();
+		const before = await instance.untilSandbox(
+			'alpha',
+			'to settle both',
+			({approved, refused}) => approved === 1 && refused === 1,
+		);
+		process.kill(before.pid ?? 0, 'SIGKILL');
+		await instance.untilSandbox('alpha', 'to have another worker', ({restarts, healthy}) => restarts === 1 && healthy);
+		await instance.untilPolled('alpha', 3);
+		const after = await instance.untilSandbox('alpha', 'to be seen', () => true);
+		const {lastApproval, lastRefusal} = before;
+		expect(after).toMatchObject({approved: 1, refused: 1, restarts: 1, lastApproval, lastRefusal});
+		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
+		expect(await instance.log('"refused"', 'stranger-1')).toHaveLength(1);
+	});
+
+	test('leaves its successor what is left of the fast phase, and no more', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({fastDeadline: '6s'});
+		await instance.start();
+		const worker = await workerOf(instance);
+		await until(
+			'4 s of fast polling',
+			async () => {
+				const times = (await alpha.calls('list')).map(({startedAt}) => startedAt);
+				return (times.at(-1) ?? 0) - (times[0] ?? 0) >= 4000;
+			},
+			{timeoutMs: 30_000},
+		);
+		const killedAt = Date.now();
+		process.kill(worker, 'SIGKILL');
+		await instance.untilSandbox(
+			'alpha',
+			'to be polled slowly',
+			({mode, restarts}) => mode === 'slow' && restarts === 1,
+		);
+		// A fast phase of its own would not be over yet.
+		expect(Date.now() - killedAt).toBeLessThan(6000);
+	});
+
+	test('after the fast deadline is replaced by one that is slow from the start', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({fastDeadline: '500ms', slowInterval: '1s'});
+		await instance.start();
+		const slow = await instance.untilSandbox('alpha', 'to be polled slowly', ({mode}) => mode === 'slow');
+		process.kill(slow.pid ?? 0, 'SIGKILL');
+		await until('the next worker', async () => (await instance.log('worker started')).length === 2);
+		const polls = (await alpha.calls('list')).length;
+		await instance.untilPolled('alpha', 4);
+		const starts = (await alpha.calls('list')).slice(polls + 1).map(({startedAt}) => startedAt);
+		for (const [index, start] of starts.entries()) {
+			if (index > 0) expect(start - (starts[index - 1] ?? 0)).toBeGreaterThanOrEqual(900);
+		}
+		expect(await instance.log('fast mode')).toEqual([]);
+	});
+
+	test('takes all with it that it started, whatever session that is in', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({runTimeout: '60s'});
+		await instance.start();
+		const worker = await workerOf(instance);
+		await alpha.once(
+			'list',
+			`(trap '' HUP; setsid sh -c "sleep 1001 & sleep 1002" &) ; ${behaviours.hangWithChildren}`,
+		);
+		const sleeping = () => [...instance.processes()].filter(([, command]) => command.startsWith('sleep'));
+		await until('all its processes', () => sleeping().length === 5);
+		process.kill(worker, 'SIGKILL');
+		await until('another worker', async () => (await instance.log('worker started')).length === 2);
+		expect(sleeping()).toEqual([]);
+	});
+
+	test('before the answer to an approve came has the request settled once', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.once('approve', `approve; ${behaviours.hang}`);
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure({runTimeout: '60s'});
+		await instance.start();
+		const worker = await workerOf(instance);
+		await until('the grant', async () => (await alpha.settled('approved')).length === 1);
+		process.kill(worker, 'SIGKILL');
+		await instance.untilSandbox('alpha', 'to know of the approval', ({approved}) => approved === 1);
+		await instance.untilPolled('alpha', 3);
+		expect((await instance.status()).totals.approved).toBe(1);
+		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
+	});
+
+	test('during an approve has told of the refusals too that were listed behind it', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.once('approve', behaviours.hang);
+		await alpha.ask(cliAsk('cli-1'));
+		await alpha.ask(strangerAsk('stranger-1'));
+		await instance.configure({runTimeout: '60s'});
+		await instance.start();
+		const worker = await workerOf(instance);
+		await until('the approve', async () => (await alpha.calls('approve')).length === 1);
+		process.kill(worker, 'SIGKILL');
+		await instance.untilSandbox('alpha', 'to settle both', ({approved, refused}) => approved === 1 && refused === 1);
+		expect(await instance.log('"refused"', 'stranger-1')).toHaveLength(1);
+	});
+
+	test('again and again is a crash loop, which health tells, and still not given up', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.pair(browserAsk('paired'));
+		await instance.configure();
+		await instance.start();
+		for (let kills = 1; kills <= 3; kills++) {
+			const pid = await workerOf(instance);
+			process.kill(pid, 'SIGKILL');
+			await instance.untilSandbox('alpha', 'to be restarted', ({restarts}) => restarts === kills);
+		}
+		await instance.untilSandbox('alpha', 'to be well', ({crashLooping, healthy}) => crashLooping && healthy);
+		expect(await instance.command(['health'])).toMatchObject({
+			exitCode: 1,
+			stdout: expect.stringMatching(/^degraded: .*alpha: crash looping/),
+		});
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
+	});
+});
+
+describe('a worker that does not end but', () => {
+	test('is stopped, is found as a hang and replaced', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure(watchful);
+		await instance.start();
+		const worker = await workerOf(instance);
+		process.kill(worker, 'SIGSTOP');
+		await expectReplaced(instance, worker, {reason: 'hang', signal: 'SIGKILL'});
+	});
+
+	test('is stopped during a call, is replaced, and the call is gone', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({...watchful, runTimeout: '60s', slowInterval: '1s'});
+		await instance.start();
+		const worker = await workerOf(instance);
+		await alpha.once('list', behaviours.hangWithChildren);
+		const sleeping = () => [...instance.processes()].filter(([, command]) => command.startsWith('sleep'));
+		await until('the call', () => sleeping().length === 3);
+		process.kill(worker, 'SIGSTOP');
+		await until('another worker', async () => (await instance.log('worker started')).length === 2);
+		expect(sleeping()).toEqual([]);
+		await expectReplaced(instance, worker, {reason: 'hang', signal: 'SIGKILL'});
+	});
+
+	test.for([
+		['has a blocked event loop', 'block', 'hang'],
+		['has a loop that waits for ever', 'stall', 'stalled'],
+		['takes more memory than it may', 'bloat', 'memory'],
+	] as const)('%s, is found and replaced', async ([, fault, reason], {instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure(watchful);
+		await instance.start({env: faulty(instance)});
+		const worker = await workerOf(instance);
+		await inject(instance, fault);
+		await expectReplaced(instance, worker, {reason, signal: 'SIGKILL'});
+		expect(await instance.log(`worker is ended: ${reason}`)).toHaveLength(1);
+	});
+});
+
+test('a worker that ends without an error is replaced too', async ({instance}) => {
+	await instance.sandbox('alpha');
+	await instance.configure();
+	await instance.start({env: faulty(instance)});
+	const worker = await workerOf(instance);
+	await inject(instance, 'leave');
+	await expectReplaced(instance, worker, {reason: 'exit', code: 0, signal: null});
+});

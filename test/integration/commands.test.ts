@@ -1,0 +1,214 @@
+import {writeFile} from 'node:fs/promises';
+import {describe, expect} from 'vitest';
+import {behaviours, browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
+import {until} from '../support/until.ts';
+import {test} from '../support/with-instance.ts';
+
+describe.concurrent('kick', () => {
+	test('makes a slow worker poll now, and fast for a while', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.pair(browserAsk('paired'));
+		await instance.configure({slowInterval: '10m', fastReentryPolls: 6});
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to converge', ({mode}) => mode === 'slow');
+		const before = (await alpha.calls('list')).length;
+		expect(await instance.command(['kick'])).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/1 asked/)});
+		await until('the six polls', async () => (await alpha.calls('list')).length === before + 6);
+		const {mode, interval} = await instance.untilSandbox(
+			'alpha',
+			'to be slow again',
+			status => status.interval === 600,
+		);
+		expect({mode, interval}).toEqual({mode: 'slow', interval: 600});
+	});
+
+	test('of one sandbox leaves the others alone', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		const beta = await instance.sandbox('beta');
+		for (const each of [alpha, beta]) await each.pair(browserAsk('paired'));
+		await instance.configure({slowInterval: '10m'});
+		await instance.start();
+		await instance.until('both to converge', ({sandboxes}) =>
+			Object.values(sandboxes).every(({mode}) => mode === 'slow'),
+		);
+		for (const each of [alpha, beta]) await each.ask(cliAsk('cli-1'));
+		expect(await instance.command(['kick', 'beta'])).toMatchObject({exitCode: 0});
+		await instance.untilSandbox('beta', 'to approve', ({approved}) => approved === 1);
+		expect(await alpha.calls('approve')).toEqual([]);
+	});
+
+	test('of an unknown sandbox exits 2 and names those there are', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure();
+		await instance.start();
+		const {exitCode, stderr} = await instance.command(['kick', 'omega']);
+		expect(exitCode).toBe(2);
+		expect(stderr).toMatch(/omega.*alpha/);
+	});
+});
+
+describe.concurrent('while nothing runs', () => {
+	test.for([
+		[['kick'], 3],
+		[['reload'], 3],
+		[['status'], 3],
+		[['health'], 2],
+	] as const)('%j exits %i', async ([args, exitCode], {instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure();
+		const result = await instance.command(args);
+		expect(result.exitCode).toBe(exitCode);
+		expect(result.stdout + result.stderr).toMatch(/not running|there is no status/);
+	});
+
+	test('and the last supervisor was killed, `status` and `health` say so, and `kick` exits 3', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure();
+		const run = await instance.start();
+		run.kill('SIGKILL');
+		await run.ended;
+		expect(await instance.command(['status'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringContaining('gone (was running)'),
+		});
+		expect(await instance.command(['health'])).toMatchObject({
+			exitCode: 2,
+			stdout: expect.stringMatching(/^critical: no supervisor is running/),
+		});
+		expect(await instance.command(['kick'])).toMatchObject({exitCode: 3});
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 3});
+	});
+});
+
+describe.concurrent('status', () => {
+	test('shows the status file, as a table and as it is', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1', {scopes: ['operator.read']}));
+		await instance.sandbox('beta');
+		await instance.configure({}, {beta: {enabled: false}});
+		const run = await instance.start();
+		await instance.until('alpha to be approved', ({totals}) => totals.approved === 1 && totals.healthy === 1);
+		const {exitCode, stdout, stderr} = await instance.command(['status']);
+		expect({exitCode, stderr}).toEqual({exitCode: 0, stderr: ''});
+		expect(stdout).toContain(`running, pid ${run.pid}`);
+		expect(stdout).toMatch(/alpha .*running .*yes .*cli operator\.read/);
+		expect(stdout).toMatch(/beta .*idle/);
+		const json = await instance.command(['status', '--json']);
+		expect(JSON.parse(json.stdout)).toMatchObject({
+			schema: 1,
+			supervisor: {pid: run.pid, state: 'running'},
+			totals: {sandboxes: 2, healthy: 1, approved: 1},
+			sandboxes: {alpha: {state: 'running', transport: 'cli'}, beta: {state: 'idle', pid: null}},
+		});
+		expect(await instance.command(['status', '--status-file', instance.path('none.json')])).toMatchObject({
+			exitCode: 3,
+		});
+	});
+});
+
+describe.concurrent('health', () => {
+	test('goes from ok to degraded to critical, and to unknown for a file that is no status', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		const beta = await instance.sandbox('beta');
+		await instance.configure({runTimeout: '1s'});
+		const run = await instance.start();
+		await instance.until('both to be healthy', ({totals}) => totals.healthy === 2);
+		expect(await instance.command(['health'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/^ok: 2 of 2/),
+		});
+
+		await alpha.always('list', behaviours.exit7);
+		await instance.until('one to be unhealthy', ({totals}) => totals.healthy === 1);
+		expect(await instance.command(['health'])).toMatchObject({
+			exitCode: 1,
+			stdout: expect.stringMatching(/^degraded: alpha: unhealthy/),
+		});
+
+		await beta.always('list', behaviours.exit7);
+		await instance.until('both to be unhealthy', ({totals}) => totals.healthy === 0);
+		expect(await instance.command(['health'])).toMatchObject({
+			exitCode: 2,
+			stdout: expect.stringMatching(/^critical: no sandbox is healthy/),
+		});
+
+		run.kill('SIGTERM');
+		await run.ended;
+		expect(await instance.command(['health'])).toMatchObject({exitCode: 2, stdout: expect.stringMatching(/stopped/)});
+		await writeFile(instance.statusFile, 'not a status');
+		expect(await instance.command(['health'])).toMatchObject({
+			exitCode: 3,
+			stdout: expect.stringMatching(/^unknown: /),
+		});
+	});
+
+	test('is critical when the status is older than --max-age', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure();
+		const run = await instance.start();
+		await instance.until('health', ({totals}) => totals.healthy === 1);
+		run.kill('SIGSTOP');
+		const {supervisor} = await instance.status();
+		await until('the status to be old', () => Date.now() - Date.parse(supervisor.updatedAt) > 2000);
+		expect(await instance.command(['health', '--max-age', '1s'])).toMatchObject({
+			exitCode: 2,
+			stdout: expect.stringMatching(/the status is \d+ s old/),
+		});
+		run.kill('SIGCONT');
+	});
+});
+
+describe.concurrent('check', () => {
+	test('exits 0 when every sandbox answers, and approves nothing', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure();
+		const {exitCode, stdout} = await instance.command(['check']);
+		expect(exitCode).toBe(0);
+		expect(stdout).toMatch(/alpha .*ok .*1 pending/);
+		expect(await alpha.calls('approve')).toEqual([]);
+		expect(instance.processes()).toEqual(new Map());
+	});
+
+	test('exits 1 when one fails, and names a remedy', async ({instance}) => {
+		await instance.sandbox('alpha');
+		const beta = await instance.sandbox('beta');
+		await beta.always('list', behaviours.hang);
+		await instance.configure({runTimeout: '1s'});
+		const {exitCode, stdout} = await instance.command(['check']);
+		expect(exitCode).toBe(1);
+		expect(stdout).toMatch(/alpha .*ok/);
+		expect(stdout).toMatch(/beta .*failed .*no answer/);
+		expect(stdout).toMatch(/is the sandbox running/);
+		expect(instance.processes()).toEqual(new Map());
+	});
+
+	test('--offline calls nothing', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({openclaw: '/nowhere/openclaw'});
+		expect(await instance.command(['check', '--offline'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringContaining('the configuration is fine (1 sandboxes'),
+		});
+		expect(await alpha.calls()).toEqual([]);
+	});
+});
+
+describe.concurrent('the command line', () => {
+	test.for([
+		[['--version'], 0, /^\d+\.\d+\.\d+\n$/],
+		[['--help'], 0, /First steps/],
+		[['run', '--help'], 0, /SIGHUP/],
+		[['frobnicate'], 2, /unknown command/],
+		[['run', '--log-level', 'loud'], 2, /log-level/],
+		[['health', '--max-age', 'soon'], 2, /max-age/],
+		[['status', '--jsno'], 2, /unknown option/],
+	] as const)('%j exits %i', async ([args, exitCode, text], {instance}) => {
+		await instance.configure();
+		const result = await instance.command(args);
+		expect(result.exitCode).toBe(exitCode);
+		expect(result.stdout + result.stderr).toMatch(text);
+		// Answers go to standard output, complaints to standard error.
+		expect(exitCode === 0 ? result.stderr : result.stdout).toBe('');
+	});
+});

@@ -1,0 +1,74 @@
+import {spawn} from 'node:child_process';
+import {chmod, mkdir, readFile, rm, symlink, writeFile} from 'node:fs/promises';
+import {describe, expect} from 'vitest';
+import {launcher} from '../support/pairkeeper.ts';
+import {behaviours, cliAsk} from '../support/scripted-openclaw.ts';
+import {test} from '../support/with-instance.ts';
+
+describe.concurrent('a supervisor outlives', () => {
+	test('a refused reload whose log can no longer be opened', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({logFile: instance.path('logs/deep/log')});
+		const run = await instance.start();
+		await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
+
+		await rm(instance.path('logs'), {recursive: true});
+		await writeFile(instance.path('logs'), 'no directory');
+		await instance.configure({logFile: instance.path('logs/deep/log'), slowIntervall: 1});
+		run.kill('SIGHUP');
+		const {supervisor} = await instance.until('the refusal', ({supervisor: {config}}) => config.error !== null);
+		expect(supervisor.pid).toBe(run.pid);
+		expect(supervisor.warnings.join()).toMatch(/the log cannot be/);
+
+		// And the next reload is heard.
+		await rm(instance.path('logs'));
+		await instance.configure({logFile: instance.path('logs/deep/log')});
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
+	});
+});
+
+describe.concurrent('the place of the status file', () => {
+	test('is refused where another user could put a file, even under /tmp’s rules', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await mkdir(instance.path('shared'));
+		await chmod(instance.path('shared'), 0o1777);
+		await writeFile(instance.path('victim'), 'precious');
+		await symlink(instance.path('victim'), instance.path('shared/status.json'));
+		await instance.configure();
+		const run = await instance.command(['run', '--status-file', instance.path('shared/status.json')]);
+		expect(run.exitCode).toBe(2);
+		expect(run.stderr).toMatch(/shared is no place for the status file/);
+		expect(await readFile(instance.path('victim'), 'utf8')).toBe('precious');
+	});
+});
+
+describe.concurrent('commands', () => {
+	test('`status --watch` ends with its reader', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure();
+		await instance.start();
+		const watch = spawn(process.execPath, [launcher, 'status', '--watch', '--config', instance.configFile], {
+			stdio: ['ignore', 'pipe', 'ignore'],
+		});
+		const ended = new Promise(resolve => watch.once('exit', resolve));
+		watch.stdout.once('data', () => watch.stdout.destroy());
+		expect(await ended).toBe(0);
+	});
+
+	test('`approve --strict` fails for a request that stays open, with a supervisor as without one', async ({
+		instance,
+	}) => {
+		const alpha = await instance.sandbox('alpha');
+		await alpha.always('approve', behaviours.exit7);
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure();
+		const alone = await instance.command(['approve', 'alpha', '--strict']);
+		expect(alone).toMatchObject({exitCode: 1, stderr: expect.stringMatching(/not settled/)});
+		await instance.start();
+		const {warnings} = await instance.untilSandbox('alpha', 'to warn', sandbox => sandbox.warnings.length > 0);
+		expect(warnings.join()).toMatch(/could not be settled in \d+ tries: openclaw devices approve exited with 7/);
+		expect(await instance.command(['health'])).toMatchObject({exitCode: 1});
+	});
+});

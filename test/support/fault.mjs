@@ -1,0 +1,39 @@
+// Loaded into every Node process of a run by NODE_OPTIONS=--import. Only a worker acts on it: the first that finds the trigger file takes it
+// and goes wrong in the way that the file names. Nothing in pairkeeper knows of it.
+import {readFileSync, renameSync} from 'node:fs';
+
+const trigger = process.env.FAULT_TRIGGER;
+
+const faults = {
+	/** The event loop turns no more. */
+	block() {
+		for (;;);
+	},
+	/** The event loop turns, but whoever waits from now on waits for ever. */
+	stall() {
+		globalThis.setTimeout = () => setInterval(() => {}, 2 ** 30);
+	},
+	/** More and more memory, as fast as it can without blocking the event loop. */
+	bloat() {
+		const kept = [];
+		setInterval(() => kept.push(Buffer.alloc(16 * 2 ** 20, 1)), 10);
+	},
+	/** An end without an error. */
+	leave() {
+		process.exit(0);
+	},
+};
+
+if (trigger !== undefined && process.argv[1]?.endsWith('worker/main.js')) {
+	const look = setInterval(() => {
+		const mine = `${trigger}.${process.pid}`;
+		try {
+			renameSync(trigger, mine);
+		} catch {
+			return;
+		}
+		clearInterval(look);
+		faults[readFileSync(mine, 'utf8')]?.();
+	}, 20);
+	look.unref();
+}
