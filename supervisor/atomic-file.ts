@@ -27,8 +27,12 @@ export class AtomicFile {
 	async write(compose: () => string): Promise<void> {
 		this.#next = compose;
 		while (this.#next !== null || this.#writing !== null) {
-			if (this.#writing === null) this.#writing = this.#writeNext();
-			await this.#writing;
+			this.#writing ??= this.#writeNext();
+			try {
+				await this.#writing;
+			} finally {
+				this.#writing = null;
+			}
 		}
 	}
 
@@ -40,8 +44,6 @@ export class AtomicFile {
 			this.#onError(null);
 		} catch (error) {
 			this.#onError(error as Error);
-		} finally {
-			this.#writing = null;
 		}
 	}
 }

@@ -29,7 +29,7 @@ export interface TurnState {
 	readonly limit: number;
 	readonly running: readonly Running[];
 	readonly waiting: readonly Waiter[];
-	/** Sandboxes whose last call timed out. They share one turn. */
+	/** Sandboxes with a call that timed out and none answered since. They share one turn. */
 	readonly suspects: ReadonlySet<string>;
 	/** When a suspect last had a turn; monotonic milliseconds. */
 	readonly lastSuspectTurn: number;
@@ -90,7 +90,9 @@ export class CallTurns {
 	over(sandbox: string, turn: number, outcome: TurnOutcome | 'cancelled'): void {
 		const key = keyOf(sandbox, turn);
 		this.#waiting.delete(key);
-		if (this.#running.delete(key) && outcome !== 'cancelled') this.#judge(sandbox, outcome === 'timeout');
+		// A failure proves nothing: one that hangs could fail fast in between.
+		if (this.#running.delete(key) && (outcome === 'timeout' || outcome === 'answered'))
+			this.#judge(sandbox, outcome === 'timeout');
 		this.#handOut();
 	}
 

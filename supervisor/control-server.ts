@@ -54,7 +54,8 @@ export class ControlServer {
 
 	#bind(path: string): Promise<void> {
 		return new Promise((resolve, reject) => {
-			this.#server.once('error', reject);
+			// Later ones are connections that could not be taken, as when descriptors are short: their clients see it.
+			this.#server.on('error', reject);
 			// The socket is made within this call; nobody else may connect between that and chmod.
 			const umask = process.umask(0o177);
 			try {

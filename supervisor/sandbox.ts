@@ -2,6 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import {type Clock, isoTime} from '../worker/clock.ts';
 import type {PassSummary, Snapshot, ToSupervisor, WorkerConfig} from '../worker/protocol.ts';
+import {messageOf} from '../worker/text.ts';
 import type {CallTurns} from './call-turns.ts';
 import {type Ailment, diagnose, type Limits} from './liveness.ts';
 import {type Log, limitedLog} from './log.ts';
@@ -101,7 +102,7 @@ export class Sandbox {
 	/** Forks the first worker, unless the sandbox is disabled. `initialDelay` in milliseconds spreads first polls. */
 	start(initialDelay = 0): void {
 		this.#isStopped = false;
-		if (this.#plan.enabled && !this.#worker && !this.#backoff) this.#fork(initialDelay);
+		if (this.#plan.enabled && !this.#worker && !this.#backoff) this.#forkOrWait(initialDelay);
 	}
 
 	/** Ends what is wrong with the worker, if anything is. To be called about once a second. */
@@ -285,10 +286,24 @@ export class Sandbox {
 			lastExit: {reason, code, signal, at: isoTime(clock.wall())},
 		};
 		this.#log('error', 'worker ended and is started again', {reason, code, signal, delay: Math.round(delay) / 1000});
+		this.#forkAfter(delay);
+	}
+
+	#forkAfter(delay: number): void {
 		this.#backoff = setTimeout(() => {
 			this.#backoff = null;
-			this.#fork(0);
+			this.#forkOrWait(0);
 		}, delay);
+	}
+
+	/** A host that has no memory for a process now may have it in a moment. */
+	#forkOrWait(initialDelay: number): void {
+		try {
+			this.#fork(initialDelay);
+		} catch (error) {
+			this.#log('error', 'no worker could be started', {error: messageOf(error)});
+			this.#forkAfter(this.#plan.restart.maxDelay);
+		}
 	}
 
 	/** Where there is the CLI to come back by, the next worker must not walk into the same wall. */

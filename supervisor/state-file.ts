@@ -43,8 +43,11 @@ export type SupervisorState = Readonly<z.infer<typeof stateSchema>>;
 
 /** What names this boot: a pid, a start time and a monotonic time mean something only within it. */
 export function bootId(): string {
-	return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+	knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+	return knownBootId;
 }
+
+let knownBootId: string | undefined;
 
 /** When a process started, in the kernel's ticks since boot; with the pid it names a process for good. `null` when it is gone. */
 export function startTimeOf(pid: number): string | null {

@@ -87,7 +87,9 @@ export class Supervisor {
 	#lastTick: number;
 	#lastWrite = Number.NEGATIVE_INFINITY;
 	#writeTimer: NodeJS.Timeout | null = null;
-	#work: Promise<unknown> = Promise.resolve();
+	/** What is done one after the other: first the start, then whatever changes the sandboxes. */
+	readonly #started = Promise.withResolvers<void>();
+	#work: Promise<unknown> = this.#started.promise;
 
 	constructor(config: Config, deps: SupervisorDeps) {
 		const {clock, paths} = deps;
@@ -121,10 +123,12 @@ export class Supervisor {
 		try {
 			await this.#awaitOneShot();
 			await this.#startAll();
+			this.#started.resolve();
 			if (!this.#stopping.signal.aborted) this.#enter('running');
 			if (!this.#stopping.signal.aborted) await once(this.#stopping.signal, 'abort');
 			return await this.#end(this.#stopping.signal.reason as End);
 		} finally {
+			this.#started.resolve();
 			clearInterval(tick);
 		}
 	}
@@ -185,8 +189,10 @@ export class Supervisor {
 		if (!predecessor) return {};
 		const {startedAt, deadlineAt, deadline, deadlineWall} = predecessor.shift;
 		if (deadlineAt !== null && deadlineAt <= clock.now()) return {};
-		this.#shiftStart = startedAt;
-		if (this.#config.deadline === deadline) this.#deadlineWall = deadlineWall;
+		const {deadline: wanted} = this.#config;
+		// A deadline that is new, and that would have passed already, is counted from now.
+		if (wanted === null || wanted === deadline || startedAt + wanted > clock.now()) this.#shiftStart = startedAt;
+		if (wanted === deadline) this.#deadlineWall = deadlineWall;
 		logFile.log('info', 'its shift goes on', {deadlineAt: deadlineWall});
 		return predecessor.sandboxes;
 	}

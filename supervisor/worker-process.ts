@@ -4,7 +4,7 @@ import {fileURLToPath} from 'node:url';
 import {systemClock} from '../worker/clock.ts';
 import {endMarked, MARKER, signalGroup} from '../worker/host/processes.ts';
 import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../worker/protocol.ts';
-import {printable} from '../worker/text.ts';
+import {messageOf, printable} from '../worker/text.ts';
 
 /** The module a worker runs: compiled beside us, or as source where we run as source. */
 const WORKER_MODULE = fileURLToPath(
@@ -16,6 +16,10 @@ const MAX_OUTPUT_LINES = 20;
 
 /** How long the last output of an ended worker is waited for, in milliseconds. */
 const LAST_WORDS = 250;
+
+/** How often, and how far apart in milliseconds, the leftovers of a worker are looked for at most. */
+const SWEEPS = 20;
+const SWEEP_DELAY = 250;
 
 export interface WorkerExit {
 	readonly code: number | null;
@@ -38,7 +42,7 @@ export class WorkerProcess {
 	readonly #closed: Promise<void>;
 	#isOver = false;
 
-	/** Forks. Never throws: a fork that fails is an exit. */
+	/** Forks. Throws where the system has no memory for it; any other fork that fails is an exit. */
 	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) {
 		this.owner = start.owner;
 		this.#child = fork(WORKER_MODULE, [], {
@@ -91,11 +95,27 @@ export class WorkerProcess {
 		}
 	}
 
+	/** A process table that cannot be read, as when descriptors are short, is tried again for a while. */
+	async #sweep(listener: WorkerListener): Promise<void> {
+		for (let attempt = 1; ; attempt++) {
+			try {
+				await endMarked(this.owner);
+				return;
+			} catch (error) {
+				if (attempt === SWEEPS) {
+					listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
+					return;
+				}
+				await systemClock.sleep(SWEEP_DELAY);
+			}
+		}
+	}
+
 	async #end(exit: WorkerExit, listener: WorkerListener): Promise<void> {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		if (this.pid !== null) signalGroup(this.pid, 'SIGKILL');
-		await endMarked(this.owner);
+		await this.#sweep(listener);
 		// Nobody holds its pipes any more, so its last words are on their way.
 		await Promise.race([this.#closed, systemClock.sleep(LAST_WORDS)]);
 		listener.onExit(exit);

@@ -10,8 +10,8 @@ const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** How many pending and paired entries of one listing are looked at; a gateway keeps far fewer. */
 const MAX_PENDING = 256;
 const MAX_PAIRED = 4096;
-const MAX_LIST = 64;
-const MAX_STRING = 512;
+const MAX_LIST = 32;
+const MAX_STRING = 128;
 
 /** What a gateway says is pending and paired, read from untrusted data. */
 export interface Listing {

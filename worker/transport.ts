@@ -76,7 +76,7 @@ async function openGateway(
 		// What was announced while nobody listened is found by a list.
 		onChange: () => {
 			deps.onChange();
-			if (connection.session) deps.wake();
+			if (connection.session) events.announce();
 		},
 		onRequested: () => events.announce(),
 		signal: deps.signal,
@@ -89,7 +89,7 @@ async function openGateway(
 		deps.clock.sleep(isCliAllowed ? FIRST_TRY : config.runTimeout + FIRST_TRY_GRACE, deps.signal),
 	]);
 	return {
-		client: isCliAllowed ? withFallback(connection, viaGateway, cliClient(deps.cli)) : viaGateway,
+		client: isCliAllowed ? withFallback(connection, viaGateway, cliClient(deps.cli), config, deps.clock) : viaGateway,
 		get kind() {
 			return connection.session || !isCliAllowed ? 'gateway' : 'cli';
 		},
@@ -114,7 +114,10 @@ function withFallback(
 	connection: GatewayConnection,
 	viaGateway: OpenClawClient,
 	viaCli: OpenClawClient,
+	{cadence: {slowInterval}}: WorkerConfig,
+	clock: Clock,
 ): OpenClawClient {
+	let lastRescue = Number.NEGATIVE_INFINITY;
 	const current = (): OpenClawClient => (connection.session ? viaGateway : viaCli);
 	return {
 		list: async signal => {
@@ -122,7 +125,9 @@ function withFallback(
 				try {
 					return await viaGateway.list(signal);
 				} catch (error) {
-					if (!(error instanceof ClientError)) throw error;
+					// A gateway that comes and goes must not buy more calls than polling would make.
+					if (!(error instanceof ClientError) || clock.now() - lastRescue < slowInterval) throw error;
+					lastRescue = clock.now();
 				}
 			}
 			const {up} = connection;

@@ -1,4 +1,4 @@
-import {writeFile} from 'node:fs/promises';
+import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
 import {type Instance, isAlive} from '../support/instance.ts';
@@ -15,7 +15,11 @@ const faulty = (instance: Instance) => ({
 	FAULT_TRIGGER: instance.path('fault'),
 });
 
-const inject = (instance: Instance, fault: string) => writeFile(instance.path('fault'), fault);
+/** In one step, since the worker is looking. */
+async function inject(instance: Instance, fault: string): Promise<void> {
+	await writeFile(instance.path('fault.new'), fault);
+	await rename(instance.path('fault.new'), instance.path('fault'));
+}
 
 async function workerOf(instance: Instance, name = 'alpha'): Promise<number> {
 	const {pid} = await instance.untilSandbox(name, 'to run', ({state, pid: worker}) => state === 'running' && !!worker);

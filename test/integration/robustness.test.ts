@@ -3,6 +3,7 @@ import {chmod, mkdir, readFile, rm, symlink, writeFile} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
 import {launcher} from '../support/pairkeeper.ts';
 import {behaviours, cliAsk} from '../support/scripted-openclaw.ts';
+import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
 
 describe.concurrent('a supervisor outlives', () => {
@@ -26,6 +27,44 @@ describe.concurrent('a supervisor outlives', () => {
 		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
 		await alpha.ask(cliAsk('cli-1'));
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
+	});
+});
+
+describe.concurrent('calls', () => {
+	for (const [what, behaviour] of [
+		['keeps the output open', 'setsid sleep 1000 & answer'],
+		['has an output of its own', 'setsid sleep 1000 >/dev/null 2>&1 & answer'],
+	] as const) {
+		test(`that leave a child which ${what} are answered, and the child is ended`, async ({instance}) => {
+			const alpha = await instance.sandbox('alpha');
+			await alpha.always('list', behaviour);
+			await alpha.ask(cliAsk('cli-1'));
+			await instance.configure();
+			await instance.start();
+			await instance.untilSandbox('alpha', 'to approve', ({approved, failures}) => approved === 1 && failures === 0);
+			await instance.untilPolled('alpha', 3);
+			const sleeping = () => [...instance.processes().values()].filter(command => command.includes('sleep 1000'));
+			await until('the children to be ended', () => sleeping().length <= 1);
+		});
+	}
+});
+
+describe.concurrent('a start', () => {
+	test('that is told to reload before it is done starts each sandbox once', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.configure();
+		const killed = await instance.start();
+		await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
+		killed.kill('SIGKILL');
+		await killed.ended;
+		const run = instance.launch();
+		// The log's first line comes before the clean-up after the killed one.
+		await until('the first log line', async () => (await instance.log('pairkeeper starts')).length === 2);
+		run.kill('SIGHUP');
+		await instance.until('the reload', ({supervisor: {config, pid}}) => pid === run.pid && config.generation === 2);
+		await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
+		const started = (await instance.log('worker started')).length;
+		expect(started).toBe(2);
 	});
 });
 

@@ -223,10 +223,10 @@ describe('two entries under one id', () => {
 
 describe('a field of a request', () => {
 	it('that is too long or a list that is too long is malformed', () => {
-		expect(readRequest(entryOf({clientId: 'x'.repeat(513)})).kind).toBe('malformed');
-		expect(readRequest(entryOf({scopes: ['x'.repeat(513)]})).kind).toBe('malformed');
-		expect(readRequest(entryOf({scopes: Array(65).fill('operator.read')})).kind).toBe('malformed');
-		expect(readRequest(entryOf({scopes: Array(64).fill('operator.read')})).kind).toBe('request');
+		expect(readRequest(entryOf({clientId: 'x'.repeat(129)})).kind).toBe('malformed');
+		expect(readRequest(entryOf({scopes: ['x'.repeat(129)]})).kind).toBe('malformed');
+		expect(readRequest(entryOf({scopes: Array(33).fill('operator.read')})).kind).toBe('malformed');
+		expect(readRequest(entryOf({scopes: Array(32).fill('operator.read')})).kind).toBe('request');
 	});
 
 	it('that says when it was created is only a number', () => {

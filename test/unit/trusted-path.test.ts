@@ -106,6 +106,15 @@ describe('a path is not trusted', () => {
 		expect(reasonFor(full, stranger)).toContain('can be written');
 	});
 
+	it.runIf(isRoot)('right below a sticky directory, where it does not exist and anybody could make it', () => {
+		const shared = path.join(folder, 'shared');
+		mkdirSync(shared);
+		chmodSync(shared, 0o1777);
+		expect(() => assertTrusted(path.join(shared, 'state', 'openclaw.json'))).toThrow(UntrustedPathError);
+		mkdirSync(path.join(shared, 'state'), {mode: 0o700});
+		expect(() => assertTrusted(path.join(shared, 'state', 'openclaw.json'))).not.toThrow();
+	});
+
 	it.runIf(isRoot)('as a sticky directory itself', () => {
 		const shared = path.join(folder, 'shared');
 		mkdirSync(shared);

@@ -58,29 +58,34 @@ export async function runCall(
 	const stderr = collect(subprocess.stderr, MAX_STDERR, flood);
 	const leader = subprocess.pid;
 	if (leader !== undefined) running.add(leader);
-	// A child that keeps the pipes open after the command has ended would hold the answer back.
-	let linger: NodeJS.Timeout | undefined;
-	subprocess.once('exit', () => {
-		linger = setTimeout(() => leader !== undefined && signalGroup(leader, 'SIGKILL'), LINGER);
-	});
+	const exited = new Promise<Ended>(resolve => subprocess.once('exit', (code, signal) => resolve({code, signal})));
+	const closed = new Promise<void>(resolve => subprocess.once('close', () => resolve()));
+	const failed = call.then(result => (leader === undefined ? Promise.reject(notStarted(file, result)) : exited));
 	try {
-		const result = await pTimeout(Promise.race([call, flooded]), {milliseconds: timeout, signal});
-		if (result.exitCode === undefined && result.signal === undefined) {
-			throw new ClientError('unreachable', `${file} could not be started (${result.code ?? result.shortMessage})`);
-		}
-		return {code: result.exitCode ?? null, stdout: stdout(), stderr: stderr()};
+		const {code} = await pTimeout(Promise.race([exited, failed, flooded]), {milliseconds: timeout, signal});
+		// A child that keeps the pipes open after the command has ended must not hold the answer back.
+		await pTimeout(closed, {milliseconds: LINGER, fallback: () => {}});
+		return {code, stdout: stdout(), stderr: stderr()};
 	} catch (error) {
 		if (error instanceof TimeoutError) {
 			throw new ClientError('timeout', `no answer within ${Number((timeout / 1000).toFixed(1))} s; the call was ended`);
 		}
 		throw error;
 	} finally {
-		if (leader !== undefined) {
-			await endCall(subprocess, leader, owner);
-			running.delete(leader);
-		}
-		clearTimeout(linger);
+		if (leader !== undefined) await endCall(subprocess, leader, owner).finally(() => running.delete(leader));
 	}
+}
+
+interface Ended {
+	readonly code: number | null;
+	readonly signal: NodeJS.Signals | null;
+}
+
+function notStarted(
+	file: string,
+	{code, shortMessage}: {readonly code?: string | undefined; readonly shortMessage?: string | undefined},
+): ClientError {
+	return new ClientError('unreachable', `${file} could not be started (${code ?? shortMessage})`);
 }
 
 /** Gathers what comes, for the function that it returns; beyond `limit` bytes it keeps nothing and says so. */
@@ -109,8 +114,8 @@ async function endCall(subprocess: ChildProcess, leader: number, owner: string):
 		await pTimeout(closed, {milliseconds: GRACE, fallback: () => {}});
 	}
 	signalGroup(leader, 'SIGKILL');
-	// A call that ended by itself needs no search of the whole process table.
-	if (!isOver) await endMarked(owner);
+	// Also what has made a session of its own. A table that cannot be read now is read again when the worker ends.
+	await endMarked(owner).catch(() => 0);
 	subprocess.stdout?.destroy();
 	subprocess.stderr?.destroy();
 }

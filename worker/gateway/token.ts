@@ -1,4 +1,4 @@
-import {closeSync, fstatSync, openSync, readSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync, readSync} from 'node:fs';
 import {runCall} from '../cli/call.ts';
 import {ClientError} from '../client.ts';
 import {MARKER} from '../host/processes.ts';
@@ -17,9 +17,12 @@ export type TokenSource =
  * more than its owner; a group may where root owns the file, since root chose the group.
  */
 export function readTokenFile(file: string): string {
-	const descriptor = openSync(file, 'r');
+	// Without O_NONBLOCK a named pipe in its place would stop us for ever.
+	const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 	try {
-		const {mode, uid} = fstatSync(descriptor);
+		const stats = fstatSync(descriptor);
+		const {mode, uid} = stats;
+		if (!stats.isFile()) throw new Error(`${file} is no regular file`);
 		if ((mode & 0o007) !== 0) throw new Error(`${file} can be read by other users; mend it: chmod o-rwx ${file}`);
 		if ((mode & 0o070) !== 0 && uid !== 0)
 			throw new Error(`${file} can be read by its group; mend it: chmod go-rwx ${file}`);

@@ -1,10 +1,13 @@
-import {readdir, readFile} from 'node:fs/promises';
+import {open, readdir} from 'node:fs/promises';
 
 /**
  * The environment variable that every process started for a worker inherits, so that it is found again even where it has left
  * the worker's process groups. Its value is `<run>/<worker>`, and for an `openclaw` call `<run>/<worker>/<call>`.
  */
 export const MARKER = 'PAIRKEEPER_OWNER';
+
+/** The most that is read of one process's environment, in bytes: a process can make its own as large as it likes. */
+const MAX_ENVIRONMENT = 2 ** 18;
 
 /** How often the process table is searched before we give up on something that forks faster than we kill. */
 const MAX_SWEEPS = 20;
@@ -44,10 +47,26 @@ export async function findMarked(owner: string): Promise<number[]> {
 	for (const name of await readdir('/proc')) {
 		const pid = Number(name);
 		if (!Number.isInteger(pid) || pid === process.pid) continue;
-		const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+		const environment = await readStart(`/proc/${pid}/environ`).catch(() => '');
 		if (isMarked(environment, owner)) found.push(pid);
 	}
 	return found;
+}
+
+async function readStart(file: string): Promise<string> {
+	const handle = await open(file);
+	try {
+		let text = '';
+		const buffer = Buffer.alloc(2 ** 14);
+		while (text.length < MAX_ENVIRONMENT) {
+			const {bytesRead} = await handle.read(buffer, 0, buffer.length, null);
+			if (bytesRead === 0) break;
+			text += buffer.toString('latin1', 0, bytesRead);
+		}
+		return text;
+	} finally {
+		await handle.close();
+	}
 }
 
 function isMarked(environment: string, owner: string): boolean {

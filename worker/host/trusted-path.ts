@@ -13,7 +13,7 @@ export class UntrustedPathError extends Error {
 /**
  * Throws an {@link UntrustedPathError} unless `file` and every directory and link on the way to it can be changed by nobody but root and us.
  * Root's sticky directories (`/tmp`) are allowed as parents: there, only an entry's owner can replace it. What does not exist is
- * trusted: its directory was, so only root and we can make it.
+ * trusted where only root and we can make it, so not right below such a directory.
  */
 export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 0): void {
 	const pending = path.resolve(file).split('/').filter(Boolean);
@@ -23,7 +23,12 @@ export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 
 	while (pending.length > 0) {
 		const next = path.join(current, pending.shift() ?? '');
 		const stats = lstatSync(next, {throwIfNoEntry: false});
-		if (!stats) return;
+		if (!stats) {
+			if ((lstatSync(current).mode & GROUP_OR_OTHERS_WRITE) === 0) return;
+			throw new UntrustedPathError(
+				`${next} does not exist, and anybody could make it; make it yourself, with mode 0700`,
+			);
+		}
 		if (stats.isSymbolicLink()) {
 			if (!isOurs(stats, uid))
 				throw new UntrustedPathError(
