@@ -1,0 +1,282 @@
+import {rename, writeFile} from 'node:fs/promises';
+import {type AddressInfo, createConnection, createServer, type Server, type Socket} from 'node:net';
+import {join} from 'node:path';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {openclawVersions} from '../../scripts/setup-openclaw.ts';
+import {gatewayClient} from '../../worker/gateway/client.ts';
+import {GatewaySession} from '../../worker/gateway/session.ts';
+import {connectionScopes} from '../../worker/transport.ts';
+import {Device} from '../support/device.ts';
+import {e2eTimeoutMs, Host} from '../support/e2e.ts';
+import type {Pairkeeper} from '../support/pairkeeper.ts';
+import type {RealGateway} from '../support/real-gateway.ts';
+import {until} from '../support/until.ts';
+import {defaultPolicy} from '../unit/fixtures.ts';
+
+const admin = 'operator.admin';
+const read = ['operator.read'];
+const readAndWrite = ['operator.read', 'operator.write'];
+const cli = {clientName: 'cli', mode: 'cli'} as const;
+const cadence = {fastInterval: '500ms', slowInterval: '3s'};
+const patience = {timeoutMs: 60_000};
+
+/** A way to a port that can be shut and opened again. */
+class Passage {
+	readonly #server: Server;
+	readonly #sockets = new Set<Socket>();
+	#port = 0;
+
+	private constructor(target: number) {
+		this.#server = createServer(socket => {
+			const onward = createConnection(target, '127.0.0.1');
+			for (const each of [socket, onward]) {
+				this.#sockets.add(each);
+				each.on('error', () => {});
+				each.once('close', () => {
+					this.#sockets.delete(each);
+					socket.destroy();
+					onward.destroy();
+				});
+			}
+			socket.pipe(onward).pipe(socket);
+		});
+	}
+
+	static async to(port: number): Promise<Passage> {
+		const proxy = new Passage(port);
+		await proxy.open();
+		return proxy;
+	}
+
+	get url(): string {
+		return `ws://127.0.0.1:${this.#port}`;
+	}
+
+	async open(): Promise<void> {
+		await new Promise<void>((resolve, reject) => {
+			this.#server.once('error', reject);
+			this.#server.listen(this.#port, '127.0.0.1', resolve);
+		});
+		this.#port = (this.#server.address() as AddressInfo).port;
+	}
+
+	async shut(): Promise<void> {
+		const closed = new Promise(resolve => this.#server.close(resolve));
+		for (const socket of this.#sockets) socket.destroy();
+		await closed;
+	}
+}
+
+describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', version => {
+	let host: Host;
+	let gateway: RealGateway;
+	let proxy: Passage;
+	let pairkeeper: Pairkeeper;
+	let tokenFile: string;
+
+	beforeAll(async () => {
+		host = await Host.create(version);
+		const autoApproveLocal = version === '2026.5.27';
+		[gateway] = (await host.startGateways({version, name: 'alpha', autoApproveLocal})) as [RealGateway];
+		proxy = await Passage.to(gateway.port);
+		tokenFile = join(host.folder, 'alpha.token');
+		await writeToken(gateway.token);
+		const policy = {onRefused: 'ignore'};
+		const alpha = {gateway: {url: proxy.url, tokenFile}, transport: 'auto'};
+		pairkeeper = await host.supervise({...cadence, policy}, {alpha});
+		await untilTransport('gateway');
+	}, e2eTimeoutMs);
+
+	afterAll(async () => {
+		await proxy?.shut();
+		await host?.[Symbol.asyncDispose]();
+	}, e2eTimeoutMs);
+
+	async function writeToken(token: string): Promise<void> {
+		await writeFile(`${tokenFile}.new`, `${token}\n`, {mode: 0o600});
+		await rename(`${tokenFile}.new`, tokenFile);
+	}
+
+	async function untilTransport(transport: 'cli' | 'gateway', reason = /^/): Promise<void> {
+		const isSo = (sandbox: {transport: string; transportReason: string | null}) =>
+			sandbox.transport === transport && reason.test(sandbox.transportReason ?? '');
+		await pairkeeper.untilSandbox('alpha', `to use the ${transport}`, isSo, patience);
+	}
+
+	/** A device that is paired to read, by whatever way is open. */
+	async function pairedDevice(): Promise<Device> {
+		const device = new Device();
+		await until('the device to be paired', async () => (await ask(device, read)).kind === 'hello', patience);
+		return device;
+	}
+
+	const ask = (device: Device, scopes: readonly string[]) => device.ask(gateway, {...cli, scopes});
+
+	/** Asks for more than the device has, and returns the request's id. */
+	async function askForMore(device: Device): Promise<string> {
+		const approvals = async () => (await pairkeeper.logLines('"message":"approved"', 'operator.write')).length;
+		const before = await approvals();
+		const answer = await ask(device, readAndWrite);
+		if (answer.kind === 'pairing-required') return answer.requestId;
+		// 2026.9.6 lets a device in at once whose request is approved while it connects.
+		await until('the approval to be told', async () => (await approvals()) > before, patience);
+		const [line = ''] = (await pairkeeper.logLines('"message":"approved"', 'operator.write')).slice(-1);
+		return (JSON.parse(line) as {requestId: string}).requestId;
+	}
+
+	/** The request was approved, and just once, and the device has what it asked for. */
+	async function isApprovedOnce(device: Device, requestId: string): Promise<void> {
+		const lines = () => pairkeeper.logLines('"message":"approved"', requestId);
+		await until(`${requestId} to be approved`, async () => (await lines()).length > 0, {
+			...patience,
+			seen: () => pairkeeper.logTail(),
+		});
+		expect(await ask(device, readAndWrite)).toMatchObject({kind: 'hello'});
+		const {lastListAt} = await pairkeeper.sandbox('alpha');
+		await pairkeeper.untilSandbox('alpha', 'to list again', sandbox => sandbox.lastListAt !== lastListAt, patience);
+		expect(await lines()).toHaveLength(1);
+		expect(await pairkeeper.logLines('"message":"approved"')).toHaveLength(
+			(await pairkeeper.sandbox('alpha')).approved,
+		);
+	}
+
+	const callsSoFar = async () => (await host.openclaw.calls(gateway.stateDir)).length;
+
+	test('approves on the announcement, without the CLI, and times it as this test does', {
+		timeout: e2eTimeoutMs,
+	}, async () => {
+		const device = await pairedDevice();
+		const calls = await callsSoFar();
+		const asked = Date.now();
+		const requestId = await askForMore(device);
+		const answered = Date.now();
+		await isApprovedOnce(device, requestId);
+		const seen = Date.now();
+		const {lastApproval, transport, transportReason} = await pairkeeper.sandbox('alpha');
+		expect({transport, transportReason}).toEqual({transport: 'gateway', transportReason: null});
+		expect(lastApproval?.requestId).toBe(requestId);
+		const at = Date.parse(lastApproval?.at ?? '');
+		const createdAt = at - (lastApproval?.latencyMs ?? Number.NaN);
+		// It was created between the question and the answer, and approved between that and now; a millisecond for rounding.
+		expect(createdAt).toBeGreaterThanOrEqual(asked - 1);
+		expect(createdAt).toBeLessThanOrEqual(answered + 1);
+		expect(at).toBeLessThanOrEqual(seen);
+		expect(await callsSoFar()).toBe(calls);
+	});
+
+	test('refuses operator.admin by policy, and the gateway would not grant it over such a connection', {
+		timeout: e2eTimeoutMs,
+	}, async () => {
+		const device = await pairedDevice();
+		const answer = await ask(device, [...read, admin]);
+		if (answer.kind !== 'pairing-required') throw new Error(`the device was let in, with ${answer.scopes}`);
+		const {requestId} = answer;
+		const {lastRefusal} = await pairkeeper.untilSandbox(
+			'alpha',
+			'to refuse it',
+			sandbox => sandbox.lastRefusal?.requestId === requestId,
+			patience,
+		);
+		expect(lastRefusal).toMatchObject({reason: 'disallowed-scope', scopes: expect.arrayContaining([admin])});
+
+		// As if the policy had let it pass.
+		const {signal} = new AbortController();
+		const session = await GatewaySession.open(
+			{
+				url: gateway.url,
+				token: gateway.token,
+				scopes: connectionScopes(defaultPolicy),
+				fingerprint: null,
+				allowInsecure: false,
+				timeout: 20_000,
+				onRequested: () => {},
+				onEnd: () => {},
+			},
+			signal,
+		);
+		try {
+			const client = gatewayClient({session, reason: ''});
+			expect((await client.list(signal)).pending.map(request => request.requestId)).toContain(requestId);
+			await expect(client.approve(requestId, signal)).rejects.toThrow(/missing scope/);
+			await client.reject(requestId, signal);
+		} finally {
+			session.end('done');
+		}
+	});
+
+	test('falls back to the CLI while the port is shut, and returns; no request is lost on the way', {
+		timeout: e2eTimeoutMs,
+	}, async () => {
+		const [atShutting, whileShut, atOpening, after] = [
+			await pairedDevice(),
+			await pairedDevice(),
+			await pairedDevice(),
+			await pairedDevice(),
+		];
+		const returns = async () => (await pairkeeper.logLines('"transport: gateway"')).length;
+		const before = await returns();
+
+		const [first] = await Promise.all([askForMore(atShutting), proxy.shut()]);
+		await untilTransport('cli', /ECONNREFUSED/);
+		await isApprovedOnce(atShutting, first);
+		await isApprovedOnce(whileShut, await askForMore(whileShut));
+		const tries = await pairkeeper.logLines('"transport: cli"', 'ECONNREFUSED');
+		expect(tries).toHaveLength(1);
+
+		const [third] = await Promise.all([askForMore(atOpening), proxy.open()]);
+		await isApprovedOnce(atOpening, third);
+		await untilTransport('gateway');
+		expect(await returns()).toBe(before + 1);
+
+		const calls = await callsSoFar();
+		await isApprovedOnce(after, await askForMore(after));
+		expect(await callsSoFar()).toBe(calls);
+	});
+
+	test('survives a gateway that is killed and started again', {timeout: e2eTimeoutMs}, async () => {
+		const device = await pairedDevice();
+		gateway.kill('SIGKILL');
+		await untilTransport('cli');
+		await gateway.restart();
+		await isApprovedOnce(device, await askForMore(device));
+		await untilTransport('gateway');
+	});
+
+	test('survives a gateway that comes back with another token', {timeout: e2eTimeoutMs}, async () => {
+		const device = await pairedDevice();
+		const secrets = [gateway.token, 'another-token-of-the-tests-98765'] as const;
+		const [, token] = secrets;
+		await gateway.restart({token});
+		const requestId = await askForMore(device);
+		await untilTransport('cli', /token/);
+		await isApprovedOnce(device, requestId);
+		await writeToken(token);
+		await untilTransport('gateway');
+		const next = await pairedDevice();
+		const calls = await callsSoFar();
+		await isApprovedOnce(next, await askForMore(next));
+		expect(await callsSoFar()).toBe(calls);
+		for (const secret of secrets) {
+			expect(await pairkeeper.logLines(secret)).toEqual([]);
+			expect(JSON.stringify(await pairkeeper.status())).not.toContain(secret);
+		}
+	});
+
+	test('survives a gateway that stands still for a moment', {timeout: e2eTimeoutMs}, async () => {
+		const device = await pairedDevice();
+		gateway.kill('SIGSTOP');
+		const asking = askForMore(device);
+		gateway.kill('SIGCONT');
+		await isApprovedOnce(device, await asking);
+	});
+
+	test('survives a gateway that stands still until it is given up, and goes on', {timeout: e2eTimeoutMs}, async () => {
+		const device = await pairedDevice();
+		gateway.kill('SIGSTOP');
+		await untilTransport('cli');
+		const asking = askForMore(device);
+		gateway.kill('SIGCONT');
+		await isApprovedOnce(device, await asking);
+		await untilTransport('gateway');
+	});
+});

@@ -1,0 +1,325 @@
+import {describe, expect} from 'vitest';
+import type {Instance, Run} from '../support/instance.ts';
+import {
+	type Connection,
+	challenge,
+	type Frame,
+	type Script,
+	type ScriptedGateway,
+} from '../support/scripted-gateway.ts';
+import {cliAsk} from '../support/scripted-openclaw.ts';
+import {until} from '../support/until.ts';
+import {test, throughGateway} from './sandboxes.ts';
+
+const patience = {timeoutMs: 60_000};
+const nesting = 100_000;
+const deep = `${'['.repeat(nesting)}${']'.repeat(nesting)}`;
+const huge = Buffer.alloc(100 * 2 ** 20, 'x');
+
+/** Answers a frame with JSON text as it is. */
+function answerText(connection: Connection, {id}: Frame, payload: string): void {
+	void connection.sendRaw(`{"type":"res","id":${JSON.stringify(id)},"ok":true,"payload":${payload}}`);
+}
+
+/** A script that lets clients in, and then does this. */
+function onceInside(gateway: ScriptedGateway, act: (connection: Connection) => void): Script {
+	return {
+		connect: (connection, frame) => {
+			gateway.greet(connection, frame);
+			act(connection);
+		},
+	};
+}
+
+/** Alpha with that gateway and a CLI that works, and beta, which must not notice; nobody is killed for being slow to stop. */
+async function startBeside(instance: Instance, gateway: ScriptedGateway, more: object = {}): Promise<Run> {
+	await instance.sandbox('beta');
+	const keys = {runTimeout: '1s', stopTimeout: '5m', ...more};
+	await instance.configure(keys, await throughGateway(instance, 'alpha', gateway));
+	return instance.start();
+}
+
+/** Beta approves, by the worker that it began with. */
+async function betaApproves(instance: Instance, requestId: string): Promise<void> {
+	const beta = await instance.sandbox('beta');
+	const before = (await instance.status()).sandboxes.beta?.approved ?? 0;
+	await beta.ask(cliAsk(requestId));
+	const {restarts, healthy, warnings} = await instance.untilSandbox('beta', 'to approve', s => s.approved > before);
+	expect({restarts, healthy, warnings}).toEqual({restarts: 0, healthy: true, warnings: []});
+}
+
+/** It ends in good order, without anybody being killed for it: `stopTimeout` is longer than any test. */
+async function stops(run: Run): Promise<void> {
+	run.kill('SIGTERM');
+	expect(await run.ended).toEqual({code: 0, signal: null});
+}
+
+describe('a gateway that cannot be used', () => {
+	const cases: readonly (readonly [string, (gateway: ScriptedGateway) => Script, RegExp])[] = [
+		['accepts and says nothing', () => ({accept: () => false}), /no answer within 1 s/],
+		['opens the WebSocket and says nothing', () => ({opened: () => {}}), /no answer within 1 s/],
+		['never answers connect', () => ({connect: () => {}}), /no answer within 1 s|gateway request timeout for connect/],
+		[
+			'speaks no HTTP',
+			() => ({accept: socket => !socket.write('\u0000\u0001garbage\r\n\r\n') && false}),
+			/Parse Error|Expected HTTP/,
+		],
+		[
+			'is a web server',
+			() => ({accept: socket => !socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno') && false}),
+			/HTTP 200/,
+		],
+		[
+			'sends what is no JSON',
+			() => ({opened: connection => void connection.sendRaw('{"type":"event",,,')}),
+			/no answer within 1 s: what it says is no JSON/,
+		],
+		[
+			'sends bytes that are no text',
+			() => ({opened: connection => void connection.sendRaw(Buffer.alloc(999, 255))}),
+			/no JSON/,
+		],
+		[
+			'sends a challenge without a nonce',
+			() => ({opened: connection => connection.announce('connect.challenge', null)}),
+			/challenge missing nonce/,
+		],
+		['says hello with nothing in it', () => ({connect: (connection, frame) => connection.answer(frame, null)}), /./],
+		[
+			'refuses connect with a control sequence',
+			() => ({connect: (connection, frame) => connection.refuse(frame, 'no\u001b]0;owned\u0007\nforged line')}),
+			/no.*owned.*forged line/,
+		],
+		[
+			'sends a frame of 100 MB instead of a challenge',
+			() => ({opened: connection => void connection.sendRaw(huge)}),
+			/payload size/,
+		],
+		[
+			'sends a frame of 100 MB instead of hello',
+			() => ({connect: connection => void connection.sendRaw(huge)}),
+			/payload size/,
+		],
+		['lists in a frame of 100 MB', () => ({request: connection => void connection.sendRaw(huge)}), /payload size/],
+		[
+			'nests 100,000 deep instead of a challenge',
+			() => ({opened: connection => void connection.sendRaw(deep)}),
+			/no answer within 1 s/,
+		],
+		[
+			'nests 100,000 deep in its refusal',
+			() => ({
+				connect: (connection, {id}) =>
+					void connection.sendRaw(
+						`{"type":"res","id":"${id}","ok":false,"error":{"code":"X","message":"no","details":${deep}}}`,
+					),
+			}),
+			/no/,
+		],
+		[
+			'nests 100,000 deep in its list',
+			() => ({request: (connection, frame) => answerText(connection, frame, deep)}),
+			/listing/,
+		],
+		['closes at the first byte', () => ({accept: socket => !socket.once('data', () => socket.end())}), /hang up/],
+		[
+			'closes when the WebSocket opens',
+			() => ({opened: connection => connection.close(1001, 'going')}),
+			/closed.*1001 going/,
+		],
+		['drops when the WebSocket opens', () => ({opened: connection => connection.drop()}), /closed/],
+		[
+			'closes after the challenge',
+			() => ({
+				opened: connection => {
+					challenge(connection);
+					connection.close(1000);
+				},
+			}),
+			/closed/,
+		],
+		[
+			'closes at connect',
+			() => ({connect: connection => connection.close(1012, 'service restart')}),
+			/service restart/,
+		],
+		['drops at connect', () => ({connect: connection => connection.drop()}), /closed/],
+		['closes after hello', gateway => onceInside(gateway, connection => connection.close(1008, 'not you')), /not you/],
+		['drops after hello', gateway => onceInside(gateway, connection => connection.drop()), /closed/],
+		['drops at every list', () => ({request: connection => connection.drop()}), /closed/],
+	];
+
+	test.for(cases)(
+		'because it %s is given up for the CLI, and the status says why',
+		async ([, script, reason], {instance, startGateway}) => {
+			const gateway = await startGateway();
+			gateway.script = script(gateway);
+			const alpha = await instance.sandbox('alpha');
+			await alpha.ask(cliAsk('cli-1'));
+			const run = await startBeside(instance, gateway);
+			const {transportReason} = await instance.untilSandbox(
+				'alpha',
+				'to approve by the CLI, and to say why',
+				s => s.approved === 1 && s.transport === 'cli' && reason.test(s.transportReason ?? ''),
+				patience,
+			);
+			expect(transportReason).not.toMatch(/[\u0000-\u001f]/);
+			await until('further tries', () => gateway.accepted > 2, patience);
+			await betaApproves(instance, 'cli-1');
+			expect(await instance.log('"transport: ')).toHaveLength(1);
+			expect((await instance.status()).sandboxes.alpha).toMatchObject({restarts: 0, healthy: true, lastError: null});
+			await stops(run);
+		},
+	);
+});
+
+describe('a gateway that', () => {
+	test('drops the connection at every approval is asked again, and the CLI approves', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		gateway.script = {
+			request: (connection, frame) =>
+				frame.method === 'device.pair.approve' ? connection.drop() : gateway.serve(connection, frame),
+		};
+		const alpha = await instance.sandbox('alpha');
+		const request = cliAsk('cli-1');
+		const run = await startBeside(instance, gateway);
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+		// The CLI and the WebSocket are two ways to one gateway.
+		await alpha.ask(request);
+		gateway.ask(request);
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1, patience);
+		expect(gateway.approved.length).toBeGreaterThan(0);
+		await stops(run);
+	});
+
+	test('approves and drops the connection before it has answered is not asked twice', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		gateway.script = {
+			request: (connection, frame) => {
+				const isApproval = frame.method === 'device.pair.approve';
+				gateway.serve(isApproval ? {...connection, answer: () => connection.drop()} : connection, frame);
+			},
+		};
+		const keys = await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'});
+		await instance.configure({}, keys);
+		const run = await instance.start();
+		await instance.untilSandbox('alpha', 'to be connected', ({lastListAt}) => lastListAt !== null);
+		gateway.ask(cliAsk('cli-1'));
+		await instance.untilSandbox('alpha', 'to count it', ({approved}) => approved === 1, patience);
+		expect(gateway.approved).toEqual(['cli-1']);
+		await stops(run);
+	});
+
+	test('names one request id a thousand times is asked once to approve it', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		const request = cliAsk('cli-1');
+		// It stays listed whatever is approved.
+		gateway.script = {
+			request: (connection, frame) => {
+				if (frame.method !== 'device.pair.list') gateway.serve(connection, frame);
+				else connection.answer(frame, {pending: Array(1000).fill(request), paired: []});
+			},
+		};
+		gateway.pending = [request];
+		const run = await startBeside(instance, gateway);
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1, patience);
+		for (let time = 0; time < 1000; time++) gateway.announce('device.pair.requested', request);
+		const lists = gateway.asked('device.pair.list').length;
+		await until('further lists', () => gateway.asked('device.pair.list').length > lists + 5, patience);
+		const {approved, warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0);
+		expect(approved).toBe(1);
+		expect(gateway.approved).toEqual(['cli-1']);
+		expect(warnings.join()).toMatch(/744 pending requests are more than are looked at/);
+		await betaApproves(instance, 'cli-1');
+		await stops(run);
+	});
+
+	test('announces 10,000 requests a second for 10 s is rationed; the worker goes on approving, and stops when told', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		const request = JSON.stringify(cliAsk('a-request-that-is-not-pending'));
+		const text = `{"type":"event","event":"device.pair.requested","payload":${request}}`;
+		const floodMs = 10_000;
+		const perTurn = 100;
+		let sent = 0;
+		gateway.script = onceInside(gateway, connection => {
+			const began = performance.now();
+			const turn = setInterval(() => {
+				const elapsed = performance.now() - began;
+				if (elapsed >= floodMs || !connection.isOpen) clearInterval(turn);
+				// As many as are due by now, should a turn have come late.
+				for (; sent < Math.min(elapsed, floodMs) * 10; sent++) void connection.sendRaw(text);
+			}, perTurn / 10);
+		});
+		const run = await startBeside(instance, gateway, {slowInterval: '10m'});
+		const {warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0, patience);
+		expect(warnings.join()).toMatch(/announces requests without end/);
+		const listsBefore = gateway.asked('device.pair.list').length;
+		const sentBefore = sent;
+		gateway.pending.push(cliAsk('cli-1'));
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1, patience);
+		await betaApproves(instance, 'cli-1');
+		await until('the end of the flood', () => sent >= floodMs * 10, patience);
+		// Far fewer lists than events: not a pass for each.
+		const lists = gateway.asked('device.pair.list').length - listsBefore;
+		expect(lists).toBeLessThan((sent - sentBefore) / 100);
+		expect((await instance.status()).sandboxes.alpha).toMatchObject({transport: 'gateway', restarts: 0, healthy: true});
+		await stops(run);
+	}, 150_000);
+
+	test('floods without end does not keep the worker from stopping', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		const text = `{"type":"event","event":"device.pair.requested","payload":{}}`;
+		let isFlooding = false;
+		gateway.script = onceInside(gateway, async connection => {
+			isFlooding = true;
+			// As fast as the worker takes them.
+			while (connection.isOpen) await Promise.all(Array.from({length: 1000}, () => connection.sendRaw(text)));
+		});
+		const run = await startBeside(instance, gateway);
+		await until('the flood', () => isFlooding, patience);
+		await betaApproves(instance, 'cli-1');
+		await stops(run);
+	});
+
+	test('makes the worker grow is left alone for a while: the next worker comes back by the CLI', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		// Just what the library takes in one frame, of what takes the most memory once it is read.
+		const frame = Buffer.from(`{"type":"event","event":"x","payload":[${'[],'.repeat(8_000_000)}[]]}`);
+		gateway.script = onceInside(gateway, async connection => {
+			while (connection.isOpen) await connection.sendRaw(frame);
+		});
+		const alpha = await instance.sandbox('alpha');
+		const run = await startBeside(instance, gateway);
+		const {lastExit} = await instance.untilSandbox('alpha', 'to be ended', ({restarts}) => restarts > 0, patience);
+		expect(lastExit?.reason).toBe('memory');
+		await alpha.ask(cliAsk('cli-1'));
+		const {transport, transportReason} = await instance.untilSandbox(
+			'alpha',
+			'to come back',
+			({approved}) => approved === 1,
+			patience,
+		);
+		expect({transport, transportReason}).toEqual({
+			transport: 'cli',
+			transportReason: expect.stringMatching(/grew beyond workerMemory.*left alone until 20\d\d-/),
+		});
+		const accepted = gateway.accepted;
+		await instance.untilPolled('alpha', 5);
+		expect(gateway.accepted).toBe(accepted);
+		expect((await instance.status()).sandboxes.alpha).toMatchObject({restarts: 1, healthy: true});
+		await betaApproves(instance, 'cli-1');
+		await stops(run);
+	}, 150_000);
+});

@@ -1,0 +1,77 @@
+import {afterEach, describe, expect, it} from 'vitest';
+import {GatewaySession} from '../../worker/gateway/session.ts';
+import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+
+const gateways: ScriptedGateway[] = [];
+afterEach(async () => {
+	for (const gateway of gateways.splice(0)) await gateway[Symbol.asyncDispose]();
+});
+
+async function open(script: Script, {timeout = 5000, signal = new AbortController().signal} = {}) {
+	const gateway = await ScriptedGateway.start(script);
+	gateways.push(gateway);
+	const ends: string[] = [];
+	const session = await GatewaySession.open(
+		{
+			url: gateway.url,
+			token: scriptedToken,
+			scopes: ['operator.pairing'],
+			fingerprint: null,
+			allowInsecure: false,
+			timeout,
+			onRequested: () => {},
+			onEnd: reason => void ends.push(reason),
+		},
+		signal,
+	);
+	return {gateway, session, ends};
+}
+
+describe('a session', () => {
+	it('that nobody greets fails for the same reason every time, also beyond the limits of the library', async () => {
+		await expect(open({opened: () => {}}, {timeout: 16_000})).rejects.toThrow(/^no answer within 16 s$/);
+	}, 40_000);
+
+	it('ends once, for the first reason, and says it before whoever waits for an answer goes on', async () => {
+		const {gateway, session, ends} = await open({request: connection => connection.close(1012, 'service restart')});
+		const answer = session.request('device.pair.list', {}, new AbortController().signal);
+		await expect(answer).rejects.toThrow(/closed the connection \(1012 service restart\)/);
+		expect(ends).toEqual([await session.closed]);
+		session.end('done');
+		expect(ends).toHaveLength(1);
+		expect(gateway.greeted).toBe(1);
+	});
+
+	it('goes on after a refusal, and ends after an answer that does not come', async () => {
+		const {gateway, session, ends} = await open({request: (connection, frame) => connection.refuse(frame, 'not now')});
+		const {signal} = new AbortController();
+		await expect(session.request('device.pair.list', {}, signal)).rejects.toThrow('device.pair.list: not now');
+		expect(ends).toEqual([]);
+		gateway.script = {request: () => {}};
+		const brief = await open({request: () => {}}, {timeout: 500});
+		await expect(brief.session.request('device.pair.list', {}, signal)).rejects.toThrow(/device\.pair\.list.*timeout/);
+		expect(brief.ends).toHaveLength(1);
+		session.end('done');
+	});
+
+	it('is left alone by an answer to somebody else, and by events of any other kind', async () => {
+		const {gateway, session} = await open({
+			request: (connection, frame) => {
+				connection.send({type: 'res', id: 'another', ok: true, payload: {pending: [], paired: []}});
+				for (const value of [null, 5, [], {}, {type: 'event'}, {type: 'event', event: 7}, {type: 'res', id: frame.id}])
+					connection.send(value);
+				connection.announce('presence', {pending: []});
+				gateway.serve(connection, frame);
+			},
+		});
+		const answer = await session.request('device.pair.list', {}, new AbortController().signal);
+		expect(answer).toEqual({pending: [], paired: []});
+		session.end('done');
+	});
+
+	it('is broken off by a stop while nobody answers', async () => {
+		const stopping = new AbortController();
+		const opening = open({opened: () => stopping.abort(new Error('stopped'))}, {signal: stopping.signal});
+		await expect(opening).rejects.toThrow('stopped');
+	});
+});

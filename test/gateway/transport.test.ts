@@ -1,0 +1,333 @@
+import {writeFile} from 'node:fs/promises';
+import {describe, expect} from 'vitest';
+import {type ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {behaviours, cliAsk} from '../support/scripted-openclaw.ts';
+import {until} from '../support/until.ts';
+import {never, test, throughGateway} from './sandboxes.ts';
+
+/** Waits until a gateway has been asked to approve a request. */
+function untilApproved(gateway: ScriptedGateway, requestId: string): Promise<unknown> {
+	const isApproved = () => gateway.approved.includes(requestId);
+	return until(`${requestId} to be approved`, isApproved, {timeoutMs: 30_000, seen: () => gateway.requests});
+}
+
+describe('transport: auto', () => {
+	test('approves what the gateway announces, without a call of the CLI', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await instance.configure(never, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+		const asked = Date.now();
+		gateway.ask(cliAsk('cli-1'));
+		const {lastApproval, transportReason} = await instance.untilSandbox(
+			'alpha',
+			'to approve',
+			({approved}) => approved === 1,
+		);
+		const seen = Date.now();
+
+		expect(lastApproval).toMatchObject({requestId: 'cli-1', clientId: 'cli'});
+		// By the test's own clock: it was asked and approved within this time.
+		expect(lastApproval?.latencyMs).toBeGreaterThanOrEqual(0);
+		expect(lastApproval?.latencyMs).toBeLessThanOrEqual(seen - asked);
+		expect(Date.parse(lastApproval?.at ?? '')).toBeGreaterThanOrEqual(asked);
+		expect(transportReason).toBeNull();
+		expect(gateway.approved).toEqual(['cli-1']);
+		expect(await (await instance.sandbox('alpha')).calls()).toEqual([]);
+	});
+
+	test('finds by a list what was pending before it connected', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		gateway.ask(cliAsk('cli-1'));
+		await instance.configure(never, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await untilApproved(gateway, 'cli-1');
+	});
+
+	test('finds by a list what was never announced, within the slow interval', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+		gateway.ask(cliAsk('cli-1'), {isSilent: true});
+		await untilApproved(gateway, 'cli-1');
+	});
+
+	test('falls back to the CLI while the gateway is down, and returns; each is logged once', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+
+		await gateway.shut();
+		await alpha.ask(cliAsk('cli-down'));
+		await instance.untilSandbox('alpha', 'to approve by the CLI', ({approved}) => approved === 1);
+		const {transportReason} = await instance.untilSandbox(
+			'alpha',
+			'to say why',
+			({transport, transportReason}) => transport === 'cli' && transportReason?.includes('ECONNREFUSED') === true,
+		);
+		expect(transportReason).toContain(String(gateway.port));
+		// Tries that fail for the same reason are not told again.
+		await instance.untilPolled('alpha', 6);
+		expect(await instance.log('transport: cli', 'ECONNREFUSED')).toHaveLength(1);
+
+		gateway.ask(cliAsk('cli-back'));
+		await gateway.open();
+		await instance.untilSandbox('alpha', 'to return', ({transport}) => transport === 'gateway');
+		await untilApproved(gateway, 'cli-back');
+		expect(await instance.log('transport: gateway')).toHaveLength(2);
+		expect(await alpha.idsOf('approve')).toEqual(['cli-down']);
+		expect((await instance.status()).sandboxes.alpha).toMatchObject({transportReason: null, lastError: null});
+	});
+
+	test('says why when a name stands for several addresses and none answers', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await gateway.shut();
+		const url = gateway.url.replace('127.0.0.1', 'localhost');
+		await instance.configure({}, await throughGateway(instance, 'alpha', {url}));
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to say why', ({transportReason}) =>
+			/ECONNREFUSED/.test(transportReason ?? ''),
+		);
+	});
+
+	test('leaves a hanging CLI for a gateway that is back', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await gateway.shut();
+		const alpha = await instance.sandbox('alpha');
+		await alpha.always('list', behaviours.hang);
+		await instance.configure({...never, runTimeout: '10m'}, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await until('the CLI to hang', async () => (await alpha.calls('list')).length > 0, {timeoutMs: 30_000});
+		gateway.ask(cliAsk('cli-1'));
+		await gateway.open();
+		await untilApproved(gateway, 'cli-1');
+	});
+
+	test('reads the token anew at every try, so that a rotated one heals by itself', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		gateway.token = 'another-token-of-the-tests';
+		gateway.ask(cliAsk('cli-1'));
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await instance.untilSandbox(
+			'alpha',
+			'to be refused',
+			({transport, transportReason}) => transport === 'cli' && /token mismatch/.test(transportReason ?? ''),
+		);
+		await writeFile(instance.path('alpha.token'), 'another-token-of-the-tests\n');
+		await untilApproved(gateway, 'cli-1');
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+	});
+
+	test('asks for the scopes of the policy, and to pair, and for nothing more', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		const policy = {clients: [{mode: 'cli'}], scopes: ['operator.read']};
+		await instance.configure({...never, policy}, await throughGateway(instance, 'alpha', gateway));
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+		expect(gateway.connects.at(-1)).toMatchObject({
+			role: 'operator',
+			scopes: ['operator.pairing', 'operator.read'],
+		});
+	});
+});
+
+describe('a gateway that says hello', () => {
+	test.for([
+		{
+			what: 'and refuses to list',
+			answer: (gateway: ScriptedGateway) => {
+				gateway.script = {request: (connection, frame) => connection.refuse(frame, 'missing scope: operator.pairing')};
+			},
+			reason: /missing scope: operator\.pairing/,
+		},
+		{
+			what: 'and lists something else',
+			answer: (gateway: ScriptedGateway) => {
+				gateway.script = {request: (connection, frame) => connection.answer(frame, {pending: 'none'})};
+			},
+			reason: /not answered with a listing/,
+		},
+		{
+			what: 'and nothing more',
+			answer: (gateway: ScriptedGateway) => {
+				gateway.script = {request: () => {}};
+			},
+			reason: /device\.pair\.list.*time/,
+		},
+	])(
+		'$what is not used; the CLI takes over, and the status says why',
+		async ({answer, reason}, {instance, startGateway}) => {
+			const gateway = await startGateway();
+			answer(gateway);
+			const alpha = await instance.sandbox('alpha');
+			await alpha.ask(cliAsk('cli-1'));
+			await instance.configure({runTimeout: '1s'}, await throughGateway(instance, 'alpha', gateway));
+			await instance.start();
+			await instance.untilSandbox(
+				'alpha',
+				'to approve by the CLI',
+				({approved, transport, transportReason}) =>
+					approved === 1 && transport === 'cli' && reason.test(transportReason ?? ''),
+			);
+			await gateway.untilGreeted(3);
+			await instance.untilPolled('alpha');
+			expect(await instance.log('"transport: ')).toHaveLength(1);
+			expect((await instance.status()).sandboxes.alpha).toMatchObject({transport: 'cli', lastError: null});
+
+			gateway.script = {};
+			await instance.untilSandbox('alpha', 'to return', ({transport}) => transport === 'gateway');
+		},
+	);
+});
+
+describe('transport: gateway', () => {
+	test('never runs the CLI, whatever the gateway does', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await gateway.shut();
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
+		await instance.start();
+		const {lastError, transport} = await instance.untilSandbox('alpha', 'to fail', ({failures}) => failures > 2);
+		expect(lastError).toMatch(/not connected.*ECONNREFUSED/);
+		expect(transport).toBe('gateway');
+
+		gateway.ask(cliAsk('cli-2'));
+		await gateway.open();
+		await untilApproved(gateway, 'cli-2');
+		expect(await alpha.calls()).toEqual([]);
+	});
+
+	test('counts a gateway that accepts and says nothing as a failure, within runTimeout', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway({accept: () => false});
+		const keys = await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'});
+		await instance.configure({runTimeout: '500ms'}, keys);
+		await instance.start();
+		const {lastError} = await instance.untilSandbox('alpha', 'to fail', ({failures}) => failures > 0);
+		expect(lastError).toMatch(/no answer within 0\.5 s/);
+		await until('further tries', () => gateway.accepted > 2, {timeoutMs: 30_000});
+		expect(await instance.log('transport: ', 'no answer')).toHaveLength(1);
+	});
+});
+
+describe('transport: cli', () => {
+	test('never connects', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'cli'}));
+		await instance.start();
+		const {transport, transportReason} = await instance.untilSandbox(
+			'alpha',
+			'to approve',
+			({approved}) => approved === 1,
+		);
+		await instance.untilPolled('alpha', 3);
+		expect({transport, transportReason}).toEqual({
+			transport: 'cli',
+			transportReason: 'the configuration says transport: cli',
+		});
+		expect(gateway.accepted).toBe(0);
+	});
+});
+
+describe('`pairkeeper approve` and `pairkeeper check`', () => {
+	test('use the gateway where it answers, without a call of the CLI', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		gateway.ask(cliAsk('cli-1'));
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+
+		const check = await instance.command(['check']);
+		expect(check).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/alpha.*ok.*gateway.*1 pending/)});
+		expect(gateway.approved).toEqual([]);
+
+		const approve = await instance.command(['approve', 'alpha', '--strict']);
+		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
+		expect(gateway.approved).toEqual(['cli-1']);
+		expect(await alpha.calls()).toEqual([]);
+	});
+
+	test('use the CLI where the gateway does not answer, and check says what to do', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await gateway.shut();
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+
+		const check = await instance.command(['check']);
+		expect(check).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/alpha.*ok.*cli/)});
+		expect(check.stdout).toContain('ECONNREFUSED');
+		expect(check.stdout).toContain('gateway.url');
+
+		const approve = await instance.command(['approve', 'alpha', '--strict']);
+		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
+		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
+	});
+
+	test('fail by transport: gateway where it does not answer, and never run the CLI', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		gateway.token = 'another-token-of-the-tests';
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
+
+		const check = await instance.command(['check']);
+		expect(check).toMatchObject({exitCode: 1, stdout: expect.stringMatching(/alpha.*failed.*gateway/)});
+		expect(check.stdout).toContain('tokenFile');
+		expect((await instance.command(['approve', 'alpha', '--strict'])).exitCode).toBe(1);
+		expect((await instance.command(['approve', 'alpha'])).exitCode).toBe(0);
+		expect(await alpha.calls()).toEqual([]);
+	});
+
+	test('do not connect by transport: cli', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'cli'}));
+		expect((await instance.command(['check'])).stdout).toMatch(/alpha.*ok.*cli/);
+		expect((await instance.command(['approve', 'alpha', '--strict'])).exitCode).toBe(0);
+		expect(gateway.accepted).toBe(0);
+	});
+});
+
+test('the token shows nowhere: not in an argument, the log, the status, an error or what commands print', async ({
+	instance,
+	startGateway,
+}) => {
+	const gateway = await startGateway();
+	// A gateway that repeats the token in every message that can be shown.
+	gateway.script = {
+		request: (connection, frame) =>
+			frame.method === 'device.pair.list'
+				? gateway.serve(connection, frame)
+				: connection.refuse(frame, `cannot approve, your token ${scriptedToken} will not do`),
+	};
+	await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
+	await instance.start();
+	await instance.untilSandbox('alpha', 'to be connected', ({lastListAt}) => lastListAt !== null);
+	gateway.ask(cliAsk(`cli-1`));
+	await until('the approval to fail', async () => (await instance.log('will not do')).length > 0, {timeoutMs: 30_000});
+	gateway.script = {connect: (connection, frame) => connection.refuse(frame, `bad token: ${scriptedToken}`)};
+	for (const client of gateway.clients) client.close(1008, `token ${scriptedToken}`);
+	await instance.untilSandbox('alpha', 'to be refused', ({lastError}) => /bad token/.test(lastError ?? ''));
+	const commands = [await instance.command(['status']), await instance.command(['check'])];
+	const seen = {
+		arguments: [...instance.processes().values()],
+		log: await instance.log(),
+		status: await instance.status(),
+		commands,
+	};
+	expect(seen.arguments.length).toBeGreaterThan(1);
+	expect(JSON.stringify(seen)).not.toContain(scriptedToken);
+});
