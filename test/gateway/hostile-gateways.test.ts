@@ -166,7 +166,8 @@ describe('a gateway that cannot be used', () => {
 			expect(transportReason).not.toMatch(/[\u0000-\u001f]/);
 			await until('further tries', () => gateway.accepted > 2, patience);
 			await betaApproves(instance, 'cli-1');
-			expect(await instance.log('"transport: ')).toHaveLength(1);
+			const changes = await instance.log('"transport: ');
+			expect(changes, JSON.stringify(changes)).toHaveLength(1);
 			expect((await instance.status()).sandboxes.alpha).toMatchObject({restarts: 0, healthy: true, lastError: null});
 			await stops(run);
 		},

@@ -11,6 +11,9 @@ import {readToken, type TokenSource} from './token.ts';
 const FIRST_DELAY = 250;
 const LONGEST_DELAY = 5000;
 
+/** A connection that has listed and is not closed within this counts as up, in milliseconds. */
+const SETTLING = 250;
+
 /** A connection that lasted this long was a good one, in milliseconds; one that did not counts as a failure. */
 const GOOD_CONNECTION = 5000;
 
@@ -85,7 +88,7 @@ export class GatewayConnection {
 
 	/** Connects, stays connected, and returns why that ended. */
 	async #connectOnce(): Promise<string> {
-		const {signal, onChange} = this.#options;
+		const {clock, signal, onChange} = this.#options;
 		try {
 			const session = await this.#open();
 			const stop = () => session.end('stopped');
@@ -93,6 +96,9 @@ export class GatewayConnection {
 			try {
 				// One that says hello and cannot list would only be found useless by the next pass, again and again.
 				await listDevices(session, signal);
+				// Nor is one that closes at once, as some refusals do: it would be up and down at every try.
+				const refusal = await Promise.race([session.closed, clock.sleep(SETTLING, signal).then(() => null)]);
+				if (refusal !== null) return refusal;
 				this.#session = session;
 				this.#up.abort();
 				onChange();

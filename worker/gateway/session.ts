@@ -1,10 +1,14 @@
 import {GatewayClient, GatewayClientRequestError, GatewayClientRequestTimeoutError} from '@openclaw/gateway-client';
 import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
 import {ClientError} from '../client.ts';
+import {systemClock} from '../clock.ts';
 import {messageOf, printable, redact} from '../text.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';
+
+/** How long after a failed request the reason of a close is waited for, in milliseconds. */
+const CLOSING = 100;
 
 export interface SessionOptions {
 	readonly url: string;
@@ -56,8 +60,7 @@ export class GatewaySession {
 				if (event === REQUESTED) options.onRequested();
 			},
 			onConnectError: error => void this.end(messageOf(error)),
-			onClose: (code, reason) =>
-				void this.end(`the gateway closed the connection (${code}${reason === '' ? '' : ` ${reason}`})`),
+			onClose: (code, reason) => void this.end(`gateway closed (${code}): ${reason}`),
 			onReconnectPaused: ({reason}) => void this.end(reason),
 		});
 	}
@@ -93,6 +96,8 @@ export class GatewaySession {
 			if (error instanceof GatewayClientRequestError)
 				throw new ClientError('refused', this.#safe(message), {cause: error});
 			const isTimeout = error instanceof GatewayClientRequestTimeoutError;
+			// A connection that closes fails its requests first and says why afterwards.
+			if (!isTimeout) await Promise.race([this.closed, systemClock.sleep(CLOSING)]);
 			throw new ClientError(isTimeout ? 'timeout' : 'unreachable', this.end(message), {cause: error});
 		}
 	}
