@@ -125,7 +125,7 @@ describe('a gateway that cannot be used', () => {
 		[
 			'closes when the WebSocket opens',
 			() => ({opened: connection => connection.close(1001, 'going')}),
-			/closed.*1001 going/,
+			/closed \(1001\): going/,
 		],
 		['drops when the WebSocket opens', () => ({opened: connection => connection.drop()}), /closed/],
 		[

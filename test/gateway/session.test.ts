@@ -35,7 +35,7 @@ describe('a session', () => {
 	it('ends once, for the first reason, and says it before whoever waits for an answer goes on', async () => {
 		const {gateway, session, ends} = await open({request: connection => connection.close(1012, 'service restart')});
 		const answer = session.request('device.pair.list', {}, new AbortController().signal);
-		await expect(answer).rejects.toThrow(/closed the connection \(1012 service restart\)/);
+		await expect(answer).rejects.toThrow(/gateway closed \(1012\): service restart/);
 		expect(ends).toEqual([await session.closed]);
 		session.end('done');
 		expect(ends).toHaveLength(1);
