@@ -1,5 +1,6 @@
 import {afterEach, describe, expect, it} from 'vitest';
 import {GatewaySession} from '../../worker/gateway/session.ts';
+import {messageOf} from '../../worker/text.ts';
 import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 
 const gateways: ScriptedGateway[] = [];
@@ -73,5 +74,10 @@ describe('a session', () => {
 		const stopping = new AbortController();
 		const opening = open({opened: () => stopping.abort(new Error('stopped'))}, {signal: stopping.signal});
 		await expect(opening).rejects.toThrow('stopped');
+	});
+
+	it('that could not connect to any of several addresses says so, though the error of Node has no words', () => {
+		const errors = ['::1', '127.0.0.1'].map(address => new Error(`connect ECONNREFUSED ${address}:1`));
+		expect(messageOf(new AggregateError(errors))).toBe('connect ECONNREFUSED ::1:1; connect ECONNREFUSED 127.0.0.1:1');
 	});
 });
