@@ -1,12 +1,12 @@
 // What the gateway transport is worth: from a request's creation to its approval, and what watching an idle sandbox costs, by the gateway and by
-// the CLI at three cadences; real OpenClaw, one `pairkeeper run`, the same gateways throughout. `node scripts/bench-latency.ts`, after a build:
+// the CLI at three cadences; real OpenClaw, one `pairkeeper run`, the same gateways throughout. `node scripts/bench-latency.ts`, after a build, takes
+// about an hour, as 200 requests have to wait for a poll every 30 s:
 //   --quick             a rehearsal with few requests by the CLI, about five minutes
-//   --full              200 requests for the CLI's rows too, more than an hour
 //   --version V         only this version of OpenClaw
 import {execFileSync} from 'node:child_process';
 import {readdirSync, readFileSync} from 'node:fs';
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
-import os, {constants} from 'node:os';
+import os from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
@@ -18,6 +18,7 @@ import {Pairkeeper} from '../test/support/pairkeeper.ts';
 import {type PairedDevice, type PendingRequest, RealGateway} from '../test/support/real-gateway.ts';
 import {until} from '../test/support/until.ts';
 import {installOpenclaw, openclawVersions} from './setup-openclaw.ts';
+import {interruption} from './support/interruption.ts';
 
 /** Of a request, or of what became of it. */
 interface Announcement {
@@ -38,8 +39,8 @@ interface Row {
 	/** Seconds. */
 	readonly slowInterval: number;
 	readonly requests: number;
-	/** So many devices ask at random moments within one interval: more do not fit in it, as each approval by the CLI takes its second. */
-	readonly atOnce: number;
+	/** So many devices ask independently of each other; more do not fit into an interval, as each approval by the CLI takes its second. */
+	readonly devices: number;
 	/** The idle time that is measured, in whole polls. */
 	readonly idlePolls: number;
 }
@@ -65,32 +66,20 @@ const cliName = {clientName: 'cli', mode: 'cli'} as const;
 const {values: options} = parseArgs({
 	options: {
 		quick: {type: 'boolean', default: false},
-		full: {type: 'boolean', default: false},
 		version: {type: 'string', multiple: true},
 	},
 });
 const versions = options.version ?? openclawVersions;
-const rows = options.quick
-	? rowsWith(200, [3, 2, 2], 1)
-	: rowsWith(200, options.full ? [200, 200, 200] : [60, 40, 24], 3);
+const byCli = options.quick ? 4 : 200;
+const idle = options.quick ? 1 : 5;
+const rows: readonly Row[] = [
+	{transport: 'gateway', slowInterval: 30, requests: 200, devices: 1, idlePolls: 2 * idle},
+	{transport: 'cli', slowInterval: 1, requests: byCli, devices: 1, idlePolls: 5 * idle},
+	{transport: 'cli', slowInterval: 5, requests: byCli, devices: 2, idlePolls: 3 * idle},
+	{transport: 'cli', slowInterval: 30, requests: byCli, devices: 4, idlePolls: idle},
+];
 
-function rowsWith(requests: number, [one = 0, five = 0, thirty = 0]: readonly number[], idle: number): Row[] {
-	return [
-		{transport: 'gateway', slowInterval: 30, requests, atOnce: 1, idlePolls: idle + 1},
-		{transport: 'cli', slowInterval: 1, requests: one, atOnce: 1, idlePolls: 5 * idle},
-		{transport: 'cli', slowInterval: 5, requests: five, atOnce: 2, idlePolls: 3 * idle},
-		{transport: 'cli', slowInterval: 30, requests: thirty, atOnce: 4, idlePolls: idle},
-	];
-}
-
-const interrupted = new AbortController();
-const {signal} = interrupted;
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-	process.once(name, () => {
-		process.exitCode = 128 + constants.signals[name];
-		interrupted.abort(new Error(`Interrupted by ${name}`));
-	});
-}
+const signal = interruption();
 
 /** A gateway, seen by somebody who hears all that it announces. */
 class Sandbox {
@@ -206,7 +195,12 @@ try {
 	}
 	const results = new Map<string, Result>();
 	for (const row of rows) {
-		for (const [sandbox, result] of await measureRow(row)) results.set(keyOf(sandbox, row), result);
+		for (const [sandbox, result] of await measureRow(row)) {
+			results.set(keyOf(sandbox, row), result);
+			console.log(
+				`   ${sandbox.name}: ${percentiles(result).join(', ')}; ${(result.cpu * 100).toFixed(3)} % of a core while idle`,
+			);
+		}
 	}
 	report(results);
 } catch (error) {
@@ -277,20 +271,21 @@ async function configure({transport, slowInterval}: Row): Promise<Pairkeeper> {
 	return pairkeeper;
 }
 
-/** So many devices ask, a few at a time: the next few when all are approved, so that they fall anywhere between two polls. */
+/** Devices ask, each again at a random moment within the interval after its last approval, so that requests fall anywhere between two polls. */
 async function ask(
 	sandbox: Sandbox,
-	{transport, slowInterval, requests, atOnce}: Row,
+	{transport, slowInterval, requests, devices}: Row,
 ): Promise<{requestId: string; latency: number}[]> {
 	const measured: {requestId: string; latency: number}[] = [];
-	while (measured.length < requests) {
-		const volley = Array.from({length: Math.min(atOnce, requests - measured.length)}, async () => {
+	let asked = 0;
+	const keepAsking = async () => {
+		while (asked++ < requests) {
 			if (transport === 'cli') await sleep(Math.random() * slowInterval * 1000, undefined, {signal});
-			return sandbox.measure();
-		});
-		measured.push(...(await Promise.all(volley)));
-		if (measured.length % 20 < atOnce) console.log(`   ${sandbox.name}: ${measured.length} of ${requests}`);
-	}
+			measured.push(await sandbox.measure());
+			if (measured.length % 20 === 0) console.log(`   ${sandbox.name}: ${measured.length} of ${requests}`);
+		}
+	};
+	await Promise.all(Array.from({length: devices}, keepAsking));
 	return measured;
 }
 
@@ -354,8 +349,8 @@ function report(results: ReadonlyMap<string, Result>): void {
 			return [
 				sandbox.gateway.version,
 				nameOf(row),
-				`${result.latencies.length}${row.atOnce > 1 ? `, ${Math.min(row.atOnce, row.requests)} at a time` : ''}`,
-				...[0.5, 0.99, 1].map(share => milliseconds(percentile(result.latencies, share))),
+				`${result.latencies.length}${row.devices > 1 ? `, by ${row.devices} devices` : ''}`,
+				...percentiles(result),
 				times(percentile(result.latencies, 0.5) / percentile(base.latencies, 0.5)),
 				`${(result.cpu * 3600).toFixed(1)} s`,
 				`${(result.cpu * 100).toFixed(3)} %`,
@@ -403,6 +398,11 @@ function keyOf({name}: Sandbox, row: Row): string {
 
 function nameOf({transport, slowInterval}: Row): string {
 	return transport === 'gateway' ? 'gateway' : `cli every ${slowInterval} s`;
+}
+
+/** p50, p99 and the maximum. */
+function percentiles({latencies}: Result): string[] {
+	return [0.5, 0.99, 1].map(share => milliseconds(percentile(latencies, share)));
 }
 
 /** The smallest value that so large a share of all does not exceed. */

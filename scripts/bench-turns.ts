@@ -1,13 +1,14 @@
 // What the host-wide bound on `openclaw` calls is worth: 16 sandboxes with one pending request each, calls that cost what the real ones cost,
 // with the bound and without it; then again with half of the sandboxes hanging. `node scripts/bench-turns.ts`, after a build; about eight minutes.
 import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
-import os, {constants} from 'node:os';
+import os from 'node:os';
 import {join, resolve} from 'node:path';
 import {callLimit} from '../supervisor/call-limit.ts';
 import {table} from '../supervisor/table.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';
 import {until} from '../test/support/until.ts';
+import {interruption} from './support/interruption.ts';
 
 const sandboxCount = 16;
 const hangingCount = 8;
@@ -53,13 +54,7 @@ interface CallRecord {
 	readonly end: number | null;
 }
 
-const interrupted = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-	process.once(name, () => {
-		process.exitCode = 128 + constants.signals[name];
-		interrupted.abort(new Error(`Interrupted by ${name}`));
-	});
-}
+const signal = interruption();
 
 const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GB`;
 console.log(
@@ -128,7 +123,6 @@ function seconds(ms: number): string {
 
 /** Runs `pairkeeper run` until all healthy sandboxes are approved, or for {@link giveUpAfterMs}. */
 async function measure(hanging: number, way: Way): Promise<Result> {
-	const {signal} = interrupted;
 	signal.throwIfAborted();
 	process.stdout.write(`${hanging} of ${sandboxCount} hanging, ${way.shown}… `);
 	const folder = await mkdtemp(join(os.tmpdir(), 'pairkeeper-bench-'));
@@ -191,7 +185,7 @@ async function start(folder: string, sandboxes: readonly Sandbox[], {calls}: Way
 		openclaw,
 		sandboxes: sandboxes.map(({name, state}) => ({name, env: {OPENCLAW_STATE_DIR: state}})),
 	};
-	return Pairkeeper.start(folder, config, {signal: interrupted.signal});
+	return Pairkeeper.start(folder, config, {signal});
 }
 
 /** How many requests have been approved; a hanging sandbox approves none. */

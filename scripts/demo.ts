@@ -1,26 +1,20 @@
 // The main job on real OpenClaw, shown step by step: `node scripts/demo.ts [--keep]`, after a build.
 import {mkdtemp, readFile, rm} from 'node:fs/promises';
-import {constants, tmpdir} from 'node:os';
+import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import type {Status} from '../supervisor/status.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {launcher, Pairkeeper} from '../test/support/pairkeeper.ts';
 import {plainEnvironment, RealGateway} from '../test/support/real-gateway.ts';
 import {installOpenclaw} from './setup-openclaw.ts';
+import {interruption} from './support/interruption.ts';
 
 const version = '2026.5.27';
 const names = ['alpha', 'beta'] as const;
 const keep = process.argv.includes('--keep');
 const stillWaitingEveryMs = 5000;
 
-const interrupted = new AbortController();
-const {signal} = interrupted;
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-	process.once(name, () => {
-		process.exitCode = 128 + constants.signals[name];
-		interrupted.abort(new Error(`Interrupted by ${name}`));
-	});
-}
+const signal = interruption();
 
 const folder = await mkdtemp(join(tmpdir(), 'pairkeeper-demo-'));
 guardFolder(folder);

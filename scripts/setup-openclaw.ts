@@ -3,8 +3,8 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
-import {constants} from 'node:os';
 import {join, resolve} from 'node:path';
+import {interruption} from './support/interruption.ts';
 
 /** The OpenClaw versions that the tests drive: one that pairs local clients by itself, one that can be told not to. */
 export const openclawVersions = ['2026.5.27', '2026.9.6'] as const;
@@ -135,17 +135,11 @@ function endGroup(child: ChildProcess): void {
 }
 
 if (import.meta.main) {
-	const interrupted = new AbortController();
-	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-		process.once(name, () => {
-			process.exitCode = 128 + constants.signals[name];
-			interrupted.abort(new Error(`Interrupted by ${name}; run it again, it starts over cleanly`));
-		});
-	}
+	const signal = interruption('; run it again, it starts over cleanly');
 	const wanted = process.argv.length > 2 ? process.argv.slice(2) : openclawVersions;
 	try {
 		for (const version of wanted) {
-			await installOpenclaw(version, {log: line => console.log(line), signal: interrupted.signal});
+			await installOpenclaw(version, {log: line => console.log(line), signal});
 		}
 	} catch (error) {
 		console.error(error instanceof Error ? error.message : error);
