@@ -8,6 +8,7 @@ import {table} from '../supervisor/table.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';
 import {until} from '../test/support/until.ts';
+import {machine} from './support/figures.ts';
 import {interruption} from './support/interruption.ts';
 
 const sandboxCount = 16;
@@ -56,11 +57,7 @@ interface CallRecord {
 
 const signal = interruption();
 
-const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GB`;
-console.log(
-	`${os.availableParallelism()} cores (${os.cpus()[0]?.model.trim() ?? 'unknown'}), ${gigabytes(os.totalmem())} memory, ` +
-		`${gigabytes(process.availableMemory())} available, load ${os.loadavg()[0]?.toFixed(1)}, Node ${process.versions.node}`,
-);
+console.log(machine());
 console.log(
 	`${sandboxCount} sandboxes, one request each; a call takes 1.2 s of CPU time and 250 MB; runTimeout ${runTimeoutMs / 1000} s\n`,
 );

@@ -19,7 +19,10 @@ export class ControlServer {
 	readonly #server: Server;
 	readonly #connections = new Set<Socket>();
 
-	private constructor(answer: Answer) {
+	readonly #path: string;
+
+	private constructor(path: string, answer: Answer) {
+		this.#path = path;
 		this.#server = createServer(socket => void this.#serve(socket, answer));
 		this.#server.maxConnections = MAX_CONNECTIONS;
 	}
@@ -30,15 +33,19 @@ export class ControlServer {
 	 */
 	static async listen(path: string, group: string | null, answer: Answer): Promise<ControlServer> {
 		rmSync(path, {force: true});
-		const control = new ControlServer(answer);
-		await control.#bind(path);
-		restrict(path, group);
+		const control = new ControlServer(path, answer);
+		await control.#bind();
+		control.restrictTo(group);
 		return control;
 	}
 
-	/** Lets another group in, or none. Throws where that cannot be, and changes nothing. */
-	static regroup(path: string, group: string | null): void {
-		restrict(path, group);
+	/** Lets the owner in, and this group where one is given. Throws where there is no such group (any more), and changes nothing. */
+	restrictTo(group: string | null): void {
+		const gid = group === null ? null : groupIdOf(group);
+		if (group !== null && gid === null)
+			throw new Error(`controlGroup: there is no group ${group} on this host any more`);
+		if (gid !== null) chownSync(this.#path, process.getuid?.() ?? 0, gid);
+		chmodSync(this.#path, gid === null ? 0o600 : 0o660);
 	}
 
 	/** Hangs up on everybody and removes the socket. */
@@ -52,14 +59,14 @@ export class ControlServer {
 		clearTimeout(timer);
 	}
 
-	#bind(path: string): Promise<void> {
+	#bind(): Promise<void> {
 		return new Promise((resolve, reject) => {
 			// Later ones are connections that could not be taken, as when descriptors are short: their clients see it.
 			this.#server.on('error', reject);
 			// The socket is made within this call; nobody else may connect between that and chmod.
 			const umask = process.umask(0o177);
 			try {
-				this.#server.listen(path, resolve);
+				this.#server.listen(this.#path, resolve);
 			} finally {
 				process.umask(umask);
 			}
@@ -103,11 +110,4 @@ function readLine(socket: Socket): Promise<string> {
 			reject(new Error('the client hung up'));
 		});
 	});
-}
-
-function restrict(path: string, group: string | null): void {
-	const gid = group === null ? null : groupIdOf(group);
-	if (group !== null && gid === null) throw new Error(`controlGroup: there is no group ${group} on this host any more`);
-	if (gid !== null) chownSync(path, process.getuid?.() ?? 0, gid);
-	chmodSync(path, gid === null ? 0o600 : 0o660);
 }

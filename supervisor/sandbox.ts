@@ -391,7 +391,7 @@ export class Sandbox {
 
 /** A pass that did not happen, and why. */
 export function failedPass(error: string): PassSummary {
-	return {error, approved: 0, refused: 0, retries: 0, pending: 0};
+	return {error, failure: null, approved: 0, refused: 0, retries: 0, pending: 0};
 }
 
 function withoutTimes({lastListAt: _, nextPollAt: __, ...rest}: Snapshot): Omit<Snapshot, 'lastListAt' | 'nextPollAt'> {

@@ -319,7 +319,7 @@ export class Supervisor {
 
 	/** All that can be refused comes before the first thing that changes. */
 	async #apply(config: Config): Promise<Changes> {
-		const {logFile, paths} = this.#deps;
+		const {logFile} = this.#deps;
 		if (config.statusFile !== this.#config.statusFile) {
 			throw new Error(
 				`statusFile cannot be moved to ${config.statusFile} while running; stop and start pairkeeper for that`,
@@ -327,8 +327,7 @@ export class Supervisor {
 		}
 		if (this.#stopping.signal.aborted) throw new Error('the supervisor is stopping');
 		logFile.reopen({file: config.logFile, format: config.logFormat});
-		if (config.controlGroup !== this.#config.controlGroup)
-			ControlServer.regroup(paths.controlSocket, config.controlGroup);
+		if (config.controlGroup !== this.#config.controlGroup) this.#control?.restrictTo(config.controlGroup);
 		const {stopTimeout} = this.#config;
 		this.#config = config;
 		this.#openclaw = this.#findOpenclaw(config);

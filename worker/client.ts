@@ -1,4 +1,5 @@
 import type {ApprovalAnswer, Listing} from './listing.ts';
+import {messageOf} from './text.ts';
 
 /** What a transport can ask a gateway. Every method is bounded in time by itself and rejects with a {@link ClientError}, or at once when `signal` aborts. */
 export interface OpenClawClient {
@@ -8,8 +9,9 @@ export interface OpenClawClient {
 	reject(requestId: string, signal: AbortSignal): Promise<void>;
 }
 
-/** How an exchange with OpenClaw failed. `refused`: the gateway or the CLI said no; `unsafe`: we would not run it. */
-export type ClientFailure = 'timeout' | 'refused' | 'unreadable' | 'unreachable' | 'unsafe';
+/** How an exchange with OpenClaw can fail. `refused`: the gateway or a command said no; `unsafe`: we would not do it. */
+export const CLIENT_FAILURES = ['timeout', 'refused', 'unreadable', 'unreachable', 'unsafe'] as const;
+export type ClientFailure = (typeof CLIENT_FAILURES)[number];
 
 /** An exchange with OpenClaw failed; the message is safe to show. */
 export class ClientError extends Error {
@@ -27,4 +29,9 @@ export class ClientError extends Error {
 		this.failure = failure;
 		this.caused = caused;
 	}
+}
+
+/** The error itself if it is a {@link ClientError}; anything else is one by which OpenClaw could not be reached. */
+export function toClientError(error: unknown): ClientError {
+	return error instanceof ClientError ? error : new ClientError('unreachable', messageOf(error), {cause: error});
 }

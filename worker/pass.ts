@@ -1,9 +1,9 @@
-import {ClientError, type OpenClawClient} from './client.ts';
+import {type ClientError, type OpenClawClient, toClientError} from './client.ts';
 import type {Clock} from './clock.ts';
 import type {Ledger, Plan, Step} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';
 import {type MalformedRequest, PAIRING_SCOPE, type PairingRequest, type RefusalReason} from './policy.ts';
-import {messageOf, printableList} from './text.ts';
+import {printableList} from './text.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
 const MAX_ROUNDS = 3;
@@ -196,9 +196,4 @@ function alarmIn(answer: ApprovalAnswer, request: PairingRequest, {paired}: List
 	if (extra.length > 0)
 		return `approving ${requestId} granted more than was decided: ${printableList(extra).slice(0, 4).join(' ')}`;
 	return null;
-}
-
-function toClientError(error: unknown): ClientError {
-	if (error instanceof ClientError) return error;
-	return new ClientError('unreachable', messageOf(error), {cause: error});
 }

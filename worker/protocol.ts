@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import {cadenceSchema} from './cadence.ts';
+import {CLIENT_FAILURES} from './client.ts';
 import {ledgerSchema} from './ledger.ts';
 import {policySchema} from './policy.ts';
 
@@ -79,8 +80,14 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 ]);
 export type ToWorker = Readonly<z.infer<typeof toWorkerSchema>>;
 
+const failureSchema = z.enum(CLIENT_FAILURES).nullable();
+/** How OpenClaw can fail. */
+export type Failure = NonNullable<z.infer<typeof failureSchema>>;
+
 const outcomeSchema = z.object({
 	error: z.string().nullable(),
+	/** What kind of failure `error` was, where it was OpenClaw's. */
+	failure: failureSchema,
 	approved: z.number(),
 	refused: z.number(),
 	retries: z.number(),
@@ -95,6 +102,8 @@ const snapshotSchema = z.object({
 	interval: z.number(),
 	transport: z.enum(['cli', 'gateway']),
 	transportReason: z.string().nullable(),
+	/** How the gateway failed, where it is wanted and does not serve. */
+	transportFailure: failureSchema,
 	/** Wall-clock milliseconds of the last list that succeeded. */
 	lastListAt: z.number().nullable(),
 	nextPollAt: z.number().nullable(),

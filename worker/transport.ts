@@ -1,5 +1,5 @@
 import {type CliOptions, cliClient} from './cli/client.ts';
-import {ClientError, type OpenClawClient} from './client.ts';
+import {ClientError, type ClientFailure, type OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
 import type {GatewayConnection} from './gateway/connection.ts';
 import {EventWakes} from './gateway/event-wakes.ts';
@@ -19,6 +19,8 @@ export interface Transport {
 	readonly kind: 'cli' | 'gateway';
 	/** Why it is not the gateway, or `null`. */
 	readonly reason: string | null;
+	/** How the gateway failed, or `null` where it serves or is not wanted. */
+	readonly failure: ClientFailure | null;
 	/** Requests are announced, so that polls are only a safety net. */
 	readonly isEventDriven: boolean;
 	readonly warnings: readonly string[];
@@ -46,6 +48,7 @@ export async function openTransport(config: WorkerConfig, deps: TransportDeps): 
 			client: cliClient(deps.cli),
 			kind: 'cli',
 			reason,
+			failure: null,
 			isEventDriven: false,
 			warnings: [],
 			reward: () => {},
@@ -82,7 +85,7 @@ async function openGateway(
 		signal: deps.signal,
 	});
 	void connection.run();
-	const viaGateway = gatewayClient(connection);
+	const viaGateway = gatewayClient(() => connection.required());
 	const isCliAllowed = config.transport === 'auto';
 	await Promise.race([
 		connection.firstTry,
@@ -94,7 +97,10 @@ async function openGateway(
 			return connection.session || !isCliAllowed ? 'gateway' : 'cli';
 		},
 		get reason() {
-			return connection.session ? null : connection.reason;
+			return connection.session ? null : connection.whyDown.message;
+		},
+		get failure() {
+			return connection.session ? null : connection.whyDown.failure;
 		},
 		get isEventDriven() {
 			return connection.session !== null;

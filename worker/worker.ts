@@ -55,6 +55,7 @@ export class Worker {
 			interval: this.#interval / 1000,
 			transport: 'cli',
 			transportReason: null,
+			transportFailure: null,
 			lastListAt: null,
 			nextPollAt: null,
 			failures: 0,
@@ -126,10 +127,10 @@ export class Worker {
 	/** The transport has changed, or the reason why it is not the gateway: said once per change. */
 	#onTransport(): void {
 		if (!this.#transport) return;
-		const {kind, reason} = this.#transport;
+		const {kind, reason, failure} = this.#transport;
 		const before = this.#snapshot;
 		if (kind === before.transport && reason === before.transportReason) return;
-		this.#snapshot = {...before, transport: kind, transportReason: reason};
+		this.#snapshot = {...before, transport: kind, transportReason: reason, transportFailure: failure};
 		const isWanted = reason === null || this.#start.config.transport === 'cli';
 		this.#log(isWanted ? 'info' : 'warn', `transport: ${kind}`, reason === null ? {} : {reason});
 		this.#beat();
@@ -299,7 +300,14 @@ export class Worker {
 
 	#summary(outcome: PassOutcome): PassSummary {
 		const {approved, refused, retries, error} = outcome;
-		return {approved, refused, retries, pending: this.#snapshot.pending, error: error?.message ?? this.#ledger.alarm};
+		return {
+			approved,
+			refused,
+			retries,
+			pending: this.#snapshot.pending,
+			error: error?.message ?? this.#ledger.alarm,
+			failure: error?.failure ?? null,
+		};
 	}
 }
 

@@ -1,5 +1,6 @@
 import {systemClock} from '../../worker/clock.ts';
 import {ADMIN_SCOPE, adminRemedy, grantableScopes, matchingEntry} from '../../worker/policy.ts';
+import type {Failure} from '../../worker/protocol.ts';
 import {callLimit} from '../call-limit.ts';
 import {CallTurns} from '../call-turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
@@ -84,30 +85,36 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 		patience,
 	);
 	const via = snapshot?.transport ?? 'cli';
-	const fallback = snapshot?.transportReason ?? null;
+	const {transportReason: fallback = null, transportFailure = null} = snapshot ?? {};
 	if (outcome.error !== null)
-		return {name, result: 'failed', via, detail: outcome.error, remedy: remedyFor(outcome.error, sandbox), notes};
+		return {name, result: 'failed', via, detail: outcome.error, remedy: remedyFor(outcome.failure, sandbox), notes};
 	const detail = `answers, ${outcome.pending} pending${fallback === null ? '' : `; not by the gateway: ${fallback}`}`;
-	return {name, result: 'ok', via, detail, remedy: fallback === null ? '' : gatewayRemedy(fallback), notes};
+	const remedy = transportFailure === null ? '' : gatewayRemedies[transportFailure];
+	return {name, result: 'ok', via, detail, remedy, notes};
 }
 
 /** What to do about a gateway that is configured and does not serve. */
-function gatewayRemedy(reason: string): string {
-	if (reason.includes('transport: cli')) return '';
-	if (/ECONNREFUSED|ENOTFOUND|no answer|does not answer/.test(reason))
-		return 'is the gateway running, and its port right in gateway.url?';
-	if (/token|unauthorized|auth/i.test(reason))
-		return "compare the token with the gateway's own (tokenFile or tokenCommand)";
-	return 'see the message; the command line is used meanwhile';
-}
+const gatewayRemedies: Readonly<Record<Failure, string>> = {
+	unreachable: 'is the gateway running, and its address right in gateway.url?',
+	timeout: 'is the gateway running, and its address right in gateway.url?',
+	refused: "compare the token with the gateway's own (tokenFile or tokenCommand), unless the message says otherwise",
+	unreadable: 'is what listens at gateway.url a gateway of OpenClaw?',
+	unsafe: 'see the message',
+};
 
-function remedyFor(error: string, {target, transport}: SandboxConfig): string {
-	if (transport === 'gateway') return gatewayRemedy(error);
-	if (error.includes('is not run here')) return 'see the message';
+function remedyFor(failure: Failure | null, {target, transport}: SandboxConfig): string {
+	if (transport === 'gateway' && failure !== null) return gatewayRemedies[failure];
 	const command = [...target.exec, 'openclaw devices list --json'].join(' ');
-	if (error.includes('could not be started')) return `is ${target.exec[0] ?? 'openclaw'} installed? try: ${command}`;
-	if (error.includes('no answer within')) return `is the sandbox running? try: ${command}`;
-	return `try it yourself: ${command}`;
+	switch (failure) {
+		case 'unsafe':
+			return 'see the message';
+		case 'unreachable':
+			return `is ${target.exec[0] ?? 'openclaw'} installed? try: ${command}`;
+		case 'timeout':
+			return `is the sandbox running? try: ${command}`;
+		default:
+			return `try it yourself: ${command}`;
+	}
 }
 
 /** What every host with a browser meets on its first day. */

@@ -195,12 +195,12 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 			signal,
 		);
 		try {
-			const client = gatewayClient({session, reason: ''});
+			const client = gatewayClient(() => session);
 			expect((await client.list(signal)).pending.map(request => request.requestId)).toContain(requestId);
 			await expect(client.approve(requestId, signal)).rejects.toThrow(/missing scope/);
 			await client.reject(requestId, signal);
 		} finally {
-			session.end('done');
+			session.end('unreachable', 'done');
 		}
 	});
 

@@ -1,4 +1,5 @@
 import {afterEach, describe, expect, it} from 'vitest';
+import type {ClientFailure} from '../../worker/client.ts';
 import {GatewaySession} from '../../worker/gateway/session.ts';
 import {messageOf} from '../../worker/text.ts';
 import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
@@ -21,7 +22,7 @@ async function open(script: Script, {timeout = 5000, signal = new AbortControlle
 			allowInsecure: false,
 			timeout,
 			onRequested: () => {},
-			onEnd: reason => void ends.push(reason),
+			onEnd: ({message}) => void ends.push(message),
 		},
 		signal,
 	);
@@ -37,8 +38,8 @@ describe('a session', () => {
 		const {gateway, session, ends} = await open({request: connection => connection.close(1012, 'service restart')});
 		const answer = session.request('device.pair.list', {}, new AbortController().signal);
 		await expect(answer).rejects.toThrow(/gateway closed \(1012\): service restart/);
-		expect(ends).toEqual([await session.closed]);
-		session.end('done');
+		expect(ends).toEqual([(await session.closed).message]);
+		session.end('unreachable', 'done');
 		expect(ends).toHaveLength(1);
 		expect(gateway.greeted).toBe(1);
 	});
@@ -52,7 +53,7 @@ describe('a session', () => {
 		const brief = await open({request: () => {}}, {timeout: 500});
 		await expect(brief.session.request('device.pair.list', {}, signal)).rejects.toThrow(/device\.pair\.list.*timeout/);
 		expect(brief.ends).toHaveLength(1);
-		session.end('done');
+		session.end('unreachable', 'done');
 	});
 
 	it('is left alone by an answer to somebody else, and by events of any other kind', async () => {
@@ -67,8 +68,21 @@ describe('a session', () => {
 		});
 		const answer = await session.request('device.pair.list', {}, new AbortController().signal);
 		expect(answer).toEqual({pending: [], paired: []});
-		session.end('done');
+		session.end('unreachable', 'done');
 	});
+
+	it.each([
+		['says nothing', {opened: () => {}}, 'timeout'],
+		['refuses', {connect: (to, frame) => to.refuse(frame, 'unauthorized')}, 'refused'],
+		['closes since it does not let us in', {connect: to => to.close(1008, 'unauthorized')}, 'refused'],
+		['closes since it starts again', {connect: to => to.close(1012, 'service restart')}, 'unreachable'],
+		['drops the connection', {connect: to => to.drop()}, 'unreachable'],
+	] satisfies [string, Script, ClientFailure][])(
+		'with a gateway that %s fails in that way',
+		async (_, script, failure) => {
+			await expect(open(script, {timeout: 1000})).rejects.toMatchObject({failure});
+		},
+	);
 
 	it('is broken off by a stop while nobody answers', async () => {
 		const stopping = new AbortController();

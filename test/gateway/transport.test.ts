@@ -1,6 +1,6 @@
 import {writeFile} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
-import {type ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {type Script, type ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 import {behaviours, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {never, test, throughGateway} from './sandboxes.ts';
@@ -291,6 +291,30 @@ describe('`pairkeeper approve` and `pairkeeper check`', () => {
 		expect((await instance.command(['approve', 'alpha'])).exitCode).toBe(0);
 		expect(await alpha.calls()).toEqual([]);
 	});
+
+	test.for([
+		['says nothing', {opened: () => {}}, /no answer within 1 s.*is the gateway running/],
+		[
+			'refuses the token',
+			{connect: (to, frame) => to.refuse(frame, 'unauthorized')},
+			/unauthorized.*compare the token/,
+		],
+		['closes on us', {connect: to => to.close(1008, 'unauthorized')}, /closed \(1008\).*compare the token/],
+		['closes for another reason', {connect: to => to.close(1013)}, /closed \(1013\).*is the gateway running/],
+		['lists what is no listing', {request: (to, frame) => to.answer(frame, 5)}, /not answered.*a gateway of OpenClaw/],
+	] satisfies [string, Script, RegExp][])(
+		'check has a remedy for a gateway that %s',
+		async ([, script, remedy], {instance, startGateway}) => {
+			const gateway = await startGateway(script);
+			await instance.configure(
+				{runTimeout: '1s'},
+				await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}),
+			);
+			const {exitCode, stdout} = await instance.command(['check']);
+			expect(exitCode).toBe(1);
+			expect(stdout).toMatch(remedy);
+		},
+	);
 
 	test('do not connect by transport: cli', async ({instance, startGateway}) => {
 		const gateway = await startGateway();

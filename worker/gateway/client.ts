@@ -1,16 +1,9 @@
-import {ClientError, type OpenClawClient} from '../client.ts';
+import {ClientError, type OpenClawClient, toClientError} from '../client.ts';
 import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../listing.ts';
 import type {GatewaySession} from './session.ts';
 
-/** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). */
-export function gatewayClient(connection: {
-	readonly session: GatewaySession | null;
-	readonly reason: string;
-}): OpenClawClient {
-	const session = (): GatewaySession => {
-		if (connection.session) return connection.session;
-		throw new ClientError('unreachable', `the gateway is not connected: ${connection.reason}`);
-	};
+/** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). `session` gives the connection, or throws a {@link ClientError}. */
+export function gatewayClient(session: () => GatewaySession): OpenClawClient {
 	return {
 		list: async signal => listDevices(session(), signal),
 		approve: async (requestId, signal): Promise<ApprovalAnswer> =>
@@ -29,7 +22,8 @@ export async function listDevices(session: GatewaySession, signal: AbortSignal):
 		throw new ClientError('unreadable', 'device.pair.list was not answered with a listing of devices');
 	} catch (error) {
 		signal.throwIfAborted();
-		session.end((error as ClientError).message);
+		const {failure, message} = toClientError(error);
+		session.end(failure, message);
 		throw error;
 	}
 }

@@ -1,15 +1,20 @@
 import {connect} from 'node:net';
-import {ClientError} from '../client.ts';
+import {ClientError, toClientError} from '../client.ts';
 import {type Clock, isoTime} from '../clock.ts';
 import type {GatewayTarget} from '../protocol.ts';
-import {messageOf, printable} from '../text.ts';
+import {printable} from '../text.ts';
 import {listDevices} from './client.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
 
-/** The wait before connecting again, in milliseconds: it doubles with every failure in a row, less a random part of at most half. */
+/** The first wait before connecting again, in milliseconds: it doubles with every failure in a row, less a random part of at most half. */
 const FIRST_DELAY = 250;
-const LONGEST_DELAY = 5000;
+
+/** The longest wait before connecting again, in milliseconds. */
+export const LONGEST_DELAY = 5000;
+
+/** The same after a try that ran a program for its token: such a program may cost as much as a call of the CLI. */
+export const LONGEST_COMMAND_DELAY = 30_000;
 
 /** A connection that has listed and is not closed within this counts as up, in milliseconds. */
 const SETTLING = 250;
@@ -41,8 +46,10 @@ export class GatewayConnection {
 	readonly firstTry: Promise<void>;
 	#firstTryIsOver: () => void = () => {};
 	#session: GatewaySession | null = null;
-	#reason = 'not connected yet';
+	#whyDown = new ClientError('unreachable', 'not connected yet');
 	#up = new AbortController();
+	/** The present try has run a program. */
+	#hasRunCommand = false;
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
@@ -56,14 +63,21 @@ export class GatewayConnection {
 		return this.#session;
 	}
 
+	/** The connection; throws a {@link ClientError} while it is down. */
+	required(): GatewaySession {
+		if (this.#session) return this.#session;
+		const {failure, message} = this.#whyDown;
+		throw new ClientError(failure, `the gateway is not connected: ${message}`);
+	}
+
 	/** Aborts when the connection comes up; aborted while it is up. */
 	get up(): AbortSignal {
 		return this.#up.signal;
 	}
 
-	/** Why it is down. */
-	get reason(): string {
-		return this.#reason;
+	/** Why it is down, or was last. */
+	get whyDown(): ClientError {
+		return this.#whyDown;
 	}
 
 	/** Keeps the connection until the signal aborts. */
@@ -72,26 +86,28 @@ export class GatewayConnection {
 		const wait = avoidedUntil === null ? 0 : avoidedUntil - clock.now();
 		if (wait > 0) {
 			const end = isoTime(clock.wall() + wait);
-			this.#onDown(`the last worker grew beyond workerMemory, so the gateway is left alone until ${end}`);
+			const reason = `the last worker grew beyond workerMemory, so the gateway is left alone until ${end}`;
+			this.#onDown(new ClientError('unsafe', reason));
 			await clock.sleep(wait, signal);
 		}
 		let failures = 0;
 		while (!signal.aborted) {
 			const began = clock.now();
-			const reason = await this.#connectOnce();
+			const why = await this.#connectOnce();
 			failures = clock.now() - began >= GOOD_CONNECTION ? 1 : failures + 1;
-			this.#onDown(reason);
-			const delay = Math.min(FIRST_DELAY * 2 ** (failures - 1), LONGEST_DELAY);
+			this.#onDown(why);
+			const longest = this.#hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_DELAY;
+			const delay = Math.min(FIRST_DELAY * 2 ** (failures - 1), longest);
 			await clock.sleep(delay * (1 - Math.random() / 2), signal);
 		}
 	}
 
 	/** Connects, stays connected, and returns why that ended. */
-	async #connectOnce(): Promise<string> {
+	async #connectOnce(): Promise<ClientError> {
 		const {clock, signal, onChange} = this.#options;
 		try {
 			const session = await this.#open();
-			const stop = () => session.end('stopped');
+			const stop = () => session.end('unreachable', 'stopped');
 			signal.addEventListener('abort', stop, {once: true});
 			try {
 				// One that says hello and cannot list would only be found useless by the next pass, again and again.
@@ -108,7 +124,8 @@ export class GatewayConnection {
 				signal.removeEventListener('abort', stop);
 			}
 		} catch (error) {
-			return printable(error instanceof ClientError ? error.message : messageOf(error), 300);
+			const {failure, message} = toClientError(error);
+			return new ClientError(failure, printable(message, 300), {cause: error});
 		}
 	}
 
@@ -119,20 +136,24 @@ export class GatewayConnection {
 			gateway.tokenFile === null
 				? {kind: 'command', command: gateway.tokenCommand}
 				: {kind: 'file', file: gateway.tokenFile};
-		// A gateway that is down is tried often; a program for its token is worth running only when it is up.
-		if (source.kind === 'command') await assertListening(url, timeout);
+		this.#hasRunCommand = false;
+		if (source.kind === 'command') {
+			// A gateway that is down is tried often; a program for its token is worth running only when it is up.
+			await assertListening(url, timeout);
+			this.#hasRunCommand = true;
+		}
 		const token = await readToken(source, {timeout, owner: `${owner}/token`, signal});
 		// What is announced before the connection is up is found by the list that follows.
 		const onRequested = () => this.#session && this.#options.onRequested();
-		const onEnd = (reason: string) => this.#session && this.#onDown(reason);
+		const onEnd = (why: ClientError) => this.#session && this.#onDown(why);
 		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested, onEnd}, signal);
 	}
 
-	#onDown(reason: string): void {
-		const hasChanged = this.#session !== null || reason !== this.#reason;
+	#onDown(why: ClientError): void {
+		const hasChanged = this.#session !== null || why.message !== this.#whyDown.message;
 		if (this.#session) this.#up = new AbortController();
 		this.#session = null;
-		this.#reason = reason;
+		this.#whyDown = why;
 		if (hasChanged) this.#options.onChange();
 		this.#firstTryIsOver();
 	}

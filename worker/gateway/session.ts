@@ -1,11 +1,14 @@
 import {GatewayClient, GatewayClientRequestError, GatewayClientRequestTimeoutError} from '@openclaw/gateway-client';
 import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
-import {ClientError} from '../client.ts';
+import {ClientError, type ClientFailure} from '../client.ts';
 import {systemClock} from '../clock.ts';
 import {messageOf, printable, redact} from '../text.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';
+
+/** The code with which a gateway closes on whom it does not let in (RFC 6455, 7.4.1). */
+const POLICY_VIOLATION = 1008;
 
 /** How long after a failed request the reason of a close is waited for, in milliseconds. */
 const CLOSING = 100;
@@ -21,17 +24,17 @@ export interface SessionOptions {
 	readonly timeout: number;
 	readonly onRequested: () => void;
 	/** The connection is over; called before anything that waited on it goes on. */
-	readonly onEnd: (reason: string) => void;
+	readonly onEnd: (why: ClientError) => void;
 }
 
 /** One authenticated connection to a gateway. */
 export class GatewaySession {
 	readonly #client: GatewayClient;
 	readonly #options: SessionOptions;
-	/** Resolves with the reason when the connection is over. */
-	readonly closed: Promise<string>;
-	#close: (reason: string) => void = () => {};
-	#whyOver: string | null = null;
+	/** Resolves when the connection is over, with why it is. */
+	readonly closed: Promise<ClientError>;
+	#close: (why: ClientError) => void = () => {};
+	#whyOver: ClientError | null = null;
 	/** What the library only mentions: a frame it could not take, text that is no JSON. */
 	#complaint: string | null = null;
 
@@ -59,9 +62,14 @@ export class GatewaySession {
 			onEvent: ({event}) => {
 				if (event === REQUESTED) options.onRequested();
 			},
-			onConnectError: error => void this.end(messageOf(error)),
-			onClose: (code, reason) => void this.end(`gateway closed (${code}): ${reason}`),
-			onReconnectPaused: ({reason}) => void this.end(reason),
+			onConnectError: error => {
+				if (error instanceof GatewayClientRequestError) this.end('refused', messageOf(error));
+				// A close is first told as such an error, then as itself, with its code.
+				else queueMicrotask(() => this.end('unreachable', messageOf(error)));
+			},
+			onClose: (code, reason) =>
+				void this.end(code === POLICY_VIOLATION ? 'refused' : 'unreachable', `gateway closed (${code}): ${reason}`),
+			onReconnectPaused: ({reason}) => void this.end('refused', reason),
 		});
 	}
 
@@ -72,14 +80,15 @@ export class GatewaySession {
 			hello = () => resolve(null);
 		});
 		const session = new GatewaySession(options, hello);
-		const abort = () => session.end('stopped');
-		const timer = setTimeout(() => session.end(`no answer within ${options.timeout / 1000} s`), options.timeout);
+		const abort = () => session.end('unreachable', 'stopped');
+		const {timeout} = options;
+		const timer = setTimeout(() => session.end('timeout', `no answer within ${timeout / 1000} s`), timeout);
 		signal.addEventListener('abort', abort, {once: true});
 		try {
 			session.#client.start();
 			const failure = await Promise.race([greeted, session.closed]);
 			if (failure === null) return session;
-			throw new ClientError('unreachable', failure);
+			throw failure;
 		} finally {
 			clearTimeout(timer);
 			signal.removeEventListener('abort', abort);
@@ -95,17 +104,17 @@ export class GatewaySession {
 			const message = `${method}: ${messageOf(error)}`;
 			if (error instanceof GatewayClientRequestError)
 				throw new ClientError('refused', this.#safe(message), {cause: error});
-			const isTimeout = error instanceof GatewayClientRequestTimeoutError;
+			if (error instanceof GatewayClientRequestTimeoutError) throw this.end('timeout', message);
 			// A connection that closes fails its requests first and says why afterwards.
-			if (!isTimeout) await Promise.race([this.closed, systemClock.sleep(CLOSING)]);
-			throw new ClientError(isTimeout ? 'timeout' : 'unreachable', this.end(message), {cause: error});
+			await Promise.race([this.closed, systemClock.sleep(CLOSING)]);
+			throw this.end('unreachable', message);
 		}
 	}
 
 	/** Ends the connection, for that reason, unless it is over already. Returns why it is over, in words that are safe to show. */
-	end(reason: string): string {
+	end(failure: ClientFailure, reason: string): ClientError {
 		if (this.#whyOver !== null) return this.#whyOver;
-		const why = this.#safe(this.#explain(reason));
+		const why = new ClientError(failure, this.#safe(this.#explain(reason)));
 		this.#whyOver = why;
 		this.#options.onEnd(why);
 		this.#close(why);

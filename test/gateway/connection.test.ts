@@ -1,0 +1,122 @@
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {type Clock, systemClock} from '../../worker/clock.ts';
+import {GatewayConnection, LONGEST_COMMAND_DELAY, LONGEST_DELAY} from '../../worker/gateway/connection.ts';
+import {ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+
+const firstDelay = 250;
+
+/** Time that passes only when it is told to; remembers how long it was slept for. */
+class RecordingClock implements Clock {
+	readonly slept: number[] = [];
+	passed = 0;
+	onSleep: (times: number) => void = () => {};
+
+	now(): number {
+		return this.passed;
+	}
+
+	wall(): number {
+		return this.passed;
+	}
+
+	async sleep(ms: number): Promise<void> {
+		this.slept.push(ms);
+		this.onSleep(this.slept.length);
+		await systemClock.sleep(0);
+	}
+}
+
+describe('the wait between two tries to connect', () => {
+	let folder: string;
+	let gateway: ScriptedGateway;
+	let clock: RecordingClock;
+	let stopping: AbortController;
+
+	beforeEach(async () => {
+		folder = await mkdtemp(join(tmpdir(), 'pairkeeper-connection-'));
+		gateway = await ScriptedGateway.start();
+		clock = new RecordingClock();
+		stopping = new AbortController();
+	});
+	afterEach(async () => {
+		await gateway[Symbol.asyncDispose]();
+		await rm(folder, {recursive: true});
+	});
+
+	async function connection(
+		onChange: () => void = () => {},
+		token: {readonly tokenFile?: null; readonly tokenCommand?: string[]} = {},
+	): Promise<GatewayConnection> {
+		const tokenFile = join(folder, 'token');
+		await writeFile(tokenFile, scriptedToken, {mode: 0o600});
+		const {url} = gateway;
+		return new GatewayConnection({
+			gateway: {url, tokenFile, tokenCommand: [], fingerprint: null, allowInsecure: false, ...token},
+			scopes: ['operator.pairing'],
+			timeout: 10_000,
+			owner: 'test/1',
+			clock,
+			avoidedUntil: null,
+			onChange,
+			onRequested: () => {},
+			signal: stopping.signal,
+		});
+	}
+
+	/** Ten waits, each within the half of what it may be at most. */
+	function expectDoubling(longest: number): void {
+		expect(clock.slept).toHaveLength(10);
+		for (const [failures, ms] of clock.slept.entries()) {
+			const most = Math.min(firstDelay * 2 ** failures, longest);
+			expect(ms).toBeLessThanOrEqual(most);
+			expect(ms).toBeGreaterThanOrEqual(most / 2);
+		}
+	}
+
+	it('doubles up to a bound that is kept, less a random part of at most half', async () => {
+		await gateway.shut();
+		clock.onSleep = times => times === 10 && stopping.abort();
+		await (await connection()).run();
+		expectDoubling(LONGEST_DELAY);
+		// Else all sandboxes of a host would try in step.
+		expect(new Set(clock.slept).size).toBeGreaterThan(1);
+	});
+
+	it('grows longer where every try runs a program for the token, but not where the gateway is not even there', async () => {
+		const byCommand = {tokenFile: null, tokenCommand: ['printf', 'another-token-0123456789']};
+		clock.onSleep = times => times === 10 && stopping.abort();
+		await (await connection(undefined, byCommand)).run();
+		expect(gateway.connects).toHaveLength(10);
+		expectDoubling(LONGEST_COMMAND_DELAY);
+
+		await gateway.shut();
+		clock.slept.length = 0;
+		stopping = new AbortController();
+		await (await connection(undefined, byCommand)).run();
+		expectDoubling(LONGEST_DELAY);
+	});
+
+	it('begins anew after a connection that lasted', async () => {
+		await gateway.shut();
+		const waits: number[] = [];
+		let hasLasted = false;
+		clock.onSleep = times => {
+			waits.push(clock.slept.at(-1) ?? Number.NaN);
+			if (times === 6) void gateway.open();
+			if (hasLasted) stopping.abort();
+		};
+		const watched = await connection(() => {
+			if (!watched.session) return;
+			hasLasted = true;
+			clock.passed += 60_000;
+			for (const client of gateway.clients) client.drop();
+		});
+		await watched.run();
+		expect(gateway.greeted).toBe(1);
+		expect(waits.at(5)).toBeGreaterThan(LONGEST_DELAY / 2 - 1);
+		expect(waits.at(-1)).toBeLessThanOrEqual(firstDelay);
+	});
+});
