@@ -3,12 +3,12 @@ import {once} from 'node:events';
 import os from 'node:os';
 import {type Clock, isoTime} from '../worker/clock.ts';
 import {messageOf} from '../worker/text.ts';
-import {AtomicFile} from './atomic-file.ts';
 import {callLimit} from './call-limit.ts';
 import {CallTurns} from './call-turns.ts';
 import type {Config} from './config/config.ts';
 import type {ControlRequest, ControlResponse} from './control-protocol.ts';
 import {ControlServer} from './control-server.ts';
+import {InstanceFiles} from './instance-files.ts';
 import {FileLock} from './lock.ts';
 import type {LogFile} from './log.ts';
 import {findOpenclaw} from './openclaw-path.ts';
@@ -32,10 +32,6 @@ const TICK = 500;
 
 /** A tick this late means that we were held up ourselves, in milliseconds. */
 const LATE_TICK = 2000;
-
-/** The status is written at most this often, and at least this often, in milliseconds. */
-const MIN_WRITE_GAP = 250;
-const MAX_WRITE_GAP = 5000;
 
 /** How long a one-shot pass that was begun without us is waited for, in milliseconds. */
 const APPROVE_PATIENCE = 30_000;
@@ -72,9 +68,7 @@ export class Supervisor {
 	readonly #turns: CallTurns;
 	readonly #sandboxes = new Map<string, Sandbox>();
 	readonly #stopping = new AbortController();
-	readonly #statusFile: AtomicFile;
-	readonly #stateFile: AtomicFile;
-	readonly #fileErrors = new Map<string, string>();
+	readonly #files: InstanceFiles;
 	readonly #startedWall: number;
 	#config: Config;
 	#openclaw: string;
@@ -85,14 +79,14 @@ export class Supervisor {
 	#shiftStart: number;
 	#deadlineWall: string | null = null;
 	#lastTick: number;
-	#lastWrite = Number.NEGATIVE_INFINITY;
-	#writeTimer: NodeJS.Timeout | null = null;
+	/** The log could not be opened anew, or `null`. */
+	#logError: string | null = null;
 	/** What is done one after the other: first the start, then whatever changes the sandboxes. */
 	readonly #started = Promise.withResolvers<void>();
 	#work: Promise<unknown> = this.#started.promise;
 
 	constructor(config: Config, deps: SupervisorDeps) {
-		const {clock, paths} = deps;
+		const {clock, paths, logFile} = deps;
 		this.#config = config;
 		this.#deps = deps;
 		this.#openclaw = this.#findOpenclaw(config);
@@ -101,8 +95,12 @@ export class Supervisor {
 		this.#shiftStart = clock.now();
 		this.#lastTick = clock.now();
 		this.#configState = {path: config.path, generation: 1, loadedAt: isoTime(clock.wall()), error: null};
-		this.#statusFile = new AtomicFile(paths.statusFile, 0o644, error => this.#onFileError(paths.statusFile, error));
-		this.#stateFile = new AtomicFile(paths.stateFile, 0o600, error => this.#onFileError(paths.stateFile, error));
+		this.#files = new InstanceFiles(paths, {
+			clock,
+			log: logFile.log,
+			status: () => this.status(),
+			state: () => this.#composeState(),
+		});
 	}
 
 	/** Supervises until {@link stop} or the deadline. The caller holds the instance lock. */
@@ -118,7 +116,7 @@ export class Supervisor {
 		this.#control = await ControlServer.listen(paths.controlSocket, this.#config.controlGroup, request =>
 			this.#answer(request),
 		);
-		await this.#writeNow();
+		await this.#files.write();
 		const tick = setInterval(() => this.#tick(), Math.min(TICK, this.#config.heartbeatTimeout / 4));
 		try {
 			await this.#awaitOneShot();
@@ -162,8 +160,8 @@ export class Supervisor {
 				calls: this.#turns.counts,
 				warnings: [
 					...this.#config.warnings,
-					...this.#fileErrors.values(),
-					...[this.#deps.logWarning()].filter(warning => warning !== null),
+					...this.#files.warnings,
+					...[this.#logError, this.#deps.logWarning()].filter(warning => warning !== null),
 					...this.#openclawWarning(),
 				],
 			},
@@ -230,7 +228,7 @@ export class Supervisor {
 
 	#add(name: string, plan: SandboxPlan, memory: ConstructorParameters<typeof Sandbox>[2]): Sandbox {
 		const {clock, logFile} = this.#deps;
-		const deps = {run: this.#run, turns: this.#turns, log: logFile.log, clock, onChange: () => this.#onChange()};
+		const deps = {run: this.#run, turns: this.#turns, log: logFile.log, clock, onChange: () => this.#files.touch()};
 		const sandbox = new Sandbox(name, plan, memory, deps);
 		this.#sandboxes.set(name, sandbox);
 		return sandbox;
@@ -242,9 +240,9 @@ export class Supervisor {
 		this.#lastTick = now;
 		if (this.#deadlineAt !== null && this.#deadlineAt <= now) this.#stopping.abort('deadline' satisfies End);
 		for (const sandbox of this.#sandboxes.values()) sandbox.inspect();
-		if (now - this.#lastWrite < MAX_WRITE_GAP - TICK) return;
+		if (!this.#files.isDue(TICK)) return;
 		this.#lookForOpenclaw();
-		this.#onChange();
+		this.#files.touch();
 	}
 
 	/** An `openclaw` that was moved, or that was installed after we started, is found without a reload. */
@@ -264,14 +262,14 @@ export class Supervisor {
 		await Promise.all([...this.#sandboxes.values()].map(sandbox => sandbox.stop(this.#config.stopTimeout)));
 		await this.#control?.close();
 		this.#enter(end);
-		await this.#writeNow();
+		await this.#files.write();
 		forgetState(paths.stateFile);
 		return end;
 	}
 
 	#enter(state: Status['supervisor']['state']): void {
 		this.#state = state;
-		this.#onChange();
+		this.#files.touch();
 	}
 
 	async #answer(request: ControlRequest): Promise<ControlResponse> {
@@ -303,7 +301,7 @@ export class Supervisor {
 			const {path, generation} = {path: this.#config.path, generation: this.#configState.generation + 1};
 			this.#configState = {path, generation, loadedAt: isoTime(clock.wall()), error: null};
 			logFile.log('info', 'configuration reloaded', {...changes});
-			this.#onChange();
+			this.#files.touch();
 			const {added, removed, changed, unchanged} = changes;
 			const detail = `configuration reloaded: ${added} added, ${removed} removed, ${changed} changed, ${unchanged} unchanged`;
 			return {result: 'done', detail};
@@ -312,7 +310,7 @@ export class Supervisor {
 			this.#reopenLog(this.#config);
 			logFile.log('error', 'the configuration is refused; the old one stays in force', {error: detail});
 			this.#configState = {...this.#configState, error: detail};
-			this.#onChange();
+			this.#files.touch();
 			return {result: 'refused', detail};
 		}
 	}
@@ -327,6 +325,7 @@ export class Supervisor {
 		}
 		if (this.#stopping.signal.aborted) throw new Error('the supervisor is stopping');
 		logFile.reopen({file: config.logFile, format: config.logFormat});
+		this.#logError = null;
 		if (config.controlGroup !== this.#config.controlGroup) this.#control?.restrictTo(config.controlGroup);
 		const {stopTimeout} = this.#config;
 		this.#config = config;
@@ -342,9 +341,9 @@ export class Supervisor {
 	#reopenLog({logFile: file, logFormat: format}: Config): void {
 		try {
 			this.#deps.logFile.reopen({file, format});
-			this.#fileErrors.delete('log');
+			this.#logError = null;
 		} catch (error) {
-			this.#fileErrors.set('log', `the log cannot be opened anew: ${messageOf(error)}`);
+			this.#logError = `the log cannot be opened anew: ${messageOf(error)}`;
 		}
 	}
 
@@ -368,7 +367,7 @@ export class Supervisor {
 			sandbox.start();
 		}
 		const unchanged = present.length - removed.length - changed.length;
-		this.#onChange();
+		this.#files.touch();
 		return {
 			added: wanted.size - changed.length - unchanged,
 			removed: removed.length,
@@ -395,33 +394,6 @@ export class Supervisor {
 		return [
 			`openclaw is not to be found as ${this.#openclaw}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
 		];
-	}
-
-	#onFileError(file: string, error: Error | null): void {
-		if (error === null) {
-			this.#fileErrors.delete(file);
-			return;
-		}
-		const warning = `${file} cannot be written: ${messageOf(error)}`;
-		if (this.#fileErrors.get(file) !== warning) this.#deps.logFile.log('error', warning);
-		this.#fileErrors.set(file, warning);
-	}
-
-	/** Writes the status at once, or as soon as it may be written again. */
-	#onChange(): void {
-		if (this.#writeTimer !== null) return;
-		const wait = Math.max(this.#lastWrite + MIN_WRITE_GAP - this.#deps.clock.now(), 0);
-		this.#writeTimer = setTimeout(() => void this.#writeNow(), wait);
-	}
-
-	async #writeNow(): Promise<void> {
-		if (this.#writeTimer !== null) clearTimeout(this.#writeTimer);
-		this.#writeTimer = null;
-		this.#lastWrite = this.#deps.clock.now();
-		await Promise.all([
-			this.#statusFile.write(() => `${JSON.stringify(this.status(), null, '\t')}\n`),
-			this.#stateFile.write(() => JSON.stringify(this.#composeState())),
-		]);
 	}
 
 	#composeState(): SupervisorState {

@@ -25,6 +25,7 @@ describe.concurrent('a supervisor outlives', () => {
 		await rm(instance.path('logs'));
 		await instance.configure({logFile: instance.path('logs/deep/log')});
 		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
+		await instance.until('the warning to be gone', ({supervisor: {warnings}}) => warnings.length === 0);
 		await alpha.ask(cliAsk('cli-1'));
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 	});
