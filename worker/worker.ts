@@ -279,7 +279,8 @@ export class Worker {
 
 	/** The interval as it is, with the wait for a turn where that is worth a word. */
 	#stretch(): Pick<Snapshot, 'interval' | 'warnings'> {
-		const wait = this.#link.turnWait;
+		// By the gateway nothing waits, however long the last call of the CLI did.
+		const wait = this.#transport?.isEventDriven ? 0 : this.#link.turnWait;
 		const isStretched = wait > Math.max(this.#interval, STRETCH_TOLERANCE);
 		const seconds = Math.round((this.#interval + (isStretched ? wait : 0)) / 100) / 10;
 		return {

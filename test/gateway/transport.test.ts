@@ -109,6 +109,25 @@ describe('transport: auto', () => {
 		await untilApproved(gateway, 'cli-1');
 	});
 
+	test('waits for no turns any more when the gateway is back', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await gateway.shut();
+		const alpha = await instance.sandbox('alpha');
+		await alpha.always('list', 'sleep 3; answer');
+		const bounds = {maxConcurrentCalls: 1, fastInterval: '100ms', slowInterval: '1s'};
+		await instance.configure(bounds, await throughGateway(instance, 'beta', gateway));
+		await instance.start();
+		const isStretched = (warnings: readonly string[]) => warnings.join().includes('instead of');
+		await instance.untilSandbox('beta', 'to wait for a turn', ({warnings}) => isStretched(warnings));
+		await gateway.open();
+		await instance.untilSandbox('beta', 'to be connected', ({transport}) => transport === 'gateway');
+		await instance.untilSandbox(
+			'beta',
+			'to poll as told',
+			({interval, warnings}) => interval === 1 && warnings.length === 0,
+		);
+	});
+
 	test('reads the token anew at every try, so that a rotated one heals by itself', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		gateway.token = 'another-token-of-the-tests';
