@@ -1,11 +1,16 @@
 import {randomUUID} from 'node:crypto';
-import type {PassSummary, Snapshot, WorkerConfig} from '../worker/protocol.ts';
+import {systemClock} from '../worker/clock.ts';
+import type {PassSummary, Snapshot} from '../worker/protocol.ts';
 import type {CallTurns} from './call-turns.ts';
-import {failedPass} from './sandbox.ts';
+import {diagnose} from './liveness.ts';
+import {failedPass, type SandboxPlan} from './sandbox.ts';
 import {WorkerProcess} from './worker-process.ts';
 
 /** Kept back from a one-shot's time, so that its last call can be ended properly, in milliseconds. */
 const CLOSING_TIME = 1500;
+
+/** How often the worker is looked at, in milliseconds. */
+const INSPECTION = 500;
 
 export interface OneShotResult {
 	readonly outcome: PassSummary;
@@ -16,11 +21,11 @@ export interface OneShotResult {
 
 /**
  * Forks a worker for one pass, or for one list that approves nothing, and waits for it, `timeout` milliseconds at most; by then nothing that it
- * started is left. Never rejects.
+ * started is left. What would end a worker of the supervisor ends this one too. Never rejects.
  */
 export async function runOnce(
 	kind: 'pass' | 'probe',
-	config: WorkerConfig,
+	{worker: config, limits}: SandboxPlan,
 	turns: CallTurns,
 	timeout: number,
 ): Promise<OneShotResult> {
@@ -30,7 +35,17 @@ export async function runOnce(
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
 	const budget = Math.max(timeout - CLOSING_TIME, timeout / 2);
 	const owner = `${randomUUID()}/${randomUUID()}`;
+	const {now} = systemClock;
+	let lastBeatAt = now();
 	await new Promise<void>(resolve => {
+		const inspection = setInterval(() => {
+			// Its loop is bounded by the timeout.
+			const vitals = {lastBeatAt, lastStepAt: now(), isWaitingForTurn: true, rss: worker.rss};
+			const ailment = diagnose(vitals, limits, now());
+			if (ailment === null) return;
+			outcome = failedPass(ailment === 'memory' ? 'the worker grew beyond workerMemory' : 'the worker hung');
+			worker.kill();
+		}, INSPECTION);
 		const kill = setTimeout(
 			() => {
 				outcome = failedPass('out of time');
@@ -47,14 +62,17 @@ export async function runOnce(
 							worker.send({kind: 'granted', turn: message.turn}),
 						);
 					else if (message.kind === 'turn-over') turns.over(config.name, message.turn, message.outcome);
-					else if (message.kind === 'heartbeat') snapshot = message.snapshot;
-					else if (message.kind === 'passed') outcome = message.outcome;
+					else if (message.kind === 'heartbeat') {
+						snapshot = message.snapshot;
+						lastBeatAt = now();
+					} else if (message.kind === 'passed') outcome = message.outcome;
 					else if (message.kind === 'log' && message.level !== 'debug')
 						notes.push(noteOf(message.message, message.fields));
 				},
 				onOutput: line => notes.push(line),
 				onExit: () => {
 					clearTimeout(kill);
+					clearInterval(inspection);
 					turns.forget(config.name, false);
 					resolve();
 				},

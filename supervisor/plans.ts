@@ -22,7 +22,7 @@ export function planFor(config: Config, sandbox: SandboxConfig, openclaw: string
 }
 
 /** What the sandbox's worker needs to know. */
-export function workerConfig(
+function workerConfig(
 	config: Config,
 	{name, target, gateway, transport, policy}: SandboxConfig,
 	openclaw: string,

@@ -1,12 +1,25 @@
 import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import {type Clock, isoTime} from '../worker/clock.ts';
-import type {PassSummary, Snapshot, ToSupervisor, WorkerConfig} from '../worker/protocol.ts';
+import {
+	initialTransport,
+	type PassSummary,
+	type Snapshot,
+	type ToSupervisor,
+	type WorkerConfig,
+} from '../worker/protocol.ts';
 import {messageOf} from '../worker/text.ts';
 import type {CallTurns} from './call-turns.ts';
 import {type Ailment, diagnose, type Limits} from './liveness.ts';
 import {type Log, limitedLog} from './log.ts';
-import {type Avoidance, isCrashLooping, nextAvoidance, nextRestart, type RestartPolicy} from './restart-policy.ts';
+import {
+	type Avoidance,
+	isBlamedOnGateway,
+	isCrashLooping,
+	nextAvoidance,
+	nextRestart,
+	type RestartPolicy,
+} from './restart-policy.ts';
 import type {SandboxMemory} from './state-file.ts';
 import type {SandboxStatus} from './status.ts';
 import {type WorkerExit, WorkerProcess} from './worker-process.ts';
@@ -193,8 +206,7 @@ export class Sandbox {
 			pid: this.pid,
 			mode,
 			interval: snapshot?.interval ?? (mode === 'fast' ? cadence.fastInterval : cadence.slowInterval) / 1000,
-			transport: snapshot?.transport ?? 'cli',
-			transportReason: snapshot?.transportReason ?? null,
+			...transportOf(snapshot ?? initialTransport(this.#plan.worker)),
 			crashLooping: isCrashLooping(this.#plan.restart, unstableExits, lifetime),
 			startedAt: worker ? isoTime(worker.startedWall) : null,
 			lastHeartbeatAt: worker?.lastBeatWall ? isoTime(worker.lastBeatWall) : null,
@@ -281,7 +293,7 @@ export class Sandbox {
 		this.#memory = {
 			...this.#memory,
 			unstableExits,
-			avoidance: reason === 'memory' ? this.#nextAvoidance() : this.#memory.avoidance,
+			avoidance: isBlamedOnGateway(reason, unstableExits) ? this.#nextAvoidance() : this.#memory.avoidance,
 			restarts: this.#memory.restarts + 1,
 			lastExit: {reason, code, signal, at: isoTime(clock.wall())},
 		};
@@ -396,4 +408,11 @@ export function failedPass(error: string): PassSummary {
 
 function withoutTimes({lastListAt: _, nextPollAt: __, ...rest}: Snapshot): Omit<Snapshot, 'lastListAt' | 'nextPollAt'> {
 	return rest;
+}
+
+function transportOf({
+	transport,
+	transportReason,
+}: Pick<Snapshot, 'transport' | 'transportReason'>): Pick<Snapshot, 'transport' | 'transportReason'> {
+	return {transport, transportReason};
 }

@@ -9,8 +9,8 @@ export interface OpenClawClient {
 	reject(requestId: string, signal: AbortSignal): Promise<void>;
 }
 
-/** How an exchange with OpenClaw can fail. `refused`: the gateway or a command said no; `unsafe`: we would not do it. */
-export const CLIENT_FAILURES = ['timeout', 'refused', 'unreadable', 'unreachable', 'unsafe'] as const;
+/** How an exchange with OpenClaw can fail. `refused`: the gateway or a command said no; `unsafe`: we would not do it; `hostile`: we broke it off. */
+export const CLIENT_FAILURES = ['timeout', 'refused', 'unreadable', 'unreachable', 'unsafe', 'hostile'] as const;
 export type ClientFailure = (typeof CLIENT_FAILURES)[number];
 
 /** An exchange with OpenClaw failed; the message is safe to show. */

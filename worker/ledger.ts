@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import * as z from 'zod';
 import type {Listing} from './listing.ts';
 import {
@@ -26,6 +27,7 @@ const MAX_CAUSED = 32;
 const refusalSchema = z.object({
 	reason: z.enum(['unknown-client', 'disallowed-scope', 'disallowed-role', 'first-pairing', 'malformed']),
 	deviceId: z.string().nullable(),
+	/** A short hash of each: a ledger goes to the supervisor at every approval, so what a sandbox can put into it is kept small. */
 	scopes: z.array(z.string()),
 	/** Monotonic milliseconds from which it is rejected; `null`: never. */
 	rejectAt: z.number().nullable(),
@@ -267,7 +269,7 @@ export class Ledger {
 		now: number,
 	): Refusal {
 		const reason = decision && !decision.allowed ? decision.reason : 'malformed';
-		const scopes = [...(request.scopes ?? [])];
+		const scopes = (request.scopes ?? []).map(shortHash);
 		const refusal: Refusal = {reason, deviceId: request.deviceId, scopes, rejectAt: null, rejected: false};
 		// An unknown client is somebody else's business: never touched. Nor can be what has no id.
 		if (request.requestId !== null && matchingEntry(request, this.#policy)) {
@@ -290,6 +292,10 @@ export class Ledger {
 		if (predecessor && isWithin(predecessor.scopes, scopes)) return predecessor.rejectAt;
 		return now + this.#policy.refusalHold;
 	}
+}
+
+function shortHash(text: string): string {
+	return createHash('sha256').update(text).digest('base64url').slice(0, 12);
 }
 
 /** The device is paired and has every scope the request names. */

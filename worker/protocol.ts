@@ -116,6 +116,20 @@ const snapshotSchema = z.object({
 /** What a worker knows of its sandbox. */
 export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;
 
+/** Why it is not the gateway before it was tried. */
+export const NOT_CONNECTED_YET = 'not connected yet';
+
+/** What there is to say of a sandbox's transport before it was tried. */
+export function initialTransport({
+	gateway,
+	transport,
+}: Pick<WorkerConfig, 'gateway' | 'transport'>): Pick<Snapshot, 'transport' | 'transportReason'> {
+	if (transport === 'gateway') return {transport, transportReason: NOT_CONNECTED_YET};
+	if (gateway === null) return {transport: 'cli', transportReason: null};
+	const isWanted = transport === 'auto';
+	return {transport: 'cli', transportReason: isWanted ? NOT_CONNECTED_YET : 'the configuration says transport: cli'};
+}
+
 /** A worker's messages to the supervisor. */
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	/** The event loop turns; `step` grows with every step the watch loop takes. */

@@ -12,6 +12,9 @@ const UNPRINTABLE =
 const SECRET_LIKE =
 	/\b(bearer|token|password|passwd|secret|authorization|api[-_]?key)(["']?\s*[=:]\s*["']?|(?<=bearer)\s+|\s+(?=\S*\d|\S{20}))(bearer\s+)?([^\s"',;&]{6,})/gi;
 
+/** Environment variables whose values are secrets. */
+export const SECRET_VARIABLE = /TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY/i;
+
 /** Foreign text made safe for a log, a status file and a terminal: one line, no control characters, at most `length` characters. */
 export function printable(text: string, length = DEFAULT_LENGTH): string {
 	// Cut first, so that a hostile megabyte costs nothing.

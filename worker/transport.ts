@@ -1,16 +1,28 @@
 import {type CliOptions, cliClient} from './cli/client.ts';
 import {ClientError, type ClientFailure, type OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
+import {BusyWatch, cpuReading} from './gateway/busy-watch.ts';
 import type {GatewayConnection} from './gateway/connection.ts';
 import {EventWakes} from './gateway/event-wakes.ts';
+import type {Listing} from './listing.ts';
 import {grantableScopes, PAIRING_SCOPE, type Policy} from './policy.ts';
-import type {WorkerConfig} from './protocol.ts';
+import {initialTransport, type WorkerConfig} from './protocol.ts';
+import type {Turns} from './turns.ts';
 
 /** How long a first list waits to see whether the gateway answers, in milliseconds: a call of the CLI costs more than that. */
 const FIRST_TRY = 2000;
 
-/** How much longer than its own bound the first try is waited for where there is nothing but the gateway, in milliseconds: it knows best what is wrong. */
-const FIRST_TRY_GRACE = 500;
+/** How much of the time that is left one wait for the gateway may take: where the CLI is to have its chance too, and where there is nothing else. */
+const SHARE = {auto: 1 / 3, gateway: 0.8};
+
+/** How much of it is waited for the first try where there is nothing but the gateway: a little more, since the try knows best what is wrong. */
+const LAST_SHARE = 0.9;
+
+/** The same at most, in milliseconds. */
+const LONG_FIRST_TRY = 20_000;
+
+/** How often it is looked whether the gateway keeps us busy, in milliseconds. */
+const BUSY_CHECK = 5000;
 
 /** How a worker talks to its sandbox: a client, and what the status says of it. */
 export interface Transport {
@@ -30,6 +42,10 @@ export interface Transport {
 
 export interface TransportDeps {
 	readonly cli: CliOptions;
+	/** For programs that are no calls of the CLI. */
+	readonly turns: Turns;
+	/** Milliseconds that the task may take yet. */
+	readonly left: () => number;
 	readonly clock: Clock;
 	/** The gateway is not to be tried before that time, monotonic milliseconds. */
 	readonly avoidedUntil: number | null;
@@ -43,11 +59,10 @@ export interface TransportDeps {
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
 	if (config.gateway === null || config.transport === 'cli') {
-		const reason = config.gateway === null ? null : 'the configuration says transport: cli';
 		const cli = {
 			client: cliClient(deps.cli),
 			kind: 'cli',
-			reason,
+			reason: initialTransport(config).transportReason,
 			failure: null,
 			isEventDriven: false,
 			warnings: [],
@@ -69,41 +84,45 @@ async function openGateway(
 		import('./gateway/client.ts'),
 	]);
 	const events = new EventWakes(deps.wake, deps.clock);
+	const isCliAllowed = config.transport === 'auto';
+	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
+	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const connection = new GatewayConnection({
 		gateway,
 		scopes: connectionScopes(config.policy),
-		timeout: config.runTimeout,
+		timeout,
+		turns: deps.turns,
 		owner: deps.cli.owner,
 		clock: deps.clock,
 		avoidedUntil: deps.avoidedUntil,
 		// What was announced while nobody listened is found by a list.
 		onChange: () => {
 			deps.onChange();
-			if (connection.session) events.announce();
+			if (connection.isUp) events.announce();
 		},
 		onRequested: () => events.announce(),
 		signal: deps.signal,
 	});
 	void connection.run();
+	watchBusyness(connection, deps);
 	const viaGateway = gatewayClient(() => connection.required());
-	const isCliAllowed = config.transport === 'auto';
-	await Promise.race([
-		connection.firstTry,
-		deps.clock.sleep(isCliAllowed ? FIRST_TRY : config.runTimeout + FIRST_TRY_GRACE, deps.signal),
-	]);
+	const patience = isCliAllowed ? Math.min(FIRST_TRY, timeout()) : Math.min(deps.left() * LAST_SHARE, LONG_FIRST_TRY);
+	await Promise.race([connection.firstTry, deps.clock.sleep(patience, deps.signal)]);
 	return {
-		client: isCliAllowed ? withFallback(connection, viaGateway, cliClient(deps.cli), config, deps.clock) : viaGateway,
+		client: isCliAllowed
+			? withFallback(connection, viaGateway, cliClient(deps.cli), config.cadence.slowInterval, deps.clock)
+			: viaGateway,
 		get kind() {
-			return connection.session || !isCliAllowed ? 'gateway' : 'cli';
+			return connection.isUp || !isCliAllowed ? 'gateway' : 'cli';
 		},
 		get reason() {
-			return connection.session ? null : connection.whyDown.message;
+			return connection.isUp ? null : connection.whyDown.message;
 		},
 		get failure() {
-			return connection.session ? null : connection.whyDown.failure;
+			return connection.isUp ? null : connection.whyDown.failure;
 		},
 		get isEventDriven() {
-			return connection.session !== null;
+			return connection.isUp;
 		},
 		get warnings() {
 			return events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
@@ -112,24 +131,44 @@ async function openGateway(
 	};
 }
 
+/** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
+function watchBusyness(connection: GatewayConnection, {clock, signal}: TransportDeps): void {
+	const watch = new BusyWatch(cpuReading(clock.now()));
+	const timer = setInterval(() => {
+		if (watch.isTooBusy(cpuReading(clock.now()))) connection.breakOff('it floods us: the worker did nothing but read');
+	}, BUSY_CHECK).unref();
+	signal.addEventListener('abort', () => clearInterval(timer), {once: true});
+}
+
 /**
  * The gateway while it answers, the CLI while it does not. A list that the gateway fails is made again by the CLI at once; one that the CLI is
- * making when the gateway comes back is left for the gateway's, since a stuck call would hold up what the gateway can do at once.
+ * making when the gateway comes back is left for the gateway's, since a stuck call would hold up what the gateway can do at once. What one has
+ * listed the other does not approve: it may be another request by then, and the CLI's connection is not bound to the policy's scopes.
  */
-function withFallback(
-	connection: GatewayConnection,
+export function withFallback(
+	connection: {readonly isUp: boolean; readonly up: AbortSignal},
 	viaGateway: OpenClawClient,
 	viaCli: OpenClawClient,
-	{cadence: {slowInterval}}: WorkerConfig,
+	slowInterval: number,
 	clock: Clock,
 ): OpenClawClient {
 	let lastRescue = Number.NEGATIVE_INFINITY;
-	const current = (): OpenClawClient => (connection.session ? viaGateway : viaCli);
+	let lister: OpenClawClient | null = null;
+	const listBy = async (client: OpenClawClient, signal: AbortSignal): Promise<Listing> => {
+		const listing = await client.list(signal);
+		lister = client;
+		return listing;
+	};
+	const current = (): OpenClawClient => {
+		const client = connection.isUp ? viaGateway : viaCli;
+		if (client === lister) return client;
+		throw new ClientError('unreachable', `the gateway has ${connection.isUp ? 'come' : 'gone'} since the list`);
+	};
 	return {
 		list: async signal => {
-			if (connection.session) {
+			if (connection.isUp) {
 				try {
-					return await viaGateway.list(signal);
+					return await listBy(viaGateway, signal);
 				} catch (error) {
 					// A gateway that comes and goes must not buy more calls than polling would make.
 					if (!(error instanceof ClientError) || clock.now() - lastRescue < slowInterval) throw error;
@@ -138,15 +177,15 @@ function withFallback(
 			}
 			const {up} = connection;
 			try {
-				return await viaCli.list(AbortSignal.any([signal, up]));
+				return await listBy(viaCli, AbortSignal.any([signal, up]));
 			} catch (error) {
 				signal.throwIfAborted();
 				if (!up.aborted) throw error;
-				return viaGateway.list(signal);
+				return listBy(viaGateway, signal);
 			}
 		},
-		approve: (requestId, signal) => current().approve(requestId, signal),
-		reject: (requestId, signal) => current().reject(requestId, signal),
+		approve: async (requestId, signal) => current().approve(requestId, signal),
+		reject: async (requestId, signal) => current().reject(requestId, signal),
 	};
 }
 

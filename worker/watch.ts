@@ -22,6 +22,8 @@ export type WatchEvent =
 			readonly kind: 'polled';
 			readonly cadence: Cadence;
 			readonly interval: number;
+			/** Milliseconds until the next poll, if nothing happens before. */
+			readonly wait: number;
 			readonly outcome: PassOutcome;
 			/** Who waited for this pass. */
 			readonly passes: readonly string[];
@@ -52,8 +54,9 @@ export async function watch(deps: WatchDeps): Promise<void> {
 		const outcome = await passOrStop(deps);
 		if (outcome === null) return;
 		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
-		report({kind: 'polled', cadence, interval: interval(cadence, deps.cadence), outcome, passes: calls.passes});
-		await firstOf(pause(cadence, outcome, deps), deps);
+		const wait = pause(cadence, outcome, deps);
+		report({kind: 'polled', cadence, interval: interval(cadence, deps.cadence), wait, outcome, passes: calls.passes});
+		await firstOf(wait, deps);
 	}
 }
 

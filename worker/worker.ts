@@ -11,7 +11,7 @@ import {
 	type PairingRequest,
 	type RefusalReason,
 } from './policy.ts';
-import type {Carry, PassSummary, Snapshot, ToWorker} from './protocol.ts';
+import {type Carry, initialTransport, type PassSummary, type Snapshot, type ToWorker} from './protocol.ts';
 import type {SupervisorLink} from './supervisor-link.ts';
 import {printable, printableList} from './text.ts';
 import {openTransport, type Transport} from './transport.ts';
@@ -53,8 +53,7 @@ export class Worker {
 		this.#snapshot = {
 			mode: carry?.cadence.mode ?? 'fast',
 			interval: this.#interval / 1000,
-			transport: 'cli',
-			transportReason: null,
+			...initialTransport(config),
 			transportFailure: null,
 			lastListAt: null,
 			nextPollAt: null,
@@ -99,7 +98,9 @@ export class Worker {
 		};
 		const timeout = () => Math.max(Math.min(config.runTimeout, this.#deadline - this.#clock.now()), 1);
 		return openTransport(config, {
-			cli: {target: config.target, timeout, owner, turns, secrets: []},
+			cli: {target: config.target, timeout, owner, turns},
+			turns: this.#link,
+			left: () => this.#deadline - this.#clock.now(),
 			clock: this.#clock,
 			avoidedUntil: this.#start.avoidGatewayUntil,
 			wake: () => this.wakes.wake(),
@@ -214,7 +215,7 @@ export class Worker {
 		const {outcome, passes} = event;
 		this.#transport?.reward(outcome.approved);
 		this.#logFailure(outcome);
-		this.#settle(event, event.interval);
+		this.#settle(event, event.wait);
 		this.#snapshot = {
 			...this.#snapshot,
 			failures: outcome.error ? this.#snapshot.failures + 1 : 0,

@@ -9,7 +9,7 @@ import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
 import {describePass, isDone} from '../pass-text.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
-import {workerConfig} from '../plans.ts';
+import {planFor} from '../plans.ts';
 import type {CommonOptions} from './options.ts';
 
 /** Kept back for saying how it went, in milliseconds. */
@@ -66,8 +66,8 @@ async function approveAlone(
 	try {
 		if (!(await isFree(paths)))
 			return {isDone: false, detail: 'a supervisor is starting or does not answer; it alone approves'};
-		const worker = workerConfig(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
-		const {outcome, notes} = await runOnce('pass', worker, new CallTurns(1, systemClock.now), left());
+		const plan = planFor(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
+		const {outcome, notes} = await runOnce('pass', plan, new CallTurns(1, systemClock.now), left());
 		return {isDone: isDone(outcome), detail: describePass(outcome), notes};
 	} finally {
 		lock.release();

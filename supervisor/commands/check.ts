@@ -8,7 +8,7 @@ import {loadConfig} from '../config/load.ts';
 import {EXIT} from '../exit-codes.ts';
 import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
-import {workerConfig} from '../plans.ts';
+import {planFor} from '../plans.ts';
 import {styled, table} from '../table.ts';
 import type {CommonOptions} from './options.ts';
 
@@ -62,11 +62,23 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 	return findings.some(({result}) => result === 'failed') ? EXIT.failed : EXIT.ok;
 }
 
+type Way = 'gateway' | 'cli';
+
+/** How it went by one of the ways to a sandbox. */
+interface Probe {
+	readonly way: Way;
+	readonly pending: number;
+	/** Why it does not work by that way, or `null`. */
+	readonly error: string | null;
+	readonly remedy: string;
+	readonly notes: readonly string[];
+}
+
 async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): Promise<Finding> {
-	const {name, target} = sandbox;
+	const {name, target, transport, gateway} = sandbox;
 	if (!sandbox.enabled) return {name, result: 'disabled', via: '-', detail: '', remedy: '', notes: []};
 	const openclaw = findOpenclaw(config.openclaw);
-	if (openclaw === null && target.exec.length === 0 && sandbox.gateway === null) {
+	if (openclaw === null && target.exec.length === 0 && gateway === null) {
 		return {
 			name,
 			result: 'failed',
@@ -76,34 +88,55 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 			notes: [],
 		};
 	}
+	const both: readonly Way[] = gateway === null ? ['cli'] : ['gateway', 'cli'];
+	const ways = transport === 'auto' ? both : [transport];
+	const probes = await Promise.all(ways.map(way => probeBy(way, config, sandbox, openclaw, turns)));
+	const [best] = probes.filter(({error}) => error === null);
+	const failed = probes.filter(({error}) => error !== null);
+	return {
+		name,
+		result: best ? 'ok' : 'failed',
+		via: best?.way ?? ways.join(', '),
+		detail: [
+			...(best ? [`answers, ${best.pending} pending`] : []),
+			...failed.map(({way, error}) => (ways.length > 1 ? `not by the ${way}: ${error}` : `${error}`)),
+		].join('; '),
+		remedy: failed.map(({remedy}) => remedy).join('; '),
+		notes: [...new Set(probes.flatMap(({notes}) => notes))],
+	};
+}
+
+/** Lists by this way and no other. */
+async function probeBy(
+	way: Way,
+	config: Config,
+	sandbox: SandboxConfig,
+	openclaw: string | null,
+	turns: CallTurns,
+): Promise<Probe> {
 	// Waiting for a turn is not the sandbox's fault, so the bound is the whole host's.
 	const patience = (config.runTimeout + 2000) * 3 * Math.max(config.sandboxes.length, 1);
-	const {outcome, snapshot, notes} = await runOnce(
-		'probe',
-		workerConfig(config, sandbox, openclaw ?? config.openclaw),
-		turns,
-		patience,
-	);
-	const via = snapshot?.transport ?? 'cli';
-	const {transportReason: fallback = null, transportFailure = null} = snapshot ?? {};
-	if (outcome.error !== null)
-		return {name, result: 'failed', via, detail: outcome.error, remedy: remedyFor(outcome.failure, sandbox), notes};
-	const detail = `answers, ${outcome.pending} pending${fallback === null ? '' : `; not by the gateway: ${fallback}`}`;
-	const remedy = transportFailure === null ? '' : gatewayRemedies[transportFailure];
-	return {name, result: 'ok', via, detail, remedy, notes};
+	const plan = planFor(config, {...sandbox, transport: way}, openclaw ?? config.openclaw);
+	const {outcome, notes} = await runOnce('probe', plan, turns, patience);
+	const {pending, error, failure} = outcome;
+	const remedy = way === 'cli' ? cliRemedy(failure, sandbox) : gatewayRemedies[failure ?? 'unreachable'];
+	return {way, pending, error, remedy, notes};
 }
+
+const isItThere = 'is the gateway running, and its address right in gateway.url?';
 
 /** What to do about a gateway that is configured and does not serve. */
 const gatewayRemedies: Readonly<Record<Failure, string>> = {
-	unreachable: 'is the gateway running, and its address right in gateway.url?',
-	timeout: 'is the gateway running, and its address right in gateway.url?',
+	unreachable: isItThere,
+	timeout: isItThere,
 	refused: "compare the token with the gateway's own (tokenFile or tokenCommand), unless the message says otherwise",
 	unreadable: 'is what listens at gateway.url a gateway of OpenClaw?',
 	unsafe: 'see the message',
+	hostile: 'look at what runs in that sandbox',
 };
 
-function remedyFor(failure: Failure | null, {target, transport}: SandboxConfig): string {
-	if (transport === 'gateway' && failure !== null) return gatewayRemedies[failure];
+/** The same for its command line. */
+function cliRemedy(failure: Failure | null, {target}: SandboxConfig): string {
 	const command = [...target.exec, 'openclaw devices list --json'].join(' ');
 	switch (failure) {
 		case 'unsafe':

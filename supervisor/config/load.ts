@@ -7,16 +7,14 @@ import {readTokenFile} from '../../worker/gateway/token.ts';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/policy.ts';
 import type {GatewayTarget} from '../../worker/protocol.ts';
-import {messageOf} from '../../worker/text.ts';
+import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
 import {assertOwnTemporary, defaultStatusFile} from '../paths.ts';
 import {type Config, ConfigError, type SandboxConfig} from './config.ts';
 import {type Override, overridesIn} from './environment.ts';
 import {wideningsOf} from './narrowing.ts';
+import {isClearToPublicAddress} from './public-address.ts';
 import {type ConfigFile, configSchema, type SandboxEntry} from './schema.ts';
-
-/** Values in these would show in the process table behind an `exec` prefix. */
-const SECRET_VARIABLE = /TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY/i;
 
 /** A file with more than this is no configuration, in bytes. */
 const MAX_FILE = 4 * 2 ** 20;
@@ -213,8 +211,15 @@ function duplicateTargets({sandboxes}: ConfigFile, environment: NodeJS.ProcessEn
 
 function targetsOf(sandbox: SandboxEntry, environment: NodeJS.ProcessEnv): {key: string; shown: string}[] {
 	const {gateway, transport} = sandbox;
-	const socket = gateway && transport !== 'cli' ? [{key: new URL(gateway.url).href, shown: gateway.url}] : [];
+	const socket = gateway && transport !== 'cli' ? [{key: socketOf(gateway.url), shown: gateway.url}] : [];
 	return transport === 'gateway' ? socket : [...socket, targetOf(sandbox, environment)];
+}
+
+/** Where a WebSocket's URL leads, however it is spelt. */
+function socketOf(text: string): string {
+	const {protocol, hostname, port, pathname} = new URL(text);
+	const host = /^(localhost\.?|127\.0\.0\.1|\[::1\])$/.test(hostname) ? 'loopback' : hostname;
+	return `${host}:${port || (protocol === 'wss:' ? 443 : 80)}${pathname.replace(/\/+$/, '')}`;
 }
 
 /** What decides which gateway a call reaches, in the order in which OpenClaw looks. */
@@ -307,6 +312,11 @@ function complete({sandboxes, ...file}: ConfigFile, path_: string, source: Confi
 			}),
 		),
 		warnings: [
+			...sandboxes.flatMap(({name, gateway}) =>
+				gateway && isClearToPublicAddress(gateway.url)
+					? [`${name}: OpenClaw's client sends no token in clear to a public address, allowed or not; use wss://`]
+					: [],
+			),
 			...(sandboxes.length === 0 ? ['no sandboxes are configured, so there is nothing to watch'] : []),
 			...(file.policy.scopes.includes(ADMIN_SCOPE)
 				? [`policy.scopes names ${ADMIN_SCOPE}, which is granted only to clients whose own entry names it`]

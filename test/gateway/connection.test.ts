@@ -4,9 +4,12 @@ import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {type Clock, systemClock} from '../../worker/clock.ts';
 import {GatewayConnection, LONGEST_COMMAND_DELAY, LONGEST_DELAY} from '../../worker/gateway/connection.ts';
-import {ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {freeTurns} from '../support/free-turns.ts';
+import {challenge, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 
 const firstDelay = 250;
+const firstSettling = 250;
+const MINUTE = 60_000;
 
 /** Time that passes only when it is told to; remembers how long it was slept for. */
 class RecordingClock implements Clock {
@@ -56,7 +59,8 @@ describe('the wait between two tries to connect', () => {
 		return new GatewayConnection({
 			gateway: {url, tokenFile, tokenCommand: [], fingerprint: null, allowInsecure: false, ...token},
 			scopes: ['operator.pairing'],
-			timeout: 10_000,
+			timeout: () => 10_000,
+			turns: freeTurns,
 			owner: 'test/1',
 			clock,
 			avoidedUntil: null,
@@ -99,6 +103,70 @@ describe('the wait between two tries to connect', () => {
 		expectDoubling(LONGEST_DELAY);
 	});
 
+	it('grows also where each try takes long: only a connection that lasted is a good one', async () => {
+		gateway.script = {connect: (to, frame) => to.refuse(frame, 'unauthorized')};
+		gateway.script.opened = to => {
+			clock.passed += 60_000;
+			challenge(to);
+		};
+		clock.onSleep = times => times === 10 && stopping.abort();
+		await (await connection()).run();
+		expectDoubling(LONGEST_DELAY);
+	});
+
+	it('is not left to the gateway to choose', async () => {
+		const details = {reason: 'startup-sidecars'};
+		gateway.script = {
+			connect: (to, {id}) =>
+				to.send({
+					type: 'res',
+					id,
+					ok: false,
+					error: {code: 'UNAVAILABLE', message: 'starting', retryable: true, retryAfterMs: 0, details},
+				}),
+		};
+		clock.onSleep = times => times === 10 && stopping.abort();
+		await (await connection()).run();
+		expect(gateway.connects).toHaveLength(10);
+		expectDoubling(LONGEST_DELAY);
+	});
+
+	it('grows for a connection that does not last, and so does the time in which it has to prove itself', async () => {
+		const waits: number[] = [];
+		let ups = 0;
+		clock.onSleep = () => {
+			waits.push(clock.slept.at(-1) ?? Number.NaN);
+			if (waits.length === 20) stopping.abort();
+		};
+		const watched = await connection(() => {
+			if (!watched.isUp) return;
+			ups++;
+			for (const client of gateway.clients) client.drop();
+		});
+		await watched.run();
+		expect(ups).toBe(10);
+		const settlings = waits.filter((_, index) => index % 2 === 0);
+		expect(settlings).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(times => Math.min(firstSettling * 2 ** times, 5000)));
+	});
+
+	it('is a minute after we broke with the gateway, and twice as long each time we do so again', async () => {
+		const waits: number[] = [];
+		clock.onSleep = times => {
+			if (times % 2 === 0) waits.push(clock.slept.at(-1) ?? Number.NaN);
+			if (waits.length === 8) stopping.abort();
+		};
+		const watched = await connection(() => {
+			if (watched.isUp) queueMicrotask(() => watched.breakOff('it floods us'));
+			else expect(watched.whyDown).toMatchObject({failure: 'hostile', message: 'it floods us'});
+		});
+		await watched.run();
+		for (const [times, ms] of waits.entries()) {
+			const most = Math.min(MINUTE * 2 ** times, 60 * MINUTE);
+			expect(ms).toBeLessThanOrEqual(most);
+			expect(ms).toBeGreaterThanOrEqual(most / 2);
+		}
+	});
+
 	it('begins anew after a connection that lasted', async () => {
 		await gateway.shut();
 		const waits: number[] = [];
@@ -109,7 +177,7 @@ describe('the wait between two tries to connect', () => {
 			if (hasLasted) stopping.abort();
 		};
 		const watched = await connection(() => {
-			if (!watched.session) return;
+			if (!watched.isUp) return;
 			hasLasted = true;
 			clock.passed += 60_000;
 			for (const client of gateway.clients) client.drop();

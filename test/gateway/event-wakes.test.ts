@@ -53,12 +53,25 @@ describe('what a gateway announces', () => {
 		expect(pass(0)).toBe(false);
 	});
 
-	it('wakes at once for ever, as long as there is something to approve', () => {
+	it('wakes at once for ever, as long as there is something to approve', async () => {
 		const {announce, pass} = listening();
 		for (let time = 0; time < 1000; time++) {
 			announce(1);
 			expect(pass(1)).toBe(true);
+			await vi.advanceTimersByTimeAsync(100);
 		}
+	});
+
+	it('is rationed to ten passes a second in the long run, however much is approved: a gateway may have its own inventions approved', async () => {
+		const {announce, pass} = listening();
+		let passes = 0;
+		for (let hundredths = 0; hundredths < 6000; hundredths++) {
+			announce(1);
+			if (pass(8)) passes++;
+			await vi.advanceTimersByTimeAsync(10);
+		}
+		expect(passes).toBeGreaterThan(500);
+		expect(passes).toBeLessThan(700);
 	});
 
 	it('for nothing is rationed to about a pass a second', async () => {

@@ -1,3 +1,4 @@
+import {setImmediate} from 'node:timers/promises';
 import {describe, expect} from 'vitest';
 import type {Instance, Run} from '../support/instance.ts';
 import {
@@ -146,6 +147,11 @@ describe('a gateway that cannot be used', () => {
 		['drops at connect', () => ({connect: connection => connection.drop()}), /closed/],
 		['closes after hello', gateway => onceInside(gateway, connection => connection.close(1008, 'not you')), /not you/],
 		['drops after hello', gateway => onceInside(gateway, connection => connection.drop()), /closed/],
+		[
+			'refuses connect in a million colons',
+			() => ({connect: (connection, frame) => connection.refuse(frame, `no${':'.repeat(1_000_000)}x`)}),
+			/no/,
+		],
 		['drops at every list', () => ({request: connection => connection.drop()}), /closed/],
 	];
 
@@ -291,6 +297,54 @@ describe('a gateway that', () => {
 		await stops(run);
 	});
 
+	test('floods without end is given up for the CLI, whatever it is that it sends', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		const text = '{"type":"res","id":"nobody","ok":true,"payload":{}}';
+		const alpha = await instance.sandbox('alpha');
+		const run = await startBeside(instance, gateway, {runTimeout: '10s'});
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway', patience);
+		// As fast as the worker takes them; what it asks is answered all the same.
+		const flood = async (connection: Connection) => {
+			while (connection.isOpen) {
+				await Promise.all(Array.from({length: 1000}, () => connection.sendRaw(text)));
+				await setImmediate();
+			}
+		};
+		const flooding = Promise.all(gateway.clients.map(flood));
+		const isGivenUp = (s: {transport: string; transportReason: string | null}) =>
+			s.transport === 'cli' && s.transportReason?.includes('floods us') === true;
+		await instance.untilSandbox('alpha', 'to give it up', isGivenUp, {timeoutMs: 120_000});
+		await flooding;
+		const accepted = gateway.accepted;
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.untilSandbox('alpha', 'to approve by the CLI', ({approved}) => approved === 1, patience);
+		await instance.untilPolled('alpha', 3);
+		expect(gateway.accepted).toBe(accepted);
+		await stops(run);
+	}, 150_000);
+
+	test('keeps the worker from beating is left alone, as one that makes it grow is', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway();
+		// The client library looks for secrets in it in quadratic time.
+		gateway.script = {connect: (connection, frame) => connection.refuse(frame, '?'.repeat(1_000_000))};
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1'));
+		const run = await startBeside(instance, gateway, {heartbeatTimeout: '4s'});
+		const {lastExit, transportReason} = await instance.untilSandbox(
+			'alpha',
+			'to be replaced by one that uses the CLI',
+			({approved, restarts}) => approved === 1 && restarts > 0,
+			patience,
+		);
+		expect(lastExit?.reason).toBe('hang');
+		expect(transportReason).toMatch(/left alone until 20\d\d-/);
+		await betaApproves(instance, 'cli-1');
+		await stops(run);
+	});
+
 	test('makes the worker grow is left alone for a while: the next worker comes back by the CLI', async ({
 		instance,
 		startGateway,
@@ -320,7 +374,13 @@ describe('a gateway that', () => {
 		await instance.untilPolled('alpha', 5);
 		expect(gateway.accepted).toBe(accepted);
 		expect((await instance.status()).sandboxes.alpha).toMatchObject({restarts: 1, healthy: true});
+		// Nor does it wear down whoever only wants to look.
+		const check = await instance.command(['check'], {timeoutMs: 60_000});
+		expect(check).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/alpha +ok +cli .*grew beyond workerMemory/),
+		});
 		await betaApproves(instance, 'cli-1');
 		await stops(run);
-	}, 150_000);
+	});
 });

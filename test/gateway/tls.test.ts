@@ -78,7 +78,18 @@ describe('the configuration', () => {
 		['ws://127.0.0.1:1/?token=x', {}, /without user name, password, query/],
 		['ws://127.0.0.1:1', {fingerprint: 'ab'.repeat(32)}, /goes with a wss/],
 		['wss://127.0.0.1:1', {fingerprint: 'ab'}, /64 hexadecimal digits/],
+		['wss://127.0.0.1:1', {fingerprint: 'ab'.repeat(32)}, null],
+		['wss://127.0.0.1:1', {fingerprint: `sha256:${Array(32).fill('AB').join(':')}`}, null],
+		['wss://127.0.0.1:1', {fingerprint: `ab:${'ab'.repeat(31)}`}, /64 hexadecimal digits/],
 	];
+
+	test('warns of a public address without TLS, where the client would never send the token', async ({instance}) => {
+		const url = 'ws://203.0.113.5:1';
+		await instance.configure({}, await throughGateway(instance, 'alpha', {url}, {gateway: {allowInsecure: true}}));
+		const {exitCode, stdout} = await instance.command(['check', '--offline']);
+		expect(exitCode).toBe(0);
+		expect(stdout).toMatch(/warning: alpha: .*in clear to a public address.*wss:/);
+	});
 
 	test.for(urls)('%s with %j: %s', async ([url, more, problem], {instance}) => {
 		await instance.configure({}, await throughGateway(instance, 'alpha', {url}, {gateway: more}));

@@ -1,8 +1,10 @@
-import {chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {readToken, readTokenFile} from '../../worker/gateway/token.ts';
+import type {Turns} from '../../worker/turns.ts';
+import {freeTurns} from '../support/free-turns.ts';
 import {until} from '../support/until.ts';
 
 const secret = 'a-secret-of-the-tests-42';
@@ -59,6 +61,22 @@ describe('a token file', () => {
 		expect(() => readTokenFile(fileWith(secret, 0o640))).toThrow(/can be read by its group.*chmod go-rwx/);
 	});
 
+	it('where somebody else could put another is refused: it would be sent to the gateway', () => {
+		const shared = path.join(folder, 'shared');
+		mkdirSync(shared);
+		const file = path.join(shared, 'token');
+		writeFileSync(file, secret, {mode: 0o600});
+		expect(readTokenFile(file)).toBe(secret);
+		chmodSync(shared, 0o777);
+		expect(() => readTokenFile(file)).toThrow(/shared can be written by other users.*chmod go-w/);
+	});
+
+	it.runIf(isRoot)('of another user is refused: it could be exchanged for a link to any secret of ours', () => {
+		const file = fileWith(secret);
+		chownSync(file, 65534, 65534);
+		expect(() => readTokenFile(file)).toThrow(/belongs to user 65534.*chown 0/);
+	});
+
 	it.each([
 		['is empty', ''],
 		['holds white space alone', ' \n\t\n'],
@@ -74,15 +92,15 @@ describe('a token file', () => {
 
 	it('that is missing is named, and its error goes no further than the connection', async () => {
 		const file = path.join(folder, 'missing');
-		const bounds = {timeout: 1000, owner: 'test', signal: new AbortController().signal};
+		const bounds = {timeout: 1000, owner: 'test', turns: freeTurns, signal: new AbortController().signal};
 		await expect(readToken({kind: 'file', file}, bounds)).rejects.toThrow(file);
 	});
 });
 
 describe('a token command', () => {
 	const never = new AbortController().signal;
-	const run = (command: readonly string[], {timeout = 30_000, signal = never} = {}) =>
-		readToken({kind: 'command', command}, {timeout, owner: `token-test-${process.pid}`, signal});
+	const run = (command: readonly string[], {timeout = 30_000, signal = never, turns = freeTurns} = {}) =>
+		readToken({kind: 'command', command}, {timeout, owner: `token-test-${process.pid}`, turns, signal});
 
 	it('gives the token on its output', async () => {
 		expect(await run(['/bin/echo', secret])).toBe(secret);
@@ -114,6 +132,22 @@ describe('a token command', () => {
 		);
 		const pid = Number(readFileSync(pidFile, 'utf8'));
 		await until('the child to be ended', () => !isAlive(pid));
+	});
+
+	it.each([
+		['printf a-token-of-the-tests', 'answered'],
+		['exit 1', 'failed'],
+		['exec sleep 1000', 'timeout'],
+	])('takes a turn among the calls of the host: `%s` has %s', async (script, outcome) => {
+		const log: string[] = [];
+		const turns: Turns = {
+			take: async kind => {
+				log.push(kind);
+				return {id: 1, over: how => void log.push(how)};
+			},
+		};
+		await run(['/bin/sh', '-c', script], {timeout: 500, turns}).catch(() => {});
+		expect(log).toEqual(['list', outcome]);
 	});
 
 	it('is ended when the worker stops', async () => {

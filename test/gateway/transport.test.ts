@@ -265,16 +265,66 @@ describe('`pairkeeper approve` and `pairkeeper check`', () => {
 		const gateway = await startGateway();
 		gateway.ask(cliAsk('cli-1'));
 		const alpha = await instance.sandbox('alpha');
-		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
 
 		const check = await instance.command(['check']);
 		expect(check).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/alpha.*ok.*gateway.*1 pending/)});
 		expect(gateway.approved).toEqual([]);
 
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+
 		const approve = await instance.command(['approve', 'alpha', '--strict']);
 		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
 		expect(gateway.approved).toEqual(['cli-1']);
 		expect(await alpha.calls()).toEqual([]);
+	});
+
+	test('check tries both ways by transport: auto, since either may be needed', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		const both = await instance.command(['check']);
+		expect(both).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/alpha +ok +gateway +answers, 0 pending\n/),
+		});
+		expect(await alpha.calls('list')).toHaveLength(1);
+
+		await alpha.always('list', behaviours.exit7);
+		const one = await instance.command(['check']);
+		expect(one).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/ok +gateway .*not by the cli: .*exited with 7/),
+		});
+		expect(one.stdout).toContain('try it yourself');
+
+		await gateway.shut();
+		const none = await instance.command(['check']);
+		expect(none).toMatchObject({exitCode: 1, stdout: expect.stringMatching(/failed +gateway, cli/)});
+		expect(none.stdout).toMatch(/not by the gateway: .*ECONNREFUSED.*not by the cli: .*exited with 7/);
+	});
+
+	test('a one-shot approve leaves time for the CLI where the gateway says nothing', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway({accept: () => false});
+		const alpha = await instance.sandbox('alpha');
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '6s']);
+		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
+		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
+	});
+
+	test('a one-shot approve by transport: gateway says what is wrong, not that its time is over', async ({
+		instance,
+		startGateway,
+	}) => {
+		const gateway = await startGateway({accept: () => false});
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
+		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '4s']);
+		expect(approve).toMatchObject({exitCode: 1, stderr: expect.stringContaining('no answer within')});
 	});
 
 	test('use the CLI where the gateway does not answer, and check says what to do', async ({instance, startGateway}) => {
@@ -354,16 +404,18 @@ test('the token shows nowhere: not in an argument, the log, the status, an error
 		request: (connection, frame) =>
 			frame.method === 'device.pair.list'
 				? gateway.serve(connection, frame)
-				: connection.refuse(frame, `cannot approve, your token ${scriptedToken} will not do`),
+				: connection.refuse(frame, `cannot approve, ${scriptedToken} is nothing that will do`),
 	};
 	await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
 	await instance.start();
 	await instance.untilSandbox('alpha', 'to be connected', ({lastListAt}) => lastListAt !== null);
 	gateway.ask(cliAsk(`cli-1`));
-	await until('the approval to fail', async () => (await instance.log('will not do')).length > 0, {timeoutMs: 30_000});
-	gateway.script = {connect: (connection, frame) => connection.refuse(frame, `bad token: ${scriptedToken}`)};
-	for (const client of gateway.clients) client.close(1008, `token ${scriptedToken}`);
-	await instance.untilSandbox('alpha', 'to be refused', ({lastError}) => /bad token/.test(lastError ?? ''));
+	await until('the approval to fail', async () => (await instance.log('nothing that will do')).length > 0, {
+		timeoutMs: 30_000,
+	});
+	gateway.script = {connect: (connection, frame) => connection.refuse(frame, `not ${scriptedToken}, sorry`)};
+	for (const client of gateway.clients) client.close(1008, `${scriptedToken} is over`);
+	await instance.untilSandbox('alpha', 'to be refused', ({lastError}) => /sorry/.test(lastError ?? ''));
 	const commands = [await instance.command(['status']), await instance.command(['check'])];
 	const seen = {
 		arguments: [...instance.processes().values()],

@@ -266,6 +266,24 @@ describe('two sandboxes reach the same gateway', () => {
 		expect(clashes(one, other)).toBe(true);
 	});
 
+	const through = (url: string) => `transport: gateway, gateway: {url: "${url}", tokenCommand: [x]}`;
+	it.each([
+		['ws://127.0.0.1:7', 'ws://127.0.0.1:7/'],
+		['ws://127.0.0.1:7', 'ws://localhost:7'],
+		['ws://[::1]:7', 'ws://localhost:7'],
+		['wss://host.example', 'wss://HOST.example:443'],
+	])('by %s and %s', (one, other) => {
+		expect(clashes(through(one), through(other))).toBe(true);
+	});
+
+	it.each([
+		['ws://127.0.0.1:7', 'ws://127.0.0.1:8'],
+		['ws://127.0.0.1:7', 'ws://127.0.0.2:7'],
+		['wss://host.example/a', 'wss://host.example/b'],
+	])('not by %s and %s', (one, other) => {
+		expect(clashes(through(one), through(other))).toBe(false);
+	});
+
 	it.each([
 		['exec: [x, "1"]', 'exec: [x, "2"]'],
 		['exec: [x, "1 2"]', 'exec: [x, "1", "2"]'],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {isCrashLooping, nextAvoidance, nextRestart} from '../../supervisor/restart-policy.ts';
+import {isBlamedOnGateway, isCrashLooping, nextAvoidance, nextRestart} from '../../supervisor/restart-policy.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 
 const policy = {minDelay: 100, maxDelay: 30 * SECOND, stableAfter: MINUTE};
@@ -49,7 +49,18 @@ describe('a crash loop', () => {
 	});
 });
 
-describe('a gateway that makes workers grow beyond their memory', () => {
+describe('a gateway that brings workers down', () => {
+	it.each([
+		['memory', 0, true],
+		['hang', 0, true],
+		['crash', 1, false],
+		['crash', 2, true],
+		['stalled', 5, false],
+		['exit', 5, false],
+	] as const)('is blamed for %s, after %i unstable exits: %s', (reason, unstableExits, isBlamed) => {
+		expect(isBlamedOnGateway(reason, unstableExits)).toBe(isBlamed);
+	});
+
 	it('is left alone for a minute, then twice as long each time it does so again soon after', () => {
 		let avoidance = nextAvoidance(null, 0);
 		const lengths = [avoidance.length];

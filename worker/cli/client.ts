@@ -4,7 +4,7 @@ import {assertTrusted} from '../host/trusted-path.ts';
 import {jsonObjectsIn} from '../json.ts';
 import {type ApprovalAnswer, isRequestId, type Listing, readApproval, readListing} from '../listing.ts';
 import type {SandboxTarget} from '../protocol.ts';
-import {messageOf, printable, redact} from '../text.ts';
+import {messageOf, printable, redact, SECRET_VARIABLE} from '../text.ts';
 import type {TurnOutcome, Turns} from '../turns.ts';
 import {type CallResult, runCall} from './call.ts';
 import {type Call, commandFor, obeyedFiles} from './command.ts';
@@ -23,8 +23,6 @@ export interface CliOptions {
 	/** Marks this worker's processes. */
 	readonly owner: string;
 	readonly turns: Turns;
-	/** Credentials that must not show in a message. */
-	readonly secrets: readonly string[];
 }
 
 /** OpenClaw through `openclaw devices …`, on the host or behind an `exec` prefix. */
@@ -64,7 +62,7 @@ async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal):
 }
 
 async function callOnce(
-	{target, timeout, owner, secrets}: CliOptions,
+	{target, timeout, owner}: CliOptions,
 	call: Call,
 	id: number,
 	signal: AbortSignal,
@@ -73,13 +71,18 @@ async function callOnce(
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
 	const result = await runCall(commandFor(target, call, bounds), bounds);
 	if (result.code === 0) return result;
-	const reason = printable(redact(reasonOf(result).slice(0, 4096), secrets));
+	const reason = printable(redact(reasonOf(result).slice(0, 4096), secretsOf(target)));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
 	throw new ClientError(
 		'refused',
 		`openclaw devices ${call.kind} exited with ${result.code ?? 'a signal'}: ${reason}`,
 		{caused},
 	);
+}
+
+/** What the configuration itself gives to the call, and must not show in a message. */
+function secretsOf({env}: SandboxTarget): string[] {
+	return Object.entries(env).flatMap(([name, value]) => (SECRET_VARIABLE.test(name) ? value : []));
 }
 
 function assertSafe(target: SandboxTarget): void {

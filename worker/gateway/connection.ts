@@ -1,8 +1,9 @@
 import {connect} from 'node:net';
 import {ClientError, toClientError} from '../client.ts';
 import {type Clock, isoTime} from '../clock.ts';
-import type {GatewayTarget} from '../protocol.ts';
+import {type GatewayTarget, NOT_CONNECTED_YET} from '../protocol.ts';
 import {printable} from '../text.ts';
+import type {Turns} from '../turns.ts';
 import {listDevices} from './client.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
@@ -16,17 +17,24 @@ export const LONGEST_DELAY = 5000;
 /** The same after a try that ran a program for its token: such a program may cost as much as a call of the CLI. */
 export const LONGEST_COMMAND_DELAY = 30_000;
 
-/** A connection that has listed and is not closed within this counts as up, in milliseconds. */
-const SETTLING = 250;
+/** How long a gateway is left alone that we broke with, in milliseconds: at first, doubling with each time in a row, and at most. */
+const FIRST_REST = 60_000;
+const LONGEST_REST = 3_600_000;
 
-/** A connection that lasted this long was a good one, in milliseconds; one that did not counts as a failure. */
-const GOOD_CONNECTION = 5000;
+/**
+ * A connection that has listed and is not closed within this counts as up, in milliseconds: at first, doubling with each in a row that did not last,
+ * and at most.
+ */
+const FIRST_SETTLING = 250;
+const LONGEST_SETTLING = 5000;
 
 export interface ConnectionOptions {
 	readonly gateway: GatewayTarget;
 	readonly scopes: readonly string[];
-	/** Milliseconds for anything the gateway, or its token, is waited for. */
-	readonly timeout: number;
+	/** Milliseconds for anything the gateway, or its token, is waited for from now on. */
+	readonly timeout: () => number;
+	/** For `tokenCommand`. */
+	readonly turns: Turns;
 	/** Marks the processes of `tokenCommand`. */
 	readonly owner: string;
 	readonly clock: Clock;
@@ -46,8 +54,14 @@ export class GatewayConnection {
 	readonly firstTry: Promise<void>;
 	#firstTryIsOver: () => void = () => {};
 	#session: GatewaySession | null = null;
-	#whyDown = new ClientError('unreachable', 'not connected yet');
+	#whyDown = new ClientError('unreachable', NOT_CONNECTED_YET);
 	#up = new AbortController();
+	/** When the connection came up, monotonic milliseconds; `null` while the present try has not come that far. */
+	#upSince: number | null = null;
+	/** Connections in a row that came up and did not last. */
+	#shortLived = 0;
+	/** How often in a row we broke with the gateway. */
+	#breaks = 0;
 	/** The present try has run a program. */
 	#hasRunCommand = false;
 
@@ -58,16 +72,15 @@ export class GatewayConnection {
 		});
 	}
 
-	/** The connection, while it is up. */
-	get session(): GatewaySession | null {
-		return this.#session;
-	}
-
 	/** The connection; throws a {@link ClientError} while it is down. */
 	required(): GatewaySession {
 		if (this.#session) return this.#session;
 		const {failure, message} = this.#whyDown;
 		throw new ClientError(failure, `the gateway is not connected: ${message}`);
+	}
+
+	get isUp(): boolean {
+		return this.#session !== null;
 	}
 
 	/** Aborts when the connection comes up; aborted while it is up. */
@@ -80,24 +93,34 @@ export class GatewayConnection {
 		return this.#whyDown;
 	}
 
+	/** Breaks with a gateway that is up, and leaves it alone for a while. */
+	breakOff(reason: string): void {
+		this.#session?.end('hostile', reason);
+	}
+
 	/** Keeps the connection until the signal aborts. */
 	async run(): Promise<void> {
 		const {clock, signal, avoidedUntil} = this.#options;
 		const wait = avoidedUntil === null ? 0 : avoidedUntil - clock.now();
 		if (wait > 0) {
 			const end = isoTime(clock.wall() + wait);
-			const reason = `the last worker grew beyond workerMemory, so the gateway is left alone until ${end}`;
+			const reason = `the last worker with this gateway hung, crashed or grew beyond workerMemory; it is left alone until ${end}`;
 			this.#onDown(new ClientError('unsafe', reason));
 			await clock.sleep(wait, signal);
 		}
 		let failures = 0;
 		while (!signal.aborted) {
-			const began = clock.now();
 			const why = await this.#connectOnce();
-			failures = clock.now() - began >= GOOD_CONNECTION ? 1 : failures + 1;
-			this.#onDown(why);
 			const longest = this.#hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_DELAY;
-			const delay = Math.min(FIRST_DELAY * 2 ** (failures - 1), longest);
+			const hasLasted = this.#upSince !== null && clock.now() - this.#upSince >= longest;
+			failures = hasLasted ? 1 : failures + 1;
+			if (this.#upSince !== null) this.#shortLived = hasLasted ? 0 : this.#shortLived + 1;
+			this.#onDown(why);
+			const isBroken = why.failure === 'hostile';
+			if (isBroken || hasLasted) this.#breaks = isBroken ? this.#breaks + 1 : 0;
+			const delay = isBroken
+				? Math.min(FIRST_REST * 2 ** (this.#breaks - 1), LONGEST_REST)
+				: Math.min(FIRST_DELAY * 2 ** (failures - 1), longest);
 			await clock.sleep(delay * (1 - Math.random() / 2), signal);
 		}
 	}
@@ -105,6 +128,8 @@ export class GatewayConnection {
 	/** Connects, stays connected, and returns why that ended. */
 	async #connectOnce(): Promise<ClientError> {
 		const {clock, signal, onChange} = this.#options;
+		this.#upSince = null;
+		this.#hasRunCommand = false;
 		try {
 			const session = await this.#open();
 			const stop = () => session.end('unreachable', 'stopped');
@@ -113,9 +138,11 @@ export class GatewayConnection {
 				// One that says hello and cannot list would only be found useless by the next pass, again and again.
 				await listDevices(session, signal);
 				// Nor is one that closes at once, as some refusals do: it would be up and down at every try.
-				const refusal = await Promise.race([session.closed, clock.sleep(SETTLING, signal).then(() => null)]);
+				const settling = Math.min(FIRST_SETTLING * 2 ** this.#shortLived, LONGEST_SETTLING);
+				const refusal = await Promise.race([session.closed, clock.sleep(settling, signal).then(() => null)]);
 				if (refusal !== null) return refusal;
 				this.#session = session;
+				this.#upSince = clock.now();
 				this.#up.abort();
 				onChange();
 				this.#firstTryIsOver();
@@ -130,19 +157,19 @@ export class GatewayConnection {
 	}
 
 	async #open(): Promise<GatewaySession> {
-		const {gateway, scopes, timeout, owner, signal} = this.#options;
+		const {gateway, scopes, owner, turns, signal} = this.#options;
+		const timeout = this.#options.timeout();
 		const {url, fingerprint, allowInsecure} = gateway;
 		const source: TokenSource =
 			gateway.tokenFile === null
 				? {kind: 'command', command: gateway.tokenCommand}
 				: {kind: 'file', file: gateway.tokenFile};
-		this.#hasRunCommand = false;
 		if (source.kind === 'command') {
 			// A gateway that is down is tried often; a program for its token is worth running only when it is up.
 			await assertListening(url, timeout);
 			this.#hasRunCommand = true;
 		}
-		const token = await readToken(source, {timeout, owner: `${owner}/token`, signal});
+		const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, signal});
 		// What is announced before the connection is up is found by the list that follows.
 		const onRequested = () => this.#session && this.#options.onRequested();
 		const onEnd = (why: ClientError) => this.#session && this.#onDown(why);
@@ -154,7 +181,8 @@ export class GatewayConnection {
 		if (this.#session) this.#up = new AbortController();
 		this.#session = null;
 		this.#whyDown = why;
-		if (hasChanged) this.#options.onChange();
+		// A stop is no news.
+		if (hasChanged && !this.#options.signal.aborted) this.#options.onChange();
 		this.#firstTryIsOver();
 	}
 }

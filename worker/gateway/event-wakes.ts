@@ -1,8 +1,11 @@
 import type {Clock} from '../clock.ts';
+import {TokenBucket} from './token-bucket.ts';
 
-/** Passes that events may start without a result before they are rationed, and how many a second after that. */
-const BURST = 20;
-const PER_SECOND = 1;
+/** Passes that events may start without a result. */
+const FUTILE = {size: 20, perSecond: 1};
+
+/** Passes that events may start at all: a gateway that has its own inventions approved must not keep the host busy either. */
+const ANY = {size: 50, perSecond: 10};
 
 /** Events a second above which a gateway is said to flood, and for how long that is said, in milliseconds. */
 const FLOOD = 200;
@@ -15,8 +18,8 @@ const FLOOD_MEMORY = 60_000;
 export class EventWakes {
 	readonly #wake: () => void;
 	readonly #clock: Clock;
-	#tokens = BURST;
-	#refilledAt: number;
+	readonly #futile: TokenBucket;
+	readonly #any: TokenBucket;
 	#isScheduled = false;
 	/** A pass has been asked for that is not over: what is announced meanwhile costs nothing more. */
 	#isPaid = false;
@@ -27,7 +30,8 @@ export class EventWakes {
 	constructor(wake: () => void, clock: Clock) {
 		this.#wake = wake;
 		this.#clock = clock;
-		this.#refilledAt = clock.now();
+		this.#futile = new TokenBucket(FUTILE, clock);
+		this.#any = new TokenBucket(ANY, clock);
 	}
 
 	/** The gateway has announced far more than a sandbox's clients ask. */
@@ -38,35 +42,28 @@ export class EventWakes {
 	/** A request was announced. */
 	announce(): void {
 		this.#count();
-		if (this.#isPaid) {
-			this.#wake();
-			return;
-		}
-		if (this.#isScheduled) return;
-		this.#refill();
-		if (this.#tokens >= 1) {
-			this.#tokens--;
-			this.#isPaid = true;
-			this.#wake();
-			return;
-		}
-		this.#isScheduled = true;
-		void this.#clock.sleep(1000 / PER_SECOND).then(() => {
-			this.#isScheduled = false;
-			this.#wake();
-		});
+		if (this.#isPaid) this.#wake();
+		else if (!this.#isScheduled) this.#wakeInTime();
 	}
 
-	/** A pass is over and approved that many: their announcements were worth it. */
+	/** A pass is over and approved that many: its announcement was worth it. */
 	reward(approved: number): void {
 		this.#isPaid = false;
-		this.#tokens = Math.min(this.#tokens + approved, BURST);
+		if (approved > 0) this.#futile.giveBack();
 	}
 
-	#refill(): void {
-		const now = this.#clock.now();
-		this.#tokens = Math.min(this.#tokens + ((now - this.#refilledAt) / 1000) * PER_SECOND, BURST);
-		this.#refilledAt = now;
+	/** Wakes at once, or as soon as it may. */
+	#wakeInTime(): void {
+		const wait = Math.max(this.#futile.wait, this.#any.wait);
+		this.#isScheduled = wait > 0;
+		if (wait > 0) {
+			void this.#clock.sleep(wait).then(() => this.#wakeInTime());
+			return;
+		}
+		this.#futile.take();
+		this.#any.take();
+		this.#isPaid = true;
+		this.#wake();
 	}
 
 	#count(): void {

@@ -10,6 +10,9 @@ const REQUESTED = 'device.pair.requested';
 /** The code with which a gateway closes on whom it does not let in (RFC 6455, 7.4.1). */
 const POLICY_VIOLATION = 1008;
 
+/** More is not read of what a gateway says of its refusal, in characters: it may be as long as a frame. */
+const MAX_REASON = 4096;
+
 /** How long after a failed request the reason of a close is waited for, in milliseconds. */
 const CLOSING = 100;
 
@@ -55,6 +58,8 @@ export class GatewaySession {
 			// Ours is the bound of the handshake; the library's own ones say how many milliseconds they waited, which differs from try to try.
 			connectChallengeTimeoutMs: 2 * options.timeout,
 			preauthHandshakeTimeoutMs: 2 * options.timeout,
+			// Else it would try again within this session, for as long as the gateway tells it to.
+			notifyOnStartupRetry: true,
 			hostDeps: {logDebug: message => this.#note(message)},
 			env: options.allowInsecure ? {OPENCLAW_ALLOW_INSECURE_PRIVATE_WS: '1'} : {},
 			...(options.fingerprint === null ? {} : {tlsFingerprint: options.fingerprint}),
@@ -123,17 +128,18 @@ export class GatewaySession {
 	}
 
 	#note(message: string): void {
-		const [, parse, error = ''] = /^gateway client (parse )?error: (?:\w*Error(?:: |$))?(.*)/.exec(message) ?? [];
+		const [, parse, error = ''] =
+			/^gateway client (parse )?error: (?:\w*Error(?:: |$))?(.*)/.exec(message.slice(0, MAX_REASON)) ?? [];
 		if (parse !== undefined) this.#complaint = 'what it says is no JSON';
 		else if (error !== '') this.#complaint = error;
 	}
 
 	#explain(reason: string): string {
-		const said = reason.replace(/[:\s]+$/, '');
+		const said = reason.slice(0, MAX_REASON).replace(/[:\s]+$/, '');
 		return this.#complaint === null || said.includes(this.#complaint) ? said : `${said}: ${this.#complaint}`;
 	}
 
 	#safe(text: string): string {
-		return printable(redact(text, [this.#options.token]), 300);
+		return printable(redact(text.slice(0, MAX_REASON), [this.#options.token]), 300);
 	}
 }
