@@ -13,7 +13,7 @@ import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';
 import {RealGateway} from '../test/support/real-gateway.ts';
 import {until} from '../test/support/until.ts';
-import {LONGEST_DELAY} from '../worker/gateway/connection.ts';
+import {LONGEST_DELAY} from '../worker/gateway/tries.ts';
 import {installOpenclaw, openclawVersions} from './setup-openclaw.ts';
 import {judge, machine, milliseconds, percentile} from './support/figures.ts';
 import {interruption} from './support/interruption.ts';

@@ -18,9 +18,7 @@ export interface Waiter {
 	readonly since: number;
 }
 
-interface Running {
-	readonly sandbox: string;
-	readonly turn: number;
+interface Running extends Pick<Waiter, 'sandbox' | 'turn' | 'kind'> {
 	readonly isSuspect: boolean;
 }
 
@@ -29,7 +27,7 @@ export interface TurnState {
 	readonly limit: number;
 	readonly running: readonly Running[];
 	readonly waiting: readonly Waiter[];
-	/** Sandboxes with a call that timed out and none answered since. They share one turn. */
+	/** Those with a call that timed out and none answered since, as {@link partyOf} names them. They share one turn. */
 	readonly suspects: ReadonlySet<string>;
 	/** When a suspect last had a turn; monotonic milliseconds. */
 	readonly lastSuspectTurn: number;
@@ -43,13 +41,18 @@ export function nextTurn(state: TurnState, now: number): Waiter | null {
 	const {limit, running, waiting, suspects, lastSuspectTurn} = state;
 	if (running.length >= limit) return null;
 	const isSuspectRunning = running.some(({isSuspect}) => isSuspect);
-	const isPassedOver = ({sandbox, since}: Waiter): boolean =>
-		suspects.has(sandbox) && now - Math.max(since, lastSuspectTurn) <= SUSPECT_PATIENCE;
-	const eligible = waiting.filter(({sandbox}) => !isSuspectRunning || !suspects.has(sandbox));
+	const isPassedOver = (waiter: Waiter): boolean =>
+		suspects.has(partyOf(waiter)) && now - Math.max(waiter.since, lastSuspectTurn) <= SUSPECT_PATIENCE;
+	const eligible = waiting.filter(waiter => !isSuspectRunning || !suspects.has(partyOf(waiter)));
 	const inOrder = eligible.toSorted(
 		(a, b) => Number(isPassedOver(a)) - Number(isPassedOver(b)) || standingOf(a) - standingOf(b),
 	);
 	return inOrder[0] ?? null;
+}
+
+/** Who is to blame for a call: a sandbox, or the program for its token, which says nothing of the sandbox. */
+function partyOf({sandbox, kind}: Pick<Waiter, 'sandbox' | 'kind'>): string {
+	return kind === 'token' ? `${sandbox}/token` : sandbox;
 }
 
 /** Since when a waiter counts as waiting. */
@@ -90,9 +93,10 @@ export class CallTurns {
 	over(sandbox: string, turn: number, outcome: TurnOutcome | 'cancelled'): void {
 		const key = keyOf(sandbox, turn);
 		this.#waiting.delete(key);
+		const running = this.#running.get(key);
+		this.#running.delete(key);
 		// A failure proves nothing: one that hangs could fail fast in between.
-		if (this.#running.delete(key) && (outcome === 'timeout' || outcome === 'answered'))
-			this.#judge(sandbox, outcome === 'timeout');
+		if (running && (outcome === 'timeout' || outcome === 'answered')) this.#judge(running, outcome === 'timeout');
 		this.#handOut();
 	}
 
@@ -102,20 +106,20 @@ export class CallTurns {
 		for (const [key, running] of this.#running) {
 			if (running.sandbox !== sandbox) continue;
 			this.#running.delete(key);
-			if (isAtFault) this.#judge(sandbox, true);
+			if (isAtFault) this.#judge(running, true);
 		}
 		this.#handOut();
 	}
 
-	/** Milliseconds since this sandbox began to wait for a turn, or `null` when it does not. */
+	/** Milliseconds since this sandbox's poll began to wait for a turn, or `null` when it does not. */
 	waitOf(sandbox: string): number | null {
-		const waiter = [...this.#waiting.values()].find(waiting => waiting.sandbox === sandbox);
+		const waiter = [...this.#waiting.values()].find(waiting => waiting.sandbox === sandbox && waiting.kind !== 'token');
 		return waiter ? this.#now() - waiter.since : null;
 	}
 
-	#judge(sandbox: string, isSuspect: boolean): void {
-		if (isSuspect) this.#suspects.add(sandbox);
-		else this.#suspects.delete(sandbox);
+	#judge(call: Running, isSuspect: boolean): void {
+		if (isSuspect) this.#suspects.add(partyOf(call));
+		else this.#suspects.delete(partyOf(call));
 	}
 
 	#handOut(): void {
@@ -131,10 +135,11 @@ export class CallTurns {
 			if (!next) return;
 			const key = keyOf(next.sandbox, next.turn);
 			const grant = this.#waiting.get(key)?.grant;
-			const isSuspect = this.#suspects.has(next.sandbox);
+			const {sandbox, turn, kind} = next;
+			const isSuspect = this.#suspects.has(partyOf(next));
 			if (isSuspect) this.#lastSuspectTurn = this.#now();
 			this.#waiting.delete(key);
-			this.#running.set(key, {sandbox: next.sandbox, turn: next.turn, isSuspect});
+			this.#running.set(key, {sandbox, turn, kind, isSuspect});
 			grant?.();
 		}
 	}

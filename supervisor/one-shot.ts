@@ -1,6 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import {systemClock} from '../worker/clock.ts';
-import type {PassSummary, Snapshot} from '../worker/protocol.ts';
+import type {Failure, PassSummary, ToSupervisor} from '../worker/protocol.ts';
+import {messageOf} from '../worker/text.ts';
 import type {CallTurns} from './call-turns.ts';
 import {diagnose} from './liveness.ts';
 import {failedPass, type SandboxPlan} from './sandbox.ts';
@@ -14,7 +15,6 @@ const INSPECTION = 500;
 
 export interface OneShotResult {
 	readonly outcome: PassSummary;
-	readonly snapshot: Snapshot | null;
 	/** What the worker had to say: refusals and failures. */
 	readonly notes: readonly string[];
 }
@@ -30,56 +30,63 @@ export async function runOnce(
 	timeout: number,
 ): Promise<OneShotResult> {
 	const notes: string[] = [];
-	let snapshot: Snapshot | null = null;
 	let outcome = failedPass('the worker ended without a result');
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
 	const budget = Math.max(timeout - CLOSING_TIME, timeout / 2);
 	const owner = `${randomUUID()}/${randomUUID()}`;
 	const {now} = systemClock;
 	let lastBeatAt = now();
-	await new Promise<void>(resolve => {
-		const inspection = setInterval(() => {
-			// Its loop is bounded by the timeout.
-			const vitals = {lastBeatAt, lastStepAt: now(), isWaitingForTurn: true, rss: worker.rss};
-			const ailment = diagnose(vitals, limits, now());
-			if (ailment === null) return;
-			outcome = failedPass(ailment === 'memory' ? 'the worker grew beyond workerMemory' : 'the worker hung');
-			worker.kill();
-		}, INSPECTION);
-		const kill = setTimeout(
-			() => {
-				outcome = failedPass('out of time');
-				worker.kill();
-			},
-			timeout - Math.min(CLOSING_TIME, timeout) / 4,
-		);
-		const worker = new WorkerProcess(
-			{kind: 'start', config, owner, task: {kind, budget}, carry: null, avoidGatewayUntil: null},
-			{
-				onMessage: message => {
-					if (message.kind === 'turn')
-						turns.request(config.name, message.turn, message.call, () =>
-							worker.send({kind: 'granted', turn: message.turn}),
-						);
-					else if (message.kind === 'turn-over') turns.over(config.name, message.turn, message.outcome);
-					else if (message.kind === 'heartbeat') {
-						snapshot = message.snapshot;
-						lastBeatAt = now();
-					} else if (message.kind === 'passed') outcome = message.outcome;
-					else if (message.kind === 'log' && message.level !== 'debug')
-						notes.push(noteOf(message.message, message.fields));
-				},
-				onOutput: line => notes.push(line),
-				onExit: () => {
-					clearTimeout(kill);
-					clearInterval(inspection);
-					turns.forget(config.name, false);
-					resolve();
-				},
-			},
-		);
+	// Two probes of one sandbox are two parties among the turns.
+	const party = randomUUID();
+	let end: () => void = () => {};
+	const ended = new Promise<void>(resolve => {
+		end = resolve;
 	});
-	return {outcome, snapshot, notes};
+	const onMessage = (message: ToSupervisor): void => {
+		switch (message.kind) {
+			case 'turn':
+				turns.request(party, message.turn, message.call, () => worker.send({kind: 'granted', turn: message.turn}));
+				break;
+			case 'turn-over':
+				turns.over(party, message.turn, message.outcome);
+				break;
+			case 'heartbeat':
+				lastBeatAt = now();
+				break;
+			case 'passed':
+				outcome = message.outcome;
+				break;
+			case 'log':
+				if (message.level !== 'debug') notes.push(noteOf(message.message, message.fields));
+				break;
+		}
+	};
+	let worker: WorkerProcess;
+	try {
+		worker = new WorkerProcess(
+			{kind: 'start', config, owner, task: {kind, budget}, carry: null, avoidGatewayUntil: null},
+			{onMessage, onOutput: line => notes.push(line), onExit: () => end()},
+		);
+	} catch (error) {
+		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes};
+	}
+	const killFor = (error: string, failure: Failure) => {
+		outcome = failedPass(error, failure);
+		worker.kill();
+	};
+	const inspection = setInterval(() => {
+		// Its loop is bounded by the timeout.
+		const vitals = {lastBeatAt, lastStepAt: now(), isWaitingForTurn: true, rss: worker.rss};
+		const ailment = diagnose(vitals, limits, now());
+		if (ailment === 'memory') killFor('the worker grew beyond workerMemory', 'hostile');
+		else if (ailment !== null) killFor('the worker hung', 'hostile');
+	}, INSPECTION);
+	const timer = setTimeout(() => killFor('out of time', 'timeout'), timeout - Math.min(CLOSING_TIME, timeout) / 4);
+	await ended;
+	clearInterval(inspection);
+	clearTimeout(timer);
+	turns.forget(party, false);
+	return {outcome, notes};
 }
 
 function noteOf(message: string, fields: Readonly<Record<string, unknown>>): string {

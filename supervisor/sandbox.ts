@@ -2,6 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import {type Clock, isoTime} from '../worker/clock.ts';
 import {
+	type Failure,
 	initialTransport,
 	type PassSummary,
 	type Snapshot,
@@ -402,8 +403,8 @@ export class Sandbox {
 }
 
 /** A pass that did not happen, and why. */
-export function failedPass(error: string): PassSummary {
-	return {error, failure: null, approved: 0, refused: 0, retries: 0, pending: 0};
+export function failedPass(error: string, failure: Failure | null = null): PassSummary {
+	return {error, failure, approved: 0, refused: 0, retries: 0, pending: 0};
 }
 
 function withoutTimes({lastListAt: _, nextPollAt: __, ...rest}: Snapshot): Omit<Snapshot, 'lastListAt' | 'nextPollAt'> {

@@ -3,6 +3,8 @@ import {messageOf} from './text.ts';
 
 /** What a transport can ask a gateway. Every method is bounded in time by itself and rejects with a {@link ClientError}, or at once when `signal` aborts. */
 export interface OpenClawClient {
+	/** What was listed last must not be acted on any more: it has to be listed again. */
+	readonly isStale: boolean;
 	/** What is pending and paired. */
 	list(signal: AbortSignal): Promise<Listing>;
 	approve(requestId: string, signal: AbortSignal): Promise<ApprovalAnswer>;

@@ -99,7 +99,7 @@ class Tally {
 
 	/** Whether all that was due is done; `false` asks for another round. */
 	async carryOut(steps: readonly Step[], listing: Listing): Promise<boolean> {
-		const {ledger, maxApprovals, report} = this.#deps;
+		const {client, ledger, maxApprovals, report} = this.#deps;
 		// First and at once: the ledger knows of them already, so after a failed approve, or in the next worker, they would not be told of again.
 		for (const step of steps) {
 			if (step.kind !== 'refuse') continue;
@@ -108,6 +108,7 @@ class Tally {
 		}
 		for (const step of steps) {
 			if (step.kind === 'refuse') continue;
+			if (client.isStale) return false;
 			if (step.kind === 'reject') {
 				if (this.#rejections++ >= maxApprovals) this.#hasMore = true;
 				else if (!(await this.#reject(step.requestId))) return false;

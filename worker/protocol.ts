@@ -3,6 +3,7 @@ import {cadenceSchema} from './cadence.ts';
 import {CLIENT_FAILURES} from './client.ts';
 import {ledgerSchema} from './ledger.ts';
 import {policySchema} from './policy.ts';
+import {TURN_KINDS} from './turns.ts';
 
 /** How to reach one sandbox's OpenClaw. */
 export const targetSchema = z.object({
@@ -102,8 +103,6 @@ const snapshotSchema = z.object({
 	interval: z.number(),
 	transport: z.enum(['cli', 'gateway']),
 	transportReason: z.string().nullable(),
-	/** How the gateway failed, where it is wanted and does not serve. */
-	transportFailure: failureSchema,
 	/** Wall-clock milliseconds of the last list that succeeded. */
 	lastListAt: z.number().nullable(),
 	nextPollAt: z.number().nullable(),
@@ -134,7 +133,7 @@ export function initialTransport({
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	/** The event loop turns; `step` grows with every step the watch loop takes. */
 	z.object({kind: z.literal('heartbeat'), step: z.number(), snapshot: snapshotSchema}),
-	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(['list', 'approve', 'reject'])}),
+	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(TURN_KINDS)}),
 	z.object({
 		kind: z.literal('turn-over'),
 		turn: z.number(),

@@ -3,7 +3,7 @@ import type {Turn, TurnKind, TurnOutcome, Turns} from './turns.ts';
 
 /** The worker's end of the channel to its supervisor. */
 export class SupervisorLink implements Turns {
-	readonly #waiting = new Map<number, {grant: () => void; since: number}>();
+	readonly #waiting = new Map<number, {call: TurnKind; grant: () => void; since: number}>();
 	#lastTurn = 0;
 	#lastWait = 0;
 
@@ -35,19 +35,23 @@ export class SupervisorLink implements Turns {
 			const since = performance.now();
 			const grant = () => {
 				this.#waiting.delete(turn);
-				this.#lastWait = performance.now() - since;
+				if (call !== 'token') this.#lastWait = performance.now() - since;
 				signal.removeEventListener('abort', cancel);
 				resolve({id: turn, over});
 			};
-			this.#waiting.set(turn, {grant, since});
+			this.#waiting.set(turn, {call, grant, since});
 			signal.addEventListener('abort', cancel, {once: true});
 			this.send({kind: 'turn', turn, call});
 		});
 	}
 
-	/** How long the last turn was, or the present one has been, waited for, in milliseconds. */
+	get #pollsWaiting(): {since: number}[] {
+		return [...this.#waiting.values()].filter(({call}) => call !== 'token');
+	}
+
+	/** How long the last turn for a poll was, or the present one has been, waited for, in milliseconds. */
 	get turnWait(): number {
 		const now = performance.now();
-		return Math.max(this.#lastWait, ...[...this.#waiting.values()].map(({since}) => now - since));
+		return Math.max(this.#lastWait, ...this.#pollsWaiting.map(({since}) => now - since));
 	}
 }

@@ -1,7 +1,7 @@
 import {type CliOptions, cliClient} from './cli/client.ts';
-import {ClientError, type ClientFailure, type OpenClawClient} from './client.ts';
+import {ClientError, type OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
-import {BusyWatch, cpuReading} from './gateway/busy-watch.ts';
+import {BusyWatch, busyReading} from './gateway/busy-watch.ts';
 import type {GatewayConnection} from './gateway/connection.ts';
 import {EventWakes} from './gateway/event-wakes.ts';
 import type {Listing} from './listing.ts';
@@ -18,8 +18,11 @@ const SHARE = {auto: 1 / 3, gateway: 0.8};
 /** How much of it is waited for the first try where there is nothing but the gateway: a little more, since the try knows best what is wrong. */
 const LAST_SHARE = 0.9;
 
-/** The same at most, in milliseconds. */
+/** The same where there is no end of the time, in milliseconds. */
 const LONG_FIRST_TRY = 20_000;
+
+/** How long a gateway that we broke with is left alone where there is nothing else, in milliseconds. */
+const LONGEST_REST_ALONE = 60_000;
 
 /** How often it is looked whether the gateway keeps us busy, in milliseconds. */
 const BUSY_CHECK = 5000;
@@ -31,11 +34,11 @@ export interface Transport {
 	readonly kind: 'cli' | 'gateway';
 	/** Why it is not the gateway, or `null`. */
 	readonly reason: string | null;
-	/** How the gateway failed, or `null` where it serves or is not wanted. */
-	readonly failure: ClientFailure | null;
 	/** Requests are announced, so that polls are only a safety net. */
 	readonly isEventDriven: boolean;
 	readonly warnings: readonly string[];
+	/** A pass begins: what was announced so far is in it. */
+	begin(): void;
 	/** A pass is over and approved that many. */
 	reward(approved: number): void;
 }
@@ -63,9 +66,9 @@ export async function openTransport(config: WorkerConfig, deps: TransportDeps): 
 			client: cliClient(deps.cli),
 			kind: 'cli',
 			reason: initialTransport(config).transportReason,
-			failure: null,
 			isEventDriven: false,
 			warnings: [],
+			begin: () => {},
 			reward: () => {},
 		} as const;
 		return cli;
@@ -95,6 +98,7 @@ async function openGateway(
 		owner: deps.cli.owner,
 		clock: deps.clock,
 		avoidedUntil: deps.avoidedUntil,
+		longestRest: isCliAllowed ? Number.POSITIVE_INFINITY : LONGEST_REST_ALONE,
 		// What was announced while nobody listened is found by a list.
 		onChange: () => {
 			deps.onChange();
@@ -106,7 +110,8 @@ async function openGateway(
 	void connection.run();
 	watchBusyness(connection, deps);
 	const viaGateway = gatewayClient(() => connection.required());
-	const patience = isCliAllowed ? Math.min(FIRST_TRY, timeout()) : Math.min(deps.left() * LAST_SHARE, LONG_FIRST_TRY);
+	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_FIRST_TRY;
+	const patience = isCliAllowed ? Math.min(FIRST_TRY, timeout()) : left;
 	await Promise.race([connection.firstTry, deps.clock.sleep(patience, deps.signal)]);
 	return {
 		client: isCliAllowed
@@ -118,24 +123,23 @@ async function openGateway(
 		get reason() {
 			return connection.isUp ? null : connection.whyDown.message;
 		},
-		get failure() {
-			return connection.isUp ? null : connection.whyDown.failure;
-		},
 		get isEventDriven() {
 			return connection.isUp;
 		},
 		get warnings() {
 			return events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
 		},
+		begin: () => events.begin(),
 		reward: approved => events.reward(approved),
 	};
 }
 
 /** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
 function watchBusyness(connection: GatewayConnection, {clock, signal}: TransportDeps): void {
-	const watch = new BusyWatch(cpuReading(clock.now()));
+	const watch = new BusyWatch(busyReading(clock.now()));
 	const timer = setInterval(() => {
-		if (watch.isTooBusy(cpuReading(clock.now()))) connection.breakOff('it floods us: the worker did nothing but read');
+		if (watch.isTooBusy(busyReading(clock.now())))
+			connection.breakOff('the gateway floods us: reading it keeps the worker busy');
 	}, BUSY_CHECK).unref();
 	signal.addEventListener('abort', () => clearInterval(timer), {once: true});
 }
@@ -153,18 +157,16 @@ export function withFallback(
 	clock: Clock,
 ): OpenClawClient {
 	let lastRescue = Number.NEGATIVE_INFINITY;
-	let lister: OpenClawClient | null = null;
+	let lister = viaCli;
 	const listBy = async (client: OpenClawClient, signal: AbortSignal): Promise<Listing> => {
 		const listing = await client.list(signal);
 		lister = client;
 		return listing;
 	};
-	const current = (): OpenClawClient => {
-		const client = connection.isUp ? viaGateway : viaCli;
-		if (client === lister) return client;
-		throw new ClientError('unreachable', `the gateway has ${connection.isUp ? 'come' : 'gone'} since the list`);
-	};
 	return {
+		get isStale() {
+			return lister !== (connection.isUp ? viaGateway : viaCli);
+		},
 		list: async signal => {
 			if (connection.isUp) {
 				try {
@@ -184,8 +186,8 @@ export function withFallback(
 				return listBy(viaGateway, signal);
 			}
 		},
-		approve: async (requestId, signal) => current().approve(requestId, signal),
-		reject: async (requestId, signal) => current().reject(requestId, signal),
+		approve: (requestId, signal) => lister.approve(requestId, signal),
+		reject: (requestId, signal) => lister.reject(requestId, signal),
 	};
 }
 

@@ -1,5 +1,6 @@
-/** What a turn is wanted for. */
-export type TurnKind = 'list' | 'approve' | 'reject';
+/** What a turn can be wanted for: a call of the CLI, or a program that prints a gateway's token. */
+export const TURN_KINDS = ['list', 'approve', 'reject', 'token'] as const;
+export type TurnKind = (typeof TURN_KINDS)[number];
 
 /** How the call ended that a turn was taken for. */
 export type TurnOutcome = 'answered' | 'failed' | 'timeout';

@@ -54,7 +54,6 @@ export class Worker {
 			mode: carry?.cadence.mode ?? 'fast',
 			interval: this.#interval / 1000,
 			...initialTransport(config),
-			transportFailure: null,
 			lastListAt: null,
 			nextPollAt: null,
 			failures: 0,
@@ -128,10 +127,10 @@ export class Worker {
 	/** The transport has changed, or the reason why it is not the gateway: said once per change. */
 	#onTransport(): void {
 		if (!this.#transport) return;
-		const {kind, reason, failure} = this.#transport;
+		const {kind, reason} = this.#transport;
 		const before = this.#snapshot;
 		if (kind === before.transport && reason === before.transportReason) return;
-		this.#snapshot = {...before, transport: kind, transportReason: reason, transportFailure: failure};
+		this.#snapshot = {...before, transport: kind, transportReason: reason};
 		const isWanted = reason === null || this.#start.config.transport === 'cli';
 		this.#log(isWanted ? 'info' : 'warn', `transport: ${kind}`, reason === null ? {} : {reason});
 		this.#beat();
@@ -159,6 +158,7 @@ export class Worker {
 		this.#step++;
 		switch (event.kind) {
 			case 'polling':
+				this.#transport?.begin();
 				this.#settle(event, 0);
 				break;
 			case 'listed':

@@ -33,6 +33,9 @@ interface Finding {
 	readonly notes: readonly string[];
 }
 
+/** So many sandboxes are asked at once. */
+const LANES = 4;
+
 /** `pairkeeper check`: is the configuration right, and does every sandbox answer? Approves nothing. */
 export async function check(options: CommonOptions & {readonly offline?: boolean}): Promise<number> {
 	const config = loadConfig({...options, environment: process.env});
@@ -44,7 +47,7 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 	if (options.offline) return EXIT.ok;
 
 	const turns = new CallTurns(callLimit(config.maxConcurrentCalls), systemClock.now);
-	const findings = await Promise.all(config.sandboxes.map(sandbox => probe(config, sandbox, turns)));
+	const findings = await inLanes(LANES, config.sandboxes, sandbox => probe(config, sandbox, turns));
 	say('');
 	say(
 		table(
@@ -123,7 +126,7 @@ async function probeBy(
 	return {way, pending, error, remedy, notes};
 }
 
-const isItThere = 'is the gateway running, and its address right in gateway.url?';
+const isItThere = 'see the message: is the gateway running, and its address right in gateway.url?';
 
 /** What to do about a gateway that is configured and does not serve. */
 const gatewayRemedies: Readonly<Record<Failure, string>> = {
@@ -157,6 +160,17 @@ function controlUiNotes({policy}: Config): string[] {
 	return [
 		`note: the bundled browser Control UI asks for ${ADMIN_SCOPE}, so by this policy it is refused: ${adminRemedy(CONTROL_UI.clientId, CONTROL_UI_SCOPES)}`,
 	];
+}
+
+/** What `act` gives for each item, in their order, for so many items at a time. */
+async function inLanes<T, R>(lanes: number, items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
+	const results: R[] = [];
+	const queue = items.entries();
+	const run = async () => {
+		for (const [index, item] of queue) results[index] = await act(item);
+	};
+	await Promise.all(Array.from({length: lanes}, run));
+	return results;
 }
 
 function say(line: string): void {

@@ -1,28 +1,33 @@
 import {expect, it} from 'vitest';
-import {BusyWatch, cpuReading} from '../../worker/gateway/busy-watch.ts';
+import {BusyWatch, busyReading} from '../../worker/gateway/busy-watch.ts';
 
-/** Whether a worker is called too busy at each of so many readings, five seconds apart, by the shares of a core that it took in between. */
+/** Whether a worker is called too busy at each of so many readings, five seconds apart, by the share of that time in which it was busy. */
 function readings(shares: readonly number[]): boolean[] {
-	const watch = new BusyWatch({at: 0, used: 0});
-	let used = 0;
+	const watch = new BusyWatch({at: 0, busy: 0});
+	let busy = 0;
 	return shares.map((share, index) => {
-		used += share * 5000;
-		return watch.isTooBusy({at: (index + 1) * 5000, used});
+		busy += share * 5000;
+		return watch.isTooBusy({at: (index + 1) * 5000, busy});
 	});
 }
 
 it('a worker that does nothing but read for a while is too busy', () => {
-	expect(readings([0.9, 1, 0.6, 0.8, 1])).toEqual([false, false, false, true, true]);
+	expect(readings([1, 1, 1, 1])).toEqual([false, false, true, true]);
 });
 
-it('one that had a moment of rest, or much to do for a moment, is not', () => {
-	expect(readings([1, 1, 1, 0.2, 1, 1, 1, 0.4])).not.toContain(true);
-	expect(readings(Array(100).fill(0.5))).not.toContain(true);
+it('one that is busy every now and then is too, if that is often', () => {
+	expect(readings([1, 0, 0, 1, 0, 0, 1, 0, 0, 1])).not.toContain(true);
+	expect(readings([1, 1, 0, 1, 1, 0, 1, 1, 0])).toContain(true);
 });
 
-it('what this process has used grows with what it does', () => {
-	const before = cpuReading(0).used;
+it('a burst is forgotten', () => {
+	expect(readings([1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])).not.toContain(true);
+	expect(readings(Array(100).fill(0.3))).not.toContain(true);
+});
+
+it('what this process has been busy for grows with what it does', () => {
+	const before = busyReading(0).busy;
 	const end = performance.now() + 50;
 	while (performance.now() < end);
-	expect(cpuReading(0).used).toBeGreaterThan(before);
+	expect(busyReading(0).busy).toBeGreaterThan(before);
 });

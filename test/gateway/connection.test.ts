@@ -3,9 +3,11 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {type Clock, systemClock} from '../../worker/clock.ts';
-import {GatewayConnection, LONGEST_COMMAND_DELAY, LONGEST_DELAY} from '../../worker/gateway/connection.ts';
+import {GatewayConnection} from '../../worker/gateway/connection.ts';
+import {LONGEST_COMMAND_DELAY, LONGEST_DELAY} from '../../worker/gateway/tries.ts';
 import {freeTurns} from '../support/free-turns.ts';
-import {challenge, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {challenge, type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {until} from '../support/until.ts';
 
 const firstDelay = 250;
 const firstSettling = 250;
@@ -64,6 +66,7 @@ describe('the wait between two tries to connect', () => {
 			owner: 'test/1',
 			clock,
 			avoidedUntil: null,
+			longestRest: Number.POSITIVE_INFINITY,
 			onChange,
 			onRequested: () => {},
 			signal: stopping.signal,
@@ -150,21 +153,45 @@ describe('the wait between two tries to connect', () => {
 	});
 
 	it('is a minute after we broke with the gateway, and twice as long each time we do so again', async () => {
-		const waits: number[] = [];
-		clock.onSleep = times => {
-			if (times % 2 === 0) waits.push(clock.slept.at(-1) ?? Number.NaN);
-			if (waits.length === 8) stopping.abort();
-		};
+		const rests: number[] = [];
 		const watched = await connection(() => {
 			if (watched.isUp) queueMicrotask(() => watched.breakOff('it floods us'));
-			else expect(watched.whyDown).toMatchObject({failure: 'hostile', message: 'it floods us'});
+			else expect(watched.whyDown.message).toMatch(/^it floods us; it is left alone until \d{4}-/);
 		});
+		// After each settling.
+		clock.onSleep = times => {
+			if (times % 2 === 0) rests.push((clock.slept.at(-1) ?? Number.NaN) / MINUTE);
+			if (rests.length === 8) stopping.abort();
+		};
 		await watched.run();
-		for (const [times, ms] of waits.entries()) {
-			const most = Math.min(MINUTE * 2 ** times, 60 * MINUTE);
-			expect(ms).toBeLessThanOrEqual(most);
-			expect(ms).toBeGreaterThanOrEqual(most / 2);
-		}
+		expect(rests).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+	});
+
+	it.each([
+		['while it has not answered', {connect: () => {}}],
+		['while it has not listed', {request: () => {}}],
+	] satisfies [string, Script][])('is a minute after we broke with a gateway %s', async (_, script) => {
+		gateway.script = script;
+		clock.onSleep = () => stopping.abort();
+		const watched = await connection();
+		const running = watched.run();
+		const isAsked = () => gateway.connects.length > 0 && (!('request' in script) || gateway.requests.length > 0);
+		await until('the gateway to be asked', isAsked);
+		watched.breakOff('it floods us');
+		await running;
+		expect(clock.slept).toEqual([MINUTE]);
+		expect(watched.whyDown).toMatchObject({failure: 'hostile'});
+	});
+
+	it('is a minute where we break with the gateway between two tries', async () => {
+		await gateway.shut();
+		const watched = await connection();
+		clock.onSleep = times => {
+			if (times === 3) watched.breakOff('it floods us');
+			if (times === 4) stopping.abort();
+		};
+		await watched.run();
+		expect(clock.slept.at(-1)).toBe(MINUTE);
 	});
 
 	it('begins anew after a connection that lasted', async () => {

@@ -147,7 +147,7 @@ describe('a token command', () => {
 			},
 		};
 		await run(['/bin/sh', '-c', script], {timeout: 500, turns}).catch(() => {});
-		expect(log).toEqual(['list', outcome]);
+		expect(log).toEqual(['token', outcome]);
 	});
 
 	it('is ended when the worker stops', async () => {

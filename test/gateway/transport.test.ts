@@ -15,7 +15,7 @@ describe('transport: auto', () => {
 	test('approves what the gateway announces, without a call of the CLI', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		await instance.configure(never, await throughGateway(instance, 'alpha', gateway));
-		await instance.start();
+		const run = await instance.start();
 		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
 		const asked = Date.now();
 		gateway.ask(cliAsk('cli-1'));
@@ -34,6 +34,11 @@ describe('transport: auto', () => {
 		expect(transportReason).toBeNull();
 		expect(gateway.approved).toEqual(['cli-1']);
 		expect(await (await instance.sandbox('alpha')).calls()).toEqual([]);
+
+		// The end of the connection that comes with the stop is no news.
+		run.kill('SIGTERM');
+		await run.ended;
+		expect(await instance.log('transport: cli')).toEqual([]);
 	});
 
 	test('finds by a list what was pending before it connected', async ({instance, startGateway}) => {
@@ -302,6 +307,20 @@ describe('`pairkeeper approve` and `pairkeeper check`', () => {
 		const none = await instance.command(['check']);
 		expect(none).toMatchObject({exitCode: 1, stdout: expect.stringMatching(/failed +gateway, cli/)});
 		expect(none.stdout).toMatch(/not by the gateway: .*ECONNREFUSED.*not by the cli: .*exited with 7/);
+	});
+
+	test('check waits for its turns, however many sandboxes there are', async ({instance, startGateway}) => {
+		const names = ['alpha', 'beta', 'gamma', 'delta', 'epsilon'];
+		let sandboxes = {};
+		for (const name of names) {
+			const gateway = await startGateway();
+			sandboxes = {...sandboxes, ...(await throughGateway(instance, name, gateway))};
+			await (await instance.sandbox(name)).always('list', behaviours.slow);
+		}
+		await instance.configure({maxConcurrentCalls: 1}, sandboxes);
+		const {exitCode, stdout} = await instance.command(['check']);
+		expect(exitCode).toBe(0);
+		for (const name of names) expect(stdout).toMatch(new RegExp(`${name} +ok +gateway +answers, 0 pending\\n`));
 	});
 
 	test('a one-shot approve leaves time for the CLI where the gateway says nothing', async ({

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {callLimit} from '../../supervisor/call-limit.ts';
 import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/call-turns.ts';
-import type {TurnKind} from '../../worker/turns.ts';
+import {TURN_KINDS, type TurnKind} from '../../worker/turns.ts';
 import {MINUTE, SECOND} from './fixtures.ts';
 
 /** A host whose calls last as long as a test says. */
@@ -63,7 +63,7 @@ describe('the limit', () => {
 						const sandbox = `s${step.sandbox}`;
 						const id = ++turn;
 						asked.set(id, sandbox);
-						turns.request(sandbox, id, (['list', 'approve', 'reject'] as const)[step.kind] ?? 'list', () => {
+						turns.request(sandbox, id, TURN_KINDS[step.kind] ?? 'list', () => {
 							expect(running.has(id)).toBe(false);
 							expect(asked.get(id)).toBe(sandbox);
 							running.set(id, sandbox);
@@ -112,7 +112,7 @@ describe('the limit', () => {
 describe('who is next', () => {
 	it('is nobody while the limit is reached or nobody waits', () => {
 		expect(next({}, 0)).toBeNull();
-		const running = [1, 2].map(turn => ({sandbox: `s${turn}`, turn, isSuspect: false}));
+		const running = [1, 2].map(turn => ({sandbox: `s${turn}`, turn, kind: 'list' as const, isSuspect: false}));
 		expect(next({running, waiting: [waiter('a', 'approve', 0)]}, 1000)).toBeNull();
 	});
 
@@ -151,7 +151,42 @@ describe('who is next', () => {
 		const waiting = [waiter('b', 'list', 0)];
 		const suspects = new Set(['a', 'b']);
 		expect(next({waiting, suspects}, 1)).toBe('b');
-		expect(next({waiting, suspects, running: [{sandbox: 'a', turn: 1, isSuspect: true}]}, MINUTE * 10)).toBeNull();
+		expect(
+			next({waiting, suspects, running: [{sandbox: 'a', turn: 1, kind: 'list', isSuspect: true}]}, MINUTE * 10),
+		).toBeNull();
+	});
+});
+
+describe('a program that prints a token', () => {
+	it('takes a turn, and says nothing of its sandbox, nor its sandbox of it', () => {
+		const host = new Host(1);
+		host.makeSuspect('x');
+		// Had this cleared x, x would have waited longest.
+		host.turns.over('x', host.ask('x', 'token'), 'answered');
+		const running = host.ask('other');
+		host.ask('x');
+		host.ask('a');
+		host.granted.length = 0;
+		host.turns.over('other', running, 'answered');
+		expect(host.granted).toEqual(['a list']);
+
+		const free = new Host(1);
+		free.turns.over('y', free.ask('y', 'token'), 'timeout');
+		const busy = free.ask('other');
+		free.ask('y');
+		free.ask('b');
+		free.granted.length = 0;
+		free.turns.over('other', busy, 'answered');
+		expect(free.granted).toEqual(['y list']);
+	});
+
+	it('that waits is not a poll that waits', () => {
+		const host = new Host(1);
+		host.ask('a');
+		host.ask('b', 'token');
+		expect(host.turns.waitOf('b')).toBeNull();
+		host.ask('b');
+		expect(host.turns.waitOf('b')).toBe(0);
 	});
 });
 

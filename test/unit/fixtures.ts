@@ -90,6 +90,7 @@ export class SimulatedClock implements Clock {
 
 /** A gateway that keeps its pending requests in memory, and does what a test tells it to. */
 export class MemoryGateway implements OpenClawClient {
+	isStale = false;
 	pending: Record<string, unknown>[] = [];
 	paired: Record<string, unknown>[] = [];
 	/** Every call, as `list`, `approve r1`, `reject r1`. */

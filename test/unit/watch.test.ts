@@ -247,6 +247,9 @@ describe('a gateway that announces its requests', () => {
 		};
 		await shift.last(MINUTE, announced);
 		expect(shift.polls.slice(0, 3).map(({at}) => at / SECOND)).toEqual([0, 1, 3]);
+		// And says so.
+		const waits = shift.events.flatMap(event => (event.kind === 'polled' ? event.wait / SECOND : []));
+		expect(waits.slice(0, 3)).toEqual([1, 2, 30]);
 		expect(shift.count('approved')).toBe(1);
 	});
 

@@ -28,6 +28,7 @@ export interface CliOptions {
 /** OpenClaw through `openclaw devices …`, on the host or behind an `exec` prefix. */
 export function cliClient(options: CliOptions): OpenClawClient {
 	return {
+		isStale: false,
 		list: signal =>
 			pRetry(async () => readList(await callInTurn(options, {kind: 'list'}, signal)), {
 				retries: LIST_RETRIES,

@@ -1,37 +1,32 @@
-/** The share of a core that a worker may take on average, and for how long it may take more, in milliseconds. */
-const BUSY_SHARE = 0.5;
-const BUSY_PATIENCE = 20_000;
+/** How much of this time a worker may be busy, in milliseconds. */
+const WINDOW = 30_000;
+const MOST = 12_000;
 
-/** A time, and how much CPU time the process had taken by then; milliseconds. */
-export interface CpuReading {
+/** A time, and for how long the event loop had been busy by then; milliseconds. */
+export interface BusyReading {
 	readonly at: number;
-	readonly used: number;
+	readonly busy: number;
 }
 
 /**
  * Finds out a gateway that keeps the worker busy, by whatever it sends: what it announces is rationed, but every frame has to be read before anything
- * is known of it.
+ * is known of it. It is the event loop's time that counts, not the processor's: on a crowded host a worker may be busy all the time with half a core.
  */
 export class BusyWatch {
-	#last: CpuReading;
-	#busySince: number | null = null;
+	#readings: BusyReading[];
 
-	constructor(first: CpuReading) {
-		this.#last = first;
+	constructor(first: BusyReading) {
+		this.#readings = [first];
 	}
 
-	/** Takes a reading, and says whether the worker has been busy for too long. */
-	isTooBusy(reading: CpuReading): boolean {
-		const {at, used} = this.#last;
-		this.#last = reading;
-		if (reading.used - used <= (reading.at - at) * BUSY_SHARE) this.#busySince = null;
-		else this.#busySince ??= at;
-		return this.#busySince !== null && reading.at - this.#busySince >= BUSY_PATIENCE;
+	/** Takes a reading, and says whether the worker was busy for too much of the last while. */
+	isTooBusy(reading: BusyReading): boolean {
+		this.#readings = [...this.#readings.filter(({at}) => reading.at - at <= WINDOW), reading];
+		return reading.busy - (this.#readings[0] ?? reading).busy >= MOST;
 	}
 }
 
-/** What this process has used so far. */
-export function cpuReading(now: number): CpuReading {
-	const {user, system} = process.cpuUsage();
-	return {at: now, used: (user + system) / 1000};
+/** What this process has been busy for so far. */
+export function busyReading(now: number): BusyReading {
+	return {at: now, busy: performance.eventLoopUtilization().active};
 }

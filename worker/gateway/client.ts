@@ -5,6 +5,7 @@ import type {GatewaySession} from './session.ts';
 /** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). `session` gives the connection, or throws a {@link ClientError}. */
 export function gatewayClient(session: () => GatewaySession): OpenClawClient {
 	return {
+		isStale: false,
 		list: async signal => listDevices(session(), signal),
 		approve: async (requestId, signal): Promise<ApprovalAnswer> =>
 			readApproval(await session().request('device.pair.approve', {requestId}, signal)),

@@ -1,5 +1,5 @@
 import {connect} from 'node:net';
-import {ClientError, toClientError} from '../client.ts';
+import {ClientError, type ClientFailure, toClientError} from '../client.ts';
 import {type Clock, isoTime} from '../clock.ts';
 import {type GatewayTarget, NOT_CONNECTED_YET} from '../protocol.ts';
 import {printable} from '../text.ts';
@@ -7,26 +7,7 @@ import type {Turns} from '../turns.ts';
 import {listDevices} from './client.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
-
-/** The first wait before connecting again, in milliseconds: it doubles with every failure in a row, less a random part of at most half. */
-const FIRST_DELAY = 250;
-
-/** The longest wait before connecting again, in milliseconds. */
-export const LONGEST_DELAY = 5000;
-
-/** The same after a try that ran a program for its token: such a program may cost as much as a call of the CLI. */
-export const LONGEST_COMMAND_DELAY = 30_000;
-
-/** How long a gateway is left alone that we broke with, in milliseconds: at first, doubling with each time in a row, and at most. */
-const FIRST_REST = 60_000;
-const LONGEST_REST = 3_600_000;
-
-/**
- * A connection that has listed and is not closed within this counts as up, in milliseconds: at first, doubling with each in a row that did not last,
- * and at most.
- */
-const FIRST_SETTLING = 250;
-const LONGEST_SETTLING = 5000;
+import {afterTry, noTries, settlingTime, waitAfter} from './tries.ts';
 
 export interface ConnectionOptions {
 	readonly gateway: GatewayTarget;
@@ -40,6 +21,8 @@ export interface ConnectionOptions {
 	readonly clock: Clock;
 	/** Not to be tried before that time, monotonic milliseconds: the last worker could not bear it. */
 	readonly avoidedUntil: number | null;
+	/** How long a gateway that we broke with is left alone at most, in milliseconds. */
+	readonly longestRest: number;
 	/** The connection is up, or is down for another reason than before. */
 	readonly onChange: () => void;
 	/** A request is pending. */
@@ -56,12 +39,10 @@ export class GatewayConnection {
 	#session: GatewaySession | null = null;
 	#whyDown = new ClientError('unreachable', NOT_CONNECTED_YET);
 	#up = new AbortController();
-	/** When the connection came up, monotonic milliseconds; `null` while the present try has not come that far. */
+	/** Ends the present try or, between two, the next. */
+	#attempt = new AbortController();
+	/** When the present try's connection came up, monotonic milliseconds, or `null`. */
 	#upSince: number | null = null;
-	/** Connections in a row that came up and did not last. */
-	#shortLived = 0;
-	/** How often in a row we broke with the gateway. */
-	#breaks = 0;
 	/** The present try has run a program. */
 	#hasRunCommand = false;
 
@@ -93,71 +74,81 @@ export class GatewayConnection {
 		return this.#whyDown;
 	}
 
-	/** Breaks with a gateway that is up, and leaves it alone for a while. */
+	/** Breaks with the gateway, however far it has come, and leaves it alone for a while. */
 	breakOff(reason: string): void {
-		this.#session?.end('hostile', reason);
+		this.#attempt.abort(new ClientError('hostile', reason));
 	}
 
 	/** Keeps the connection until the signal aborts. */
 	async run(): Promise<void> {
 		const {clock, signal, avoidedUntil} = this.#options;
 		const wait = avoidedUntil === null ? 0 : avoidedUntil - clock.now();
-		if (wait > 0) {
-			const end = isoTime(clock.wall() + wait);
-			const reason = `the last worker with this gateway hung, crashed or grew beyond workerMemory; it is left alone until ${end}`;
-			this.#onDown(new ClientError('unsafe', reason));
-			await clock.sleep(wait, signal);
-		}
-		let failures = 0;
+		if (wait > 0)
+			await this.#rest('unsafe', 'the last worker with this gateway hung, crashed or grew beyond workerMemory', wait);
+		let tries = noTries;
 		while (!signal.aborted) {
-			const why = await this.#connectOnce();
-			const longest = this.#hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_DELAY;
-			const hasLasted = this.#upSince !== null && clock.now() - this.#upSince >= longest;
-			failures = hasLasted ? 1 : failures + 1;
-			if (this.#upSince !== null) this.#shortLived = hasLasted ? 0 : this.#shortLived + 1;
+			const why = await this.#connectOnce(settlingTime(tries));
+			const isBrokenOff = why.failure === 'hostile';
+			const lasted = this.#upSince === null ? null : clock.now() - this.#upSince;
+			tries = afterTry(tries, {lasted, hasRunCommand: this.#hasRunCommand, isBrokenOff});
+			if (isBrokenOff) {
+				await this.#rest('hostile', why.message, Math.min(tries.rest, this.#options.longestRest));
+				continue;
+			}
 			this.#onDown(why);
-			const isBroken = why.failure === 'hostile';
-			if (isBroken || hasLasted) this.#breaks = isBroken ? this.#breaks + 1 : 0;
-			const delay = isBroken
-				? Math.min(FIRST_REST * 2 ** (this.#breaks - 1), LONGEST_REST)
-				: Math.min(FIRST_DELAY * 2 ** (failures - 1), longest);
-			await clock.sleep(delay * (1 - Math.random() / 2), signal);
+			// Workers that lost their gateways together must not come back in step.
+			await clock.sleep(waitAfter(tries, this.#hasRunCommand) * (1 - Math.random() / 2), signal);
 		}
 	}
 
-	/** Connects, stays connected, and returns why that ended. */
-	async #connectOnce(): Promise<ClientError> {
-		const {clock, signal, onChange} = this.#options;
+	/** Leaves the gateway alone for so many milliseconds. */
+	async #rest(failure: ClientFailure, reason: string, ms: number): Promise<void> {
+		const {clock, signal} = this.#options;
+		this.#onDown(new ClientError(failure, `${reason}; it is left alone until ${isoTime(clock.wall() + ms)}`));
+		await clock.sleep(ms, signal);
+	}
+
+	/** Connects, stays connected, and returns why that ended. `settling`: how long the connection has to prove itself, in milliseconds. */
+	async #connectOnce(settling: number): Promise<ClientError> {
+		const {clock, onChange} = this.#options;
+		const attempt = this.#attempt;
+		const signal = AbortSignal.any([this.#options.signal, attempt.signal]);
 		this.#upSince = null;
 		this.#hasRunCommand = false;
 		try {
-			const session = await this.#open();
+			signal.throwIfAborted();
+			const session = await this.#open(signal);
 			const stop = () => session.end('unreachable', 'stopped');
 			signal.addEventListener('abort', stop, {once: true});
 			try {
 				// One that says hello and cannot list would only be found useless by the next pass, again and again.
 				await listDevices(session, signal);
 				// Nor is one that closes at once, as some refusals do: it would be up and down at every try.
-				const settling = Math.min(FIRST_SETTLING * 2 ** this.#shortLived, LONGEST_SETTLING);
 				const refusal = await Promise.race([session.closed, clock.sleep(settling, signal).then(() => null)]);
+				signal.throwIfAborted();
 				if (refusal !== null) return refusal;
 				this.#session = session;
 				this.#upSince = clock.now();
 				this.#up.abort();
 				onChange();
 				this.#firstTryIsOver();
-				return await session.closed;
+				const why = await session.closed;
+				signal.throwIfAborted();
+				return why;
 			} finally {
 				signal.removeEventListener('abort', stop);
 			}
 		} catch (error) {
+			if (attempt.signal.aborted) return attempt.signal.reason as ClientError;
 			const {failure, message} = toClientError(error);
 			return new ClientError(failure, printable(message, 300), {cause: error});
+		} finally {
+			this.#attempt = new AbortController();
 		}
 	}
 
-	async #open(): Promise<GatewaySession> {
-		const {gateway, scopes, owner, turns, signal} = this.#options;
+	async #open(signal: AbortSignal): Promise<GatewaySession> {
+		const {gateway, scopes, owner, turns} = this.#options;
 		const timeout = this.#options.timeout();
 		const {url, fingerprint, allowInsecure} = gateway;
 		const source: TokenSource =
@@ -172,7 +163,8 @@ export class GatewayConnection {
 		const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, signal});
 		// What is announced before the connection is up is found by the list that follows.
 		const onRequested = () => this.#session && this.#options.onRequested();
-		const onEnd = (why: ClientError) => this.#session && this.#onDown(why);
+		// What we break off ourselves is told with its end.
+		const onEnd = (why: ClientError) => this.#session && !signal.aborted && this.#onDown(why);
 		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested, onEnd}, signal);
 	}
 

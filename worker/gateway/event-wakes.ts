@@ -21,8 +21,10 @@ export class EventWakes {
 	readonly #futile: TokenBucket;
 	readonly #any: TokenBucket;
 	#isScheduled = false;
-	/** A pass has been asked for that is not over: what is announced meanwhile costs nothing more. */
+	/** A pass has been asked for that is not over. */
 	#isPaid = false;
+	/** Something was announced that this pass may have missed. */
+	#isMore = false;
 	#second = 0;
 	#events = 0;
 	#floodedAt = Number.NEGATIVE_INFINITY;
@@ -42,14 +44,21 @@ export class EventWakes {
 	/** A request was announced. */
 	announce(): void {
 		this.#count();
-		if (this.#isPaid) this.#wake();
+		if (this.#isPaid) this.#isMore = true;
 		else if (!this.#isScheduled) this.#wakeInTime();
+	}
+
+	/** A pass begins: what was announced so far is in it. */
+	begin(): void {
+		this.#isMore = false;
 	}
 
 	/** A pass is over and approved that many: its announcement was worth it. */
 	reward(approved: number): void {
 		this.#isPaid = false;
 		if (approved > 0) this.#futile.giveBack();
+		if (this.#isMore && !this.#isScheduled) this.#wakeInTime();
+		this.#isMore = false;
 	}
 
 	/** Wakes at once, or as soon as it may. */

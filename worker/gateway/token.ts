@@ -54,7 +54,7 @@ export async function readToken(
 		}
 	}
 	// Such a command may cost what a call of the CLI costs, so it takes its turn with them.
-	const turn = await bounds.turns.take('list', bounds.signal);
+	const turn = await bounds.turns.take('token', bounds.signal);
 	let outcome: TurnOutcome = 'failed';
 	try {
 		const token = await runTokenCommand(source.command, bounds);
