@@ -55,7 +55,7 @@ async function stops(run: Run): Promise<void> {
 	expect(await run.ended).toEqual({code: 0, signal: null});
 }
 
-describe('a gateway that cannot be used', () => {
+describe.concurrent('a gateway that cannot be used', () => {
 	const cases: readonly (readonly [string, (gateway: ScriptedGateway) => Script, RegExp])[] = [
 		['accepts and says nothing', () => ({accept: () => false}), /no answer within 1 s/],
 		['opens the WebSocket and says nothing', () => ({opened: () => {}}), /no answer within 1 s/],

@@ -265,7 +265,7 @@ describe('transport: cli', () => {
 	});
 });
 
-describe('`pairkeeper approve` and `pairkeeper check`', () => {
+describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 	test('use the gateway where it answers, without a call of the CLI', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		gateway.ask(cliAsk('cli-1'));
