@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {type Clock, systemClock} from '../../worker/clock.ts';
 import {GatewayConnection} from '../../worker/gateway/connection.ts';
-import {LONGEST_COMMAND_DELAY, LONGEST_DELAY} from '../../worker/gateway/tries.ts';
+import {LONGEST_COMMAND_DELAY, LONGEST_DELAY, LONGEST_REFUSED_DELAY} from '../../worker/gateway/tries.ts';
 import {freeTurns} from '../support/free-turns.ts';
 import {challenge, type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 import {until} from '../support/until.ts';
@@ -114,7 +114,7 @@ describe('the wait between two tries to connect', () => {
 		};
 		clock.onSleep = times => times === 10 && stopping.abort();
 		await (await connection()).run();
-		expectDoubling(LONGEST_DELAY);
+		expectDoubling(LONGEST_REFUSED_DELAY);
 	});
 
 	it('is not left to the gateway to choose', async () => {

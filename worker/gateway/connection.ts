@@ -90,14 +90,15 @@ export class GatewayConnection {
 			const why = await this.#connectOnce(settlingTime(tries));
 			const isBrokenOff = why.failure === 'hostile';
 			const lasted = this.#upSince === null ? null : clock.now() - this.#upSince;
-			tries = afterTry(tries, {lasted, hasRunCommand: this.#hasRunCommand, isBrokenOff});
+			const made = {lasted, isRefused: why.failure === 'refused', hasRunCommand: this.#hasRunCommand, isBrokenOff};
+			tries = afterTry(tries, made);
 			if (isBrokenOff) {
 				await this.#rest('hostile', why.message, Math.min(tries.rest, this.#options.longestRest));
 				continue;
 			}
 			this.#onDown(why);
 			// Workers that lost their gateways together must not come back in step.
-			await clock.sleep(waitAfter(tries, this.#hasRunCommand) * (1 - Math.random() / 2), signal);
+			await clock.sleep(waitAfter(tries, made) * (1 - Math.random() / 2), signal);
 		}
 	}
 

@@ -1,8 +1,11 @@
 /** The first wait before connecting again, in milliseconds: it doubles with every failure in a row. */
 const FIRST_DELAY = 250;
 
-/** The longest wait before connecting again, in milliseconds. */
-export const LONGEST_DELAY = 5000;
+/** The longest wait before connecting again, in milliseconds: a gateway that starts is worth looking for. */
+export const LONGEST_DELAY = 2000;
+
+/** The same after a try that was refused: a gateway may count those, and lets nobody in who is refused too often. */
+export const LONGEST_REFUSED_DELAY = 5000;
 
 /** The same after a try that ran a program for its token: such a program may cost as much as a call of the CLI. */
 export const LONGEST_COMMAND_DELAY = 30_000;
@@ -30,6 +33,8 @@ export interface Tries {
 export interface Try {
 	/** How long the connection was up, in milliseconds; `null`: it never was. */
 	readonly lasted: number | null;
+	/** The gateway said no. */
+	readonly isRefused: boolean;
 	/** It ran a program for its token. */
 	readonly hasRunCommand: boolean;
 	/** We broke it off. */
@@ -40,7 +45,7 @@ export const noTries: Tries = {failures: 0, commandFailures: 0, shortLived: 0, r
 
 /** Takes a try into account. Only a connection that lasted as long as a wait may last is a good one, so that coming and going buys nothing. */
 export function afterTry(before: Tries, {lasted, hasRunCommand, isBrokenOff}: Try): Tries {
-	const hasLasted = lasted !== null && lasted >= (hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_DELAY);
+	const hasLasted = lasted !== null && lasted >= (hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_REFUSED_DELAY);
 	const {failures, commandFailures, shortLived} = hasLasted ? noTries : before;
 	const isForgiven = lasted !== null && lasted > before.rest;
 	return {
@@ -52,10 +57,15 @@ export function afterTry(before: Tries, {lasted, hasRunCommand, isBrokenOff}: Tr
 	};
 }
 
-/** The longest wait before the next try, in milliseconds, after one that did or did not run a program. */
-export function waitAfter({failures, commandFailures}: Tries, hasRunCommand: boolean): number {
-	const [times, longest] = hasRunCommand ? [commandFailures, LONGEST_COMMAND_DELAY] : [failures, LONGEST_DELAY];
-	return Math.min(FIRST_DELAY * 2 ** (times - 1), longest);
+/** The longest wait before the next try, in milliseconds, after the one that has just been taken into account. */
+export function waitAfter(
+	{failures, commandFailures}: Tries,
+	{hasRunCommand, isRefused}: Pick<Try, 'hasRunCommand' | 'isRefused'>,
+): number {
+	const longest = isRefused ? LONGEST_REFUSED_DELAY : LONGEST_DELAY;
+	return hasRunCommand
+		? Math.min(FIRST_DELAY * 2 ** (commandFailures - 1), LONGEST_COMMAND_DELAY)
+		: Math.min(FIRST_DELAY * 2 ** (failures - 1), longest);
 }
 
 /** How long the next connection has to prove itself, in milliseconds. */
