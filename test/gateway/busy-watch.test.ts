@@ -11,8 +11,9 @@ function readings(shares: readonly number[]): boolean[] {
 	});
 }
 
-it('a worker that does nothing but read for a while is too busy', () => {
-	expect(readings([1, 1, 1, 1])).toEqual([false, false, true, true]);
+it('a worker that does nothing but read for a while is too busy; the same while does not count twice', () => {
+	expect(readings([1, 1, 1, 0, 0, 0])).toEqual([false, false, true, false, false, false]);
+	expect(readings([1, 1, 1, 1, 1, 1])).toEqual([false, false, true, false, false, true]);
 });
 
 it('one that is busy every now and then is too, if that is often', () => {

@@ -22,7 +22,10 @@ export class BusyWatch {
 	/** Takes a reading, and says whether the worker was busy for too much of the last while. */
 	isTooBusy(reading: BusyReading): boolean {
 		this.#readings = [...this.#readings.filter(({at}) => reading.at - at <= WINDOW), reading];
-		return reading.busy - (this.#readings[0] ?? reading).busy >= MOST;
+		const isTooBusy = reading.busy - (this.#readings[0] ?? reading).busy >= MOST;
+		// What it was blamed for once it is not blamed for again.
+		if (isTooBusy) this.#readings = [reading];
+		return isTooBusy;
 	}
 }
 
