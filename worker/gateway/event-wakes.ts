@@ -4,8 +4,11 @@ import {TokenBucket} from './token-bucket.ts';
 /** Passes that events may start without a result. */
 const FUTILE = {size: 20, perSecond: 1};
 
-/** Passes that events may start at all: a gateway that has its own inventions approved must not keep the host busy either. */
-const ANY = {size: 50, perSecond: 10};
+/**
+ * Passes that events may start at all: far more than a sandbox's clients need, hundreds that ask one after the other included; but a gateway that has
+ * its own inventions approved must not keep the host busy either.
+ */
+const ANY = {size: 300, perSecond: 20};
 
 /** Events a second above which a gateway is said to flood, and for how long that is said, in milliseconds. */
 const FLOOD = 200;
