@@ -1,7 +1,7 @@
 // What the gateway transport is worth: from a request's creation to its approval, and what watching an idle sandbox costs, by the gateway and by
 // the CLI at three cadences; real OpenClaw, one `pairkeeper run`, the same gateways throughout. `node scripts/bench-latency.ts`, after a build, takes
-// about an hour, as 200 requests have to wait for a poll every 30 s:
-//   --quick             a rehearsal with few requests by the CLI, about five minutes
+// about 75 minutes, as 200 requests have to wait for a poll every 30 s:
+//   --quick             a rehearsal with few requests by the CLI, about six minutes
 //   --version V         only this version of OpenClaw
 import {execFileSync} from 'node:child_process';
 import {readdirSync, readFileSync} from 'node:fs';
