@@ -15,11 +15,12 @@ import {table} from '../supervisor/table.ts';
 import {Device} from '../test/support/device.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';
-import {type PairedDevice, type PendingRequest, RealGateway} from '../test/support/real-gateway.ts';
+import type {PairedDevice, PendingRequest, RealGateway} from '../test/support/real-gateway.ts';
 import {until} from '../test/support/until.ts';
 import {installOpenclaw, openclawVersions} from './setup-openclaw.ts';
 import {judge, machine, milliseconds, percentile} from './support/figures.ts';
 import {interruption} from './support/interruption.ts';
+import {startMeasuredGateway} from './support/measured-gateway.ts';
 
 /** Of a request, or of what became of it. */
 interface Announcement {
@@ -109,12 +110,7 @@ class Sandbox {
 	}
 
 	static async start(version: string, folder: string): Promise<Sandbox> {
-		// 2026.5.27 pairs local devices by itself and refuses to start with this key.
-		const autoApproveLocal = version === '2026.5.27';
-		const name = `v${version.replaceAll('.', '-')}`;
-		const gateway = await RealGateway.start({version, name, autoApproveLocal, signal});
-		const tokenFile = join(folder, `${name}.token`);
-		await writeFile(tokenFile, gateway.token, {mode: 0o600});
+		const {gateway, tokenFile} = await startMeasuredGateway(version, folder, signal);
 		const sandbox = new Sandbox(gateway, tokenFile);
 		sandbox.#observer.start();
 		await until('the observer to be let in', () => sandbox.#observer.request('device.pair.list', {}), {signal});

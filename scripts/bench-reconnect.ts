@@ -3,7 +3,7 @@
 //   --rounds N          how often each happens to each version, 5 unless told
 //   --version V         only this version of OpenClaw
 import {randomBytes} from 'node:crypto';
-import {mkdtemp, rename, rm, writeFile} from 'node:fs/promises';
+import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
@@ -11,12 +11,13 @@ import {table} from '../supervisor/table.ts';
 import {Device} from '../test/support/device.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';
-import {RealGateway} from '../test/support/real-gateway.ts';
+import type {RealGateway} from '../test/support/real-gateway.ts';
 import {until} from '../test/support/until.ts';
 import {LONGEST_REFUSED_DELAY} from '../worker/gateway/tries.ts';
 import {installOpenclaw, openclawVersions} from './setup-openclaw.ts';
 import {judge, machine, milliseconds, percentile} from './support/figures.ts';
 import {interruption} from './support/interruption.ts';
+import {startMeasuredGateway, writeToken} from './support/measured-gateway.ts';
 
 interface Sandbox {
 	readonly gateway: RealGateway;
@@ -75,7 +76,7 @@ let pairkeeper: Pairkeeper | undefined;
 try {
 	for (const version of versions) {
 		await installOpenclaw(version, {log: line => console.log(line), signal});
-		sandboxes.push(await startSandbox(version));
+		sandboxes.push(await startMeasuredGateway(version, folder, signal));
 	}
 	pairkeeper = await supervise();
 	const results = new Map<string, readonly number[]>();
@@ -94,21 +95,6 @@ try {
 	await Promise.allSettled(sandboxes.map(({gateway}) => gateway.stop()));
 	await rm(folder, {recursive: true, force: true});
 	unguard(folder);
-}
-
-async function startSandbox(version: string): Promise<Sandbox> {
-	// 2026.5.27 pairs local devices by itself and refuses to start with this key.
-	const autoApproveLocal = version === '2026.5.27';
-	const name = `v${version.replaceAll('.', '-')}`;
-	const gateway = await RealGateway.start({version, name, autoApproveLocal, signal});
-	const tokenFile = join(folder, `${name}.token`);
-	await writeToken(tokenFile, gateway.token);
-	return {gateway, tokenFile};
-}
-
-async function writeToken(file: string, token: string): Promise<void> {
-	await writeFile(`${file}.new`, token, {mode: 0o600});
-	await rename(`${file}.new`, file);
 }
 
 function supervise(): Promise<Pairkeeper> {

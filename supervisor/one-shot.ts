@@ -38,10 +38,7 @@ export async function runOnce(
 	let lastBeatAt = now();
 	// Two probes of one sandbox are two parties among the turns.
 	const party = randomUUID();
-	let end: () => void = () => {};
-	const ended = new Promise<void>(resolve => {
-		end = resolve;
-	});
+	const {promise: ended, resolve: end} = Promise.withResolvers<void>();
 	const onMessage = (message: ToSupervisor): void => {
 		switch (message.kind) {
 			case 'turn':

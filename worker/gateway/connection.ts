@@ -60,6 +60,7 @@ export class GatewayConnection {
 		throw new ClientError(failure, `the gateway is not connected: ${message}`);
 	}
 
+	/** Whether there is a connection that has proved itself. */
 	get isUp(): boolean {
 		return this.#session !== null;
 	}
