@@ -1,5 +1,7 @@
 import type {Writable} from 'node:stream';
 import winston from 'winston';
+import type {Clock} from '../worker/clock.ts';
+import {type Rate, RateLimit} from '../worker/rate-limit.ts';
 import {printable} from '../worker/text.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -86,20 +88,15 @@ function prettyFormat(colour: boolean): winston.Logform.Format {
 	});
 }
 
-/** At most `burst` lines at once and `perSecond` in the long run get through; how many did not is said when they do again. */
-export function limitedLog(log: Log, now: () => number, {perSecond = 5, burst = 50} = {}): Log {
-	let tokens = burst;
-	let last = now();
+/** Lines get through as far as `rate` allows; how many did not is said when they do again. */
+export function limitedLog(log: Log, clock: Pick<Clock, 'now'>, rate: Rate = {burst: 50, perSecond: 5}): Log {
+	const limit = new RateLimit(rate, clock);
 	let dropped = 0;
 	return (level, message, fields) => {
-		const present = now();
-		tokens = Math.min(tokens + ((present - last) / 1000) * perSecond, burst);
-		last = present;
-		if (tokens < 1) {
+		if (!limit.take()) {
 			dropped++;
 			return;
 		}
-		tokens--;
 		log(level, message, dropped === 0 ? fields : {...fields, droppedLines: dropped});
 		dropped = 0;
 	};

@@ -97,7 +97,7 @@ export class Sandbox {
 		this.#memory = memory ?? EMPTY_MEMORY;
 		this.#deps = deps;
 		this.#log = (level, message, fields) => deps.log(level, message, {sandbox: name, ...fields});
-		this.#workerLog = limitedLog(this.#log, () => deps.clock.now());
+		this.#workerLog = limitedLog(this.#log, deps.clock);
 	}
 
 	/** What the next supervisor would need, were this one killed. */

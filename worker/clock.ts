@@ -1,3 +1,5 @@
+import {setTimeout as timeout} from 'node:timers/promises';
+
 /** Time as the program sees it; a test hands in one that it moves itself. */
 export interface Clock {
 	/** Milliseconds on CLOCK_MONOTONIC: the same scale in every process until the next boot, deaf to changes of the wall clock. */
@@ -6,7 +8,12 @@ export interface Clock {
 	wall(): number;
 	/** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
 	sleep(ms: number, signal?: AbortSignal): Promise<void>;
+	/** Calls `act` once, after `ms`; the function that is returned takes that back. */
+	after(ms: number, act: () => void): Cancel;
 }
+
+/** Takes back what was to happen; harmless once it has. */
+export type Cancel = () => void;
 
 /** The longest time a Node timer can wait, in milliseconds; beyond it `setTimeout` fires at once. */
 export const MAX_TIMER = 2 ** 31 - 1;
@@ -15,21 +22,31 @@ export const MAX_TIMER = 2 ** 31 - 1;
 export const systemClock: Clock = {
 	now: () => Number(process.hrtime.bigint() / 1000n) / 1000,
 	wall: () => Date.now(),
-	sleep: (ms, signal) =>
-		new Promise(resolve => {
-			if (signal?.aborted) {
-				resolve();
-				return;
-			}
-			const timer = setTimeout(done, Math.min(Math.max(ms, 0), MAX_TIMER));
-			signal?.addEventListener('abort', done, {once: true});
-			function done(): void {
-				clearTimeout(timer);
-				signal?.removeEventListener('abort', done);
-				resolve();
-			}
-		}),
+	sleep: async (ms, signal) => {
+		await timeout(timerLength(ms), undefined, signal && {signal}).catch(() => {});
+	},
+	after: (ms, act) => {
+		const timer = setTimeout(act, timerLength(ms));
+		return () => clearTimeout(timer);
+	},
 };
+
+function timerLength(ms: number): number {
+	return Math.min(Math.max(ms, 0), MAX_TIMER);
+}
+
+/** Calls `act` again and again, `ms` apart, until the function that is returned is called. */
+export function every(clock: Clock, ms: number, act: () => void): Cancel {
+	let cancel: Cancel;
+	const next = () => {
+		cancel = clock.after(ms, () => {
+			next();
+			act();
+		});
+	};
+	next();
+	return () => cancel();
+}
 
 /** ISO 8601 UTC for a wall-clock time in milliseconds. */
 export function isoTime(wall: number): string {

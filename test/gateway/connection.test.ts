@@ -2,7 +2,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {type Clock, systemClock} from '../../worker/clock.ts';
+import {type Cancel, type Clock, systemClock} from '../../worker/clock.ts';
 import {GatewayConnection} from '../../worker/gateway/connection.ts';
 import {LONGEST_COMMAND_DELAY, LONGEST_DELAY, LONGEST_REFUSED_DELAY} from '../../worker/gateway/tries.ts';
 import {freeTurns} from '../support/free-turns.ts';
@@ -31,6 +31,10 @@ class RecordingClock implements Clock {
 		this.slept.push(ms);
 		this.onSleep(this.slept.length);
 		await systemClock.sleep(0);
+	}
+
+	after(ms: number, act: () => void): Cancel {
+		return systemClock.after(ms, act);
 	}
 }
 

@@ -28,6 +28,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/json.ts',
 		'worker/policy.ts',
 		'worker/protocol.ts',
+		'worker/rate-limit.ts',
 		'worker/text.ts',
 		'worker/turns.ts',
 	];

@@ -1,6 +1,6 @@
 // What the unit tests share: values of the domain, a clock that tests move, and a gateway in memory.
 import {ClientError, type OpenClawClient} from '../../worker/client.ts';
-import type {Clock} from '../../worker/clock.ts';
+import type {Cancel, Clock} from '../../worker/clock.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/listing.ts';
 import type {PairingRequest, Policy} from '../../worker/policy.ts';
 
@@ -47,10 +47,18 @@ export function listingOf(pending: readonly unknown[], paired: readonly unknown[
 	return listing;
 }
 
-/** Time that passes only while somebody sleeps, at once; what is to happen at a certain time happens then. */
+/**
+ * Time that passes only while somebody sleeps, at once. What is to happen at a certain time happens then, and whoever it wakes has its say before the
+ * time goes on. Any number may sleep.
+ */
 export class SimulatedClock implements Clock {
 	#now: number;
-	#events: {readonly at: number; readonly act: () => void}[] = [];
+	/** How far the wall clock has been moved. */
+	#wallShift = 0;
+	readonly #timers: Timer[] = [];
+	#sleepers = 0;
+	#isPassing = false;
+	#count = 0;
 
 	constructor(now = 1_000_000) {
 		this.#now = now;
@@ -61,31 +69,72 @@ export class SimulatedClock implements Clock {
 	}
 
 	wall(): number {
-		return 1_800_000_000_000 + this.#now;
+		return 1_800_000_000_000 + this.#now + this.#wallShift;
+	}
+
+	/** Somebody sets the wall clock; the monotonic one does not notice. */
+	moveWall(ms: number): void {
+		this.#wallShift += ms;
+	}
+
+	/** The machine, or this process, was held up: timers that are due since fire late. */
+	holdUp(ms: number): void {
+		this.#now += ms;
 	}
 
 	/** `act` happens when `ms` more have passed. */
-	after(ms: number, act: () => void): void {
-		this.#events.push({at: this.#now + ms, act});
-		this.#events.sort((a, b) => a.at - b.at);
+	after(ms: number, act: () => void): Cancel {
+		const timer = {at: this.#now + Math.max(ms, 0), order: this.#count++, act};
+		// Sorted, the next one last.
+		let index = this.#timers.length;
+		while (index > 0 && isBefore(this.#timers[index - 1] as Timer, timer)) index--;
+		this.#timers.splice(index, 0, timer);
+		return () => {
+			const place = this.#timers.indexOf(timer);
+			if (place !== -1) this.#timers.splice(place, 1);
+		};
 	}
 
 	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-		const end = this.#now + ms;
-		for (;;) {
-			// Whoever has been woken has its say before the time goes on.
-			await new Promise(resolve => setImmediate(resolve));
-			if (signal?.aborted) return;
-			const event = this.#events[0];
-			if (!event || event.at > end) {
-				this.#now = Math.max(end, this.#now);
-				return;
-			}
-			this.#events.shift();
-			this.#now = Math.max(event.at, this.#now);
-			event.act();
-		}
+		if (signal?.aborted) return;
+		this.#sleepers++;
+		this.#letPass();
+		await new Promise<void>(resolve => {
+			const wake = () => {
+				cancel();
+				signal?.removeEventListener('abort', wake);
+				resolve();
+			};
+			const cancel = this.after(ms, wake);
+			signal?.addEventListener('abort', wake);
+		});
+		this.#sleepers--;
 	}
+
+	/** One event after the other, as long as somebody sleeps. */
+	#letPass(): void {
+		if (this.#isPassing) return;
+		this.#isPassing = true;
+		setImmediate(() => {
+			this.#isPassing = false;
+			if (this.#sleepers === 0) return;
+			const next = this.#timers.pop();
+			if (!next) return;
+			this.#now = Math.max(next.at, this.#now);
+			next.act();
+			this.#letPass();
+		});
+	}
+}
+
+interface Timer {
+	readonly at: number;
+	readonly order: number;
+	readonly act: () => void;
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+	return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
 /** A gateway that keeps its pending requests in memory, and does what a test tells it to. */

@@ -1,14 +1,14 @@
 import type {Clock} from '../clock.ts';
-import {TokenBucket} from './token-bucket.ts';
+import {RateLimit} from '../rate-limit.ts';
 
 /** Passes that events may start without a result. */
-const FUTILE = {size: 20, perSecond: 1};
+const FUTILE = {burst: 20, perSecond: 1};
 
 /**
  * Passes that events may start at all: far more than a sandbox's clients need, hundreds that ask one after the other included; but a gateway that has
  * its own inventions approved must not keep the host busy either.
  */
-const ANY = {size: 300, perSecond: 20};
+const ANY = {burst: 300, perSecond: 20};
 
 /** Events a second above which a gateway is said to flood, and for how long that is said, in milliseconds. */
 const FLOOD = 200;
@@ -21,8 +21,8 @@ const FLOOD_MEMORY = 60_000;
 export class EventWakes {
 	readonly #wake: () => void;
 	readonly #clock: Clock;
-	readonly #futile: TokenBucket;
-	readonly #any: TokenBucket;
+	readonly #futile: RateLimit;
+	readonly #any: RateLimit;
 	#isScheduled = false;
 	/** A pass has been asked for that is not over. */
 	#isPaid = false;
@@ -35,8 +35,8 @@ export class EventWakes {
 	constructor(wake: () => void, clock: Clock) {
 		this.#wake = wake;
 		this.#clock = clock;
-		this.#futile = new TokenBucket(FUTILE, clock);
-		this.#any = new TokenBucket(ANY, clock);
+		this.#futile = new RateLimit(FUTILE, clock);
+		this.#any = new RateLimit(ANY, clock);
 	}
 
 	/** The gateway has announced far more than a sandbox's clients ask. */
@@ -69,7 +69,7 @@ export class EventWakes {
 		const wait = Math.max(this.#futile.wait, this.#any.wait);
 		this.#isScheduled = wait > 0;
 		if (wait > 0) {
-			void this.#clock.sleep(wait).then(() => this.#wakeInTime());
+			this.#clock.after(wait, () => this.#wakeInTime());
 			return;
 		}
 		this.#futile.take();
