@@ -1,7 +1,8 @@
 import {systemClock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
 import {CallTurns} from '../call-turns.ts';
-import {findStatusFile, loadConfig} from '../config/load.ts';
+import {loadConfig} from '../config/load.ts';
+import {findStatusFile} from '../config/locate.ts';
 import {askSupervisor} from '../control-client.ts';
 import {EXIT} from '../exit-codes.ts';
 import {FileLock} from '../lock.ts';

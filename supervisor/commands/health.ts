@@ -1,5 +1,5 @@
 import {messageOf} from '../../worker/text.ts';
-import {findStatusFile} from '../config/load.ts';
+import {findStatusFile} from '../config/locate.ts';
 import {EXIT} from '../exit-codes.ts';
 import {type Health, healthOf} from '../health.ts';
 import {isSupervisorAlive, readStatus} from '../read-status.ts';

@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {type Config, ConfigError} from '../../supervisor/config/config.ts';
-import {findStatusFile, loadConfig} from '../../supervisor/config/load.ts';
+import {loadConfig} from '../../supervisor/config/load.ts';
+import {findStatusFile} from '../../supervisor/config/locate.ts';
 import {configJsonSchema} from '../../supervisor/config/schema.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 
