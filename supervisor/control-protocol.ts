@@ -1,11 +1,15 @@
 import * as z from 'zod';
 
+/** The longest that one approval pass may take, in milliseconds. */
+export const MAX_APPROVE_TIMEOUT = 60_000;
+
 /** What a client may ask over the control socket: one JSON object on a line, answered by one on a line. */
 export const controlRequestSchema = z.discriminatedUnion('op', [
 	z.strictObject({
 		op: z.literal('approve'),
 		sandbox: z.string().max(63),
-		/** Milliseconds. */ timeout: z.number().min(0).max(3_600_000),
+		/** Milliseconds. */
+		timeout: z.number().min(0).max(MAX_APPROVE_TIMEOUT),
 	}),
 	z.strictObject({op: z.literal('kick'), sandboxes: z.array(z.string().max(63)).max(10_000)}),
 	z.strictObject({op: z.literal('reload')}),

@@ -1,17 +1,21 @@
-import {Command, CommanderError, InvalidArgumentError, Option} from 'commander';
+import {Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
 import {approve} from './commands/approve.ts';
 import {check} from './commands/check.ts';
 import {kick, reload} from './commands/control.ts';
 import {health} from './commands/health.ts';
+import {durationUpTo} from './commands/options.ts';
 import {run} from './commands/run.ts';
 import {status} from './commands/status.ts';
 import {ConfigError} from './config/config.ts';
-import {toMilliseconds} from './config/units.ts';
+import {MAX_APPROVE_TIMEOUT} from './control-protocol.ts';
 import {EXIT} from './exit-codes.ts';
 import {LOG_LEVELS} from './log.ts';
 import {InstancePathError} from './paths.ts';
 import {VERSION} from './version.ts';
+
+/** The oldest status that `health` can be told to accept, in milliseconds. */
+const MAX_AGE = 3_600_000;
 
 /** Runs the command line and sets the process's exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -45,14 +49,16 @@ function program(): Command {
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
 		.addOption(
 			new Option('--max-age <duration>', 'a status older than this is critical')
-				.argParser(durationOption)
+				.argParser(durationUpTo(MAX_AGE))
 				.default(15_000, '15s'),
 		)
 		.action(act(health));
 	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
 		.argument('<sandbox>', 'its name in the configuration')
 		.addOption(
-			new Option('--timeout <duration>', 'be done within this').argParser(durationOption).default(12_000, '12s'),
+			new Option('--timeout <duration>', 'be done within this, at most 60s')
+				.argParser(durationUpTo(MAX_APPROVE_TIMEOUT))
+				.default(12_000, '12s'),
 		)
 		.option('--strict', 'exit 1 if the pass failed')
 		.action((sandbox: string, _: unknown, self: Command) => approve(sandbox, self.optsWithGlobals()).then(setExitCode));
@@ -86,13 +92,6 @@ function act<Options>(action: (options: Options) => Promise<number>) {
 
 function setExitCode(code: number): void {
 	process.exitCode = code;
-}
-
-function durationOption(text: string): number {
-	const ms = toMilliseconds(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
-	if (ms === null || ms < 1 || ms > 3_600_000)
-		throw new InvalidArgumentError('Write seconds (12) or a duration such as 500ms, 12s or 2m, up to 1h.');
-	return ms;
 }
 
 function exitCodeFor(error: unknown, argv: readonly string[]): number {
