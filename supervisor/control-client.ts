@@ -38,7 +38,7 @@ export async function askSupervisor(
 		socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
 		socket.on('data', (chunk: string) => {
 			text += chunk;
-			if (text.length > MAX_LINE) finish({kind: 'unreachable', reason: 'the supervisor said too much'});
+			if (text.length > MAX_LINE) finish({kind: 'unreachable', reason: 'the supervisor sent too much'});
 		});
 		socket.on('error', (error: NodeJS.ErrnoException) => finish(replyTo(error, paths)));
 		socket.on('end', () => {

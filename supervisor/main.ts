@@ -39,12 +39,14 @@ function program(): Command {
 	withCommonOptions(root);
 
 	command(root, 'run', 'supervise in the foreground, until the deadline or a signal')
-		.addOption(new Option('--log-level <level>', 'what is logged at least').choices(LOG_LEVELS).default('info'))
+		.addOption(
+			new Option('--log-level <level>', 'the least severe level that is logged').choices(LOG_LEVELS).default('info'),
+		)
 		.addHelpText('after', RUN_HELP)
 		.action(act(run));
-	command(root, 'status', 'show how the sandboxes are')
+	command(root, 'status', 'show the state of the sandboxes')
 		.option('--json', 'print the status file as it is')
-		.option('--watch', 'show it again and again, until interrupted')
+		.option('--watch', 'refresh it until interrupted')
 		.action(act(status));
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
 		.addOption(
@@ -66,7 +68,7 @@ function program(): Command {
 		.option('--offline', 'only the configuration')
 		.action(act(check));
 	command(root, 'kick', 'ask running workers to poll now, and fast for a while')
-		.argument('[sandboxes...]', 'their names; all of them without any')
+		.argument('[sandboxes...]', 'their names; without any, all of them')
 		.action((sandboxes: string[], _: unknown, self: Command) =>
 			kick(sandboxes, self.optsWithGlobals()).then(setExitCode),
 		);
@@ -114,5 +116,5 @@ First steps:
   4. pairkeeper status       in another terminal`;
 
 const RUN_HELP = `
-Signals: SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP reloads the configuration and opens the log anew.
+Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once), SIGHUP reloads the configuration and reopens the log.
 Exit codes: 0 deadline or signal, 2 usage or configuration, 3 another instance holds this status file, 1 anything else.`;

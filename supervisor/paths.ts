@@ -58,7 +58,9 @@ export function prepareDirectory({directory, controlSocket}: InstancePaths): voi
 	try {
 		mkdirSync(directory, {recursive: true, mode: uid === 0 ? 0o755 : 0o700});
 	} catch (error) {
-		throw new InstancePathError(`${directory} cannot be made; create it, or choose another statusFile`, {cause: error});
+		throw new InstancePathError(`${directory} cannot be created; create it yourself, or choose another statusFile`, {
+			cause: error,
+		});
 	}
 	assertPrivate(directory, uid);
 }
@@ -72,7 +74,7 @@ export function assertPrivate(directory: string, owner: number | null = null): v
 		assertTrusted(directory, owner ?? stats.uid);
 	} catch (error) {
 		throw new InstancePathError(
-			`${directory} is no place for the status file, since others could pose as pairkeeper there; choose a directory of your own`,
+			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there; choose a directory of your own`,
 			{cause: error},
 		);
 	}

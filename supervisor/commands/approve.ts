@@ -59,7 +59,7 @@ async function approveAlone(
 ): Promise<ApproveResult> {
 	const config = loadConfig({...options, environment: process.env});
 	const sandbox = config.sandboxes.find(candidate => candidate.name === name);
-	if (!sandbox) return {isDone: false, detail: `no sandbox is called so in ${config.path}`};
+	if (!sandbox) return {isDone: false, detail: `no sandbox has this name in ${config.path}`};
 	if (!sandbox.enabled) return {isDone: false, detail: `the sandbox is disabled in ${config.path}`};
 	prepareDirectory(paths);
 	const lock = await FileLock.acquire(paths.approveLockFile, left() / 2);

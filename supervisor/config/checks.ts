@@ -87,6 +87,6 @@ function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
 
 function groupProblems({controlGroup}: ConfigFile): Problem[] {
 	if (controlGroup === null || groupIdOf(controlGroup) !== null) return [];
-	const message = `there is no group ${controlGroup} on this host; make it: groupadd ${controlGroup}`;
+	const message = `there is no group ${controlGroup} on this host; create it: groupadd ${controlGroup}`;
 	return [{at: ['controlGroup'], message}];
 }

@@ -55,7 +55,7 @@ function warningsAbout({sandboxes, policy}: ConfigFile): string[] {
 	return [
 		...sandboxes.flatMap(({name, gateway}) =>
 			gateway && isClearToPublicAddress(gateway.url)
-				? [`${name}: OpenClaw's client sends no token in clear to a public address, allowed or not; use wss://`]
+				? [`${name}: OpenClaw's client sends no token in clear text to a public address, allowed or not; use wss://`]
 				: [],
 		),
 		...(sandboxes.length === 0 ? ['no sandboxes are configured, so there is nothing to watch'] : []),

@@ -83,6 +83,6 @@ function readBounded(file: string): string {
 		throw new ConfigError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
 	}
 	if (text.length > MAX_FILE)
-		throw new ConfigError(`${file}: is larger than ${MAX_FILE / 2 ** 20} MiB, which no configuration is`);
+		throw new ConfigError(`${file}: is larger than ${MAX_FILE / 2 ** 20} MiB, which is too large for a configuration`);
 	return text;
 }

@@ -71,11 +71,11 @@ const gateway = z
 	})
 	.refine(({url, allowInsecure}) => allowInsecure || isLoopbackOrTls(url), {
 		path: ['url'],
-		error: 'sends the token in clear over a network; use wss://, or say allowInsecure: true',
+		error: 'sends the token in clear text over a network; use wss://, or say allowInsecure: true',
 	})
 	.refine(({url, fingerprint}) => fingerprint === undefined || url.startsWith('wss:'), {
 		path: ['fingerprint'],
-		error: 'goes with a wss:// URL',
+		error: 'needs a wss:// URL',
 	});
 
 function isGatewayUrl(text: string): boolean {

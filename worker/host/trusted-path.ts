@@ -26,13 +26,13 @@ export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 
 		if (!stats) {
 			if ((lstatSync(current).mode & GROUP_OR_OTHERS_WRITE) === 0) return;
 			throw new UntrustedPathError(
-				`${next} does not exist, and anybody could make it; make it yourself, with mode 0700`,
+				`${next} does not exist, and anybody could create it; create it yourself, with mode 0700`,
 			);
 		}
 		if (stats.isSymbolicLink()) {
 			if (!isOurs(stats, uid))
 				throw new UntrustedPathError(
-					`${next} is a link that belongs to user ${stats.uid}; replace it by one of your own`,
+					`${next} is a link that belongs to user ${stats.uid}; replace it with one of your own`,
 				);
 			if (++links > MAX_LINKS) throw new UntrustedPathError(`${file} goes through too many symbolic links`);
 			const target = path.resolve(current, readlinkSync(next));
@@ -53,7 +53,7 @@ function check(name: string, stats: Stats, uid: number, isParent: boolean): void
 	}
 	const isRootsSticky = isParent && stats.isDirectory() && stats.uid === 0 && (stats.mode & STICKY) !== 0;
 	if ((stats.mode & GROUP_OR_OTHERS_WRITE) !== 0 && !isRootsSticky) {
-		throw new UntrustedPathError(`${name} can be written by other users; mend it: chmod go-w ${name}`);
+		throw new UntrustedPathError(`${name} can be written by other users; fix: chmod go-w ${name}`);
 	}
 }
 
