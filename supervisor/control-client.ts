@@ -62,7 +62,7 @@ function replyTo(error: NodeJS.ErrnoException, {controlSocket}: InstancePaths): 
 	};
 }
 
-/** A socket that somebody else has put there would be told what we want, and believed. */
+/** Throws where another user could have made the socket, and so could answer in the supervisor's place. */
 function assertGenuine({directory, controlSocket}: InstancePaths): void {
 	assertPrivate(directory);
 	const socket = lstatSync(controlSocket, {throwIfNoEntry: false});

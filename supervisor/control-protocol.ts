@@ -16,7 +16,7 @@ export const controlRequestSchema = z.discriminatedUnion('op', [
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;
 
-/** The answer. `detail` is for a person; `refused` says that the supervisor did not do it, and `detail` why. */
+/** The answer. `refused`: what was asked is at fault, such as an unknown sandbox or an invalid configuration. `detail` tells a person what was done, or why not. */
 export const controlResponseSchema = z.object({result: z.enum(['done', 'failed', 'refused']), detail: z.string()});
 export type ControlResponse = z.infer<typeof controlResponseSchema>;
 

@@ -5,7 +5,7 @@ const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 const MAX_LINKS = 32;
 
-/** Somebody else could change what stands at this path; the message says where and how to mend it. */
+/** Somebody else could change what stands at this path; the message says where, and what to do. */
 export class UntrustedPathError extends Error {
 	override readonly name = 'UntrustedPathError';
 }
@@ -13,7 +13,7 @@ export class UntrustedPathError extends Error {
 /**
  * Throws an {@link UntrustedPathError} unless `file` and every directory and link on the way to it can be changed by nobody but root and us.
  * Root's sticky directories (`/tmp`) are allowed as parents: there, only an entry's owner can replace it. What does not exist is
- * trusted where only root and we can make it, so not right below such a directory.
+ * trusted where only root and we can create it, so not right below such a directory.
  */
 export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 0): void {
 	const pending = path.resolve(file).split('/').filter(Boolean);
