@@ -45,4 +45,10 @@ describe('the environment', () => {
 			'NEMOCLAW_AUTO_PAIR_FAST_REENTRY_POLLS in the environment must be a whole number from 0, not "1.5"',
 		]);
 	});
+
+	it('that gives a value out of bounds is blamed instead of the file', () => {
+		expect(problemsIn('runTimeout: 5s', {NEMOCLAW_AUTO_PAIR_RUN_TIMEOUT_SECS: '0'})).toEqual([
+			'NEMOCLAW_AUTO_PAIR_RUN_TIMEOUT_SECS in the environment: must be between 0.1 s and 2147483 s, not 0 s',
+		]);
+	});
 });

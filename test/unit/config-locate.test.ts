@@ -49,4 +49,17 @@ describe('the status file', () => {
 		write('statusFile: /srv/status.json\nrunTimeout: soon\nnonsense: [');
 		expect(findStatusFile({config: file, environment: {}})).toBe('/srv/status.json');
 	});
+
+	it('is the default one where the configuration is missing or names none, unless a missing one was named', () => {
+		const environment = {XDG_CONFIG_HOME: folder, XDG_RUNTIME_DIR: '/run/user/somebody', HOME: folder};
+		const byDefault =
+			process.getuid?.() === 0 ? '/run/pairkeeper/status.json' : '/run/user/somebody/pairkeeper/status.json';
+		expect(findStatusFile({environment: {...environment, PAIRKEEPER_CONFIG: file}})).toBe(byDefault);
+		expect(() => findStatusFile({config: file, environment})).toThrow(/there is no configuration at/);
+		write('statusFile: relative.json');
+		expect(findStatusFile({config: file, environment})).toBe(byDefault);
+		expect(findStatusFile({config: '/nowhere', statusFile: '/other/status.json', environment})).toBe(
+			'/other/status.json',
+		);
+	});
 });

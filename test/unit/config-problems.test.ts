@@ -57,6 +57,18 @@ describe('a mistake is named with file, line and key', () => {
 			'sandboxes:\n  - {name: a, exec: [x]}\n  - {name: b, exec: [x]}',
 			'FILE:3: sandboxes[1]: b reaches the same gateway as a (exec x); give each its own, or remove one',
 		],
+		[
+			'sandboxes:\n  - name: a\n    transport: gateway',
+			'FILE:3: sandboxes[0].transport: gateway needs a gateway: {url, tokenFile}',
+		],
+		[
+			'sandboxes:\n  - name: a\n    gateway: {url: "ws://127.0.0.1:1", tokenFile: /dev/null}',
+			'FILE:3: sandboxes[0].gateway.tokenFile: /dev/null is not a regular file',
+		],
+		[
+			'\ncontrolGroup: no-such-group',
+			'FILE:2: controlGroup: there is no group no-such-group on this host; create it: groupadd no-such-group',
+		],
 		['[]', 'FILE:1: must be a map of keys, such as sandboxes: […]'],
 		['just text', 'FILE:1: must be a map of keys, such as sandboxes: […]'],
 	])('%j', (text, problem) => {
