@@ -1,7 +1,7 @@
 import {readTokenFile} from '../../worker/gateway/token.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
-import {defined, toPolicy} from './completion.ts';
+import {defined, policyOf, toPolicy} from './completion.ts';
 import type {KeyPath} from './document.ts';
 import {wideningsOf} from './narrowing.ts';
 import type {ConfigFile} from './schema.ts';
@@ -51,8 +51,8 @@ function duplicateTargets({sandboxes}: ConfigFile, environment: NodeJS.ProcessEn
 function widePolicies({policy, sandboxes}: ConfigFile): Problem[] {
 	const standard = toPolicy(policy);
 	return sandboxes.flatMap((sandbox, index) => {
-		const named = defined(sandbox.policy);
-		return wideningsOf(toPolicy({...policy, ...named}), standard, named).map(({path, problem}) => ({
+		const widenings = wideningsOf(policyOf(sandbox, policy), standard, defined(sandbox.policy));
+		return widenings.map(({path, problem}) => ({
 			at: ['sandboxes', index, 'policy', ...path],
 			message: `${problem}; a sandbox's policy can only narrow the default`,
 		}));

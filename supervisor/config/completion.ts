@@ -21,6 +21,11 @@ export function toPolicy({clients, ...rest}: ConfigFile['policy']): Policy {
 	return {...rest, clients: clients.map(defined)};
 }
 
+/** A sandbox's policy: what its own names replaces the default's. */
+export function policyOf({policy}: SandboxEntry, standard: ConfigFile['policy']): Policy {
+	return toPolicy({...standard, ...defined(policy)});
+}
+
 /** Without the keys that are `undefined`, so that the rest can be laid over defaults. */
 export function defined<T extends object>(value: T): {[K in keyof T]: Exclude<T[K], undefined>} {
 	return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
@@ -29,14 +34,14 @@ export function defined<T extends object>(value: T): {[K in keyof T]: Exclude<T[
 }
 
 function toSandbox(entry: SandboxEntry, standard: ConfigFile['policy']): SandboxConfig {
-	const {name, enabled, exec, env, envFile, approveUnset, gateway, transport, policy} = entry;
+	const {name, enabled, exec, env, envFile, approveUnset, gateway, transport} = entry;
 	return {
 		name,
 		enabled,
 		target: {exec, env, envFile, approveUnset},
 		gateway: gateway && toGateway(gateway),
 		transport,
-		policy: toPolicy({...standard, ...defined(policy)}),
+		policy: policyOf(entry, standard),
 	};
 }
 

@@ -16,6 +16,7 @@ const LIST_RETRY_DELAY = 200;
 /** The CLI is a client too: where it lacks scopes it asks for them, fails, and names the request that it has made. */
 const CAUSED_ID = /requestId: ([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/g;
 
+/** What the CLI client needs to make calls for one sandbox. */
 export interface CliOptions {
 	readonly target: SandboxTarget;
 	/** Milliseconds one call may take from now on; a one-shot pass shrinks it to what is left. */
