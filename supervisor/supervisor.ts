@@ -191,7 +191,7 @@ export class Supervisor {
 		// A deadline that is new, and that would have passed already, is counted from now.
 		if (wanted === null || wanted === deadline || startedAt + wanted > clock.now()) this.#shiftStart = startedAt;
 		if (wanted === deadline) this.#deadlineWall = deadlineWall;
-		logFile.log('info', 'its shift continues', {deadlineAt: deadlineWall});
+		logFile.log('info', 'its shift goes on', {deadlineAt: deadlineWall});
 		return predecessor.sandboxes;
 	}
 
@@ -343,7 +343,7 @@ export class Supervisor {
 			this.#deps.logFile.reopen({file, format});
 			this.#logError = null;
 		} catch (error) {
-			this.#logError = `the log cannot be reopened: ${messageOf(error)}`;
+			this.#logError = `the log cannot be opened anew: ${messageOf(error)}`;
 		}
 	}
 
@@ -392,7 +392,7 @@ export class Supervisor {
 		const isNeeded = this.#config.sandboxes.some(({enabled, target}) => enabled && target.exec.length === 0);
 		if (!isNeeded || findOpenclaw(this.#openclaw) !== null) return [];
 		return [
-			`openclaw cannot be found as ${this.#openclaw}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
+			`openclaw is not to be found as ${this.#openclaw}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
 		];
 	}
 

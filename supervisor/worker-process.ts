@@ -60,7 +60,7 @@ export class WorkerProcess {
 		this.#child.on('message', value => {
 			const message = toSupervisorSchema.safeParse(value);
 			if (message.success) listener.onMessage(message.data);
-			else listener.onOutput(`a message outside the protocol: ${printable(message.error.message)}`);
+			else listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
 		});
 		for (const stream of [this.#child.stdout, this.#child.stderr]) {
 			stream?.on('data', (chunk: Buffer) => {
@@ -103,7 +103,7 @@ export class WorkerProcess {
 				return;
 			} catch (error) {
 				if (attempt === SWEEPS) {
-					listener.onOutput(`the processes it started could not be searched for: ${messageOf(error)}`);
+					listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
 					return;
 				}
 				await systemClock.sleep(SWEEP_DELAY);

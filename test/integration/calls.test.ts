@@ -127,7 +127,7 @@ describe.concurrent('a call on the host', () => {
 		await instance.configure({openclaw: later});
 		await instance.start();
 		const {supervisor} = await instance.until('the warning', ({supervisor: {warnings}}) => warnings.length > 0);
-		expect(supervisor.warnings[0]).toContain(`openclaw cannot be found as ${later}`);
+		expect(supervisor.warnings[0]).toContain(`openclaw is not to be found as ${later}`);
 		await writeFile(later, readFileSync(instance.path('bin/openclaw')), {mode: 0o755});
 		await instance.until(
 			'the approval',
