@@ -7,6 +7,8 @@ import {type Override, overridesIn} from './environment.ts';
 import {type ConfigSource, findConfig, statusFileOf} from './locate.ts';
 import {configSchema} from './schema.ts';
 
+export type {ConfigSource} from './locate.ts';
+
 /** Finds, reads, checks and completes the configuration. Throws a {@link ConfigError}. */
 export function loadConfig(source: ConfigSource): Config {
 	const path = findConfig(source);
