@@ -38,7 +38,7 @@ export async function askSupervisor(
 		socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
 		socket.on('data', (chunk: string) => {
 			text += chunk;
-			if (text.length > MAX_LINE) finish({kind: 'unreachable', reason: 'the supervisor said too much'});
+			if (text.length > MAX_LINE) finish({kind: 'unreachable', reason: 'the supervisor sent too much'});
 		});
 		socket.on('error', (error: NodeJS.ErrnoException) => finish(replyTo(error, paths)));
 		socket.on('end', () => {
@@ -62,7 +62,7 @@ function replyTo(error: NodeJS.ErrnoException, {controlSocket}: InstancePaths): 
 	};
 }
 
-/** A socket that somebody else has put there would be told what we want, and believed. */
+/** Throws where another user could have made the socket, and so could answer in the supervisor's place. */
 function assertGenuine({directory, controlSocket}: InstancePaths): void {
 	assertPrivate(directory);
 	const socket = lstatSync(controlSocket, {throwIfNoEntry: false});

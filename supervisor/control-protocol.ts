@@ -1,18 +1,22 @@
 import * as z from 'zod';
 
+/** The longest that one approval pass may take, in milliseconds. */
+export const MAX_APPROVE_TIMEOUT = 60_000;
+
 /** What a client may ask over the control socket: one JSON object on a line, answered by one on a line. */
 export const controlRequestSchema = z.discriminatedUnion('op', [
 	z.strictObject({
 		op: z.literal('approve'),
 		sandbox: z.string().max(63),
-		/** Milliseconds. */ timeout: z.number().min(0).max(3_600_000),
+		/** Milliseconds. */
+		timeout: z.number().min(0).max(MAX_APPROVE_TIMEOUT),
 	}),
 	z.strictObject({op: z.literal('kick'), sandboxes: z.array(z.string().max(63)).max(10_000)}),
 	z.strictObject({op: z.literal('reload')}),
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;
 
-/** The answer. `detail` is for a person; `refused` says that the supervisor did not do it, and `detail` why. */
+/** The answer. `refused`: what was asked is at fault, such as an unknown sandbox or an invalid configuration. `detail` tells a person what was done, or why not. */
 export const controlResponseSchema = z.object({result: z.enum(['done', 'failed', 'refused']), detail: z.string()});
 export type ControlResponse = z.infer<typeof controlResponseSchema>;
 

@@ -5,13 +5,13 @@ import {messageOf} from '../worker/text.ts';
 import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_LINE} from './control-protocol.ts';
 import {groupIdOf} from './group.ts';
 
-/** Connections at once; more are closed unheard. */
+/** Connections at once; further ones are closed. */
 const MAX_CONNECTIONS = 256;
 
 /** How long a client may take to say what it wants, in milliseconds. */
 const REQUEST_TIMEOUT = 5000;
 
-/** Answers one request; never rejects for a reason of the client's. */
+/** Answers one request. What goes wrong with it is an answer too; a rejection is reported as a request that was not understood. */
 export type Answer = (request: ControlRequest) => Promise<ControlResponse>;
 
 /** The Unix socket by which `approve`, `kick` and `reload` ask the supervisor. */
@@ -29,7 +29,7 @@ export class ControlServer {
 
 	/**
 	 * Listens at `path`, for its owner, and for `group` where one is given. Whoever calls this holds the instance lock, so a socket that stands
-	 * there is a dead one.
+	 * there was left by a supervisor that has ended.
 	 */
 	static async listen(path: string, group: string | null, answer: Answer): Promise<ControlServer> {
 		rmSync(path, {force: true});
@@ -39,7 +39,7 @@ export class ControlServer {
 		return control;
 	}
 
-	/** Lets the owner in, and this group where one is given. Throws where there is no such group (any more), and changes nothing. */
+	/** Lets in the owner, and this group where one is given. Where the host has no such group (any more), throws and changes nothing. */
 	restrictTo(group: string | null): void {
 		const gid = group === null ? null : groupIdOf(group);
 		if (group !== null && gid === null)
@@ -48,7 +48,7 @@ export class ControlServer {
 		chmodSync(this.#path, gid === null ? 0o600 : 0o660);
 	}
 
-	/** Hangs up on everybody and removes the socket. */
+	/** Ends all connections, after 200 ms by force, and removes the socket (as Node does when a server closes). */
 	async close(): Promise<void> {
 		const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
 		for (const socket of this.#connections) socket.end();
@@ -61,9 +61,10 @@ export class ControlServer {
 
 	#bind(): Promise<void> {
 		return new Promise((resolve, reject) => {
-			// Later ones are connections that could not be taken, as when descriptors are short: their clients see it.
+			// Once it listens, an error is a connection that could not be accepted, as when descriptors run out. Its client notices, and this
+			// promise is settled, so nothing is left to do.
 			this.#server.on('error', reject);
-			// The socket is made within this call; nobody else may connect between that and chmod.
+			// listen() makes the socket's file at once, with a mode by the umask. Without this, others could connect before the chmod.
 			const umask = process.umask(0o177);
 			try {
 				this.#server.listen(this.#path, resolve);

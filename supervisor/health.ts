@@ -9,7 +9,7 @@ export interface Health {
 	readonly text: string;
 }
 
-/** How many reasons are named in the line. */
+/** How many reasons are named in the line; the counts at its end are always there. */
 const MAX_REASONS = 5;
 
 /** Judges a status. `isAlive`: its supervisor's process exists. `now` is the wall clock, `maxAge` milliseconds. Pure. */
@@ -28,7 +28,7 @@ export function healthOf(
 			? [`the supervisor has ended (${supervisor.state})`]
 			: []),
 		...(isAlive ? [] : [`no supervisor is running (its pid was ${supervisor.pid})`]),
-		// A time that cannot be read is no young one.
+		// Not `age > maxAge`, which is false for a time that cannot be read (NaN).
 		...(age <= maxAge ? [] : [`the status is ${Math.round(age / 1000)} s old`]),
 		...(supervisor.deadlineAt !== null && Date.parse(supervisor.deadlineAt) + maxAge < now
 			? [`past its deadline ${supervisor.deadlineAt}`]
@@ -41,13 +41,13 @@ export function healthOf(
 		...(supervisor.state === 'running' ? [] : [`the supervisor is ${supervisor.state}`]),
 		...(supervisor.config.error === null ? [] : [`configuration refused: ${supervisor.config.error}`]),
 		...supervisor.warnings,
-		...watched.flatMap(([name, sandbox]) => ailmentsOf(sandbox).map(ailment => `${name}: ${ailment}`)),
+		...watched.flatMap(([name, sandbox]) => problemsOf(sandbox).map(problem => `${name}: ${problem}`)),
 	];
 	if (degraded.length > 0) return {level: 'degraded', text: line([...degraded, counts])};
 	return {level: 'ok', text: counts};
 }
 
-function ailmentsOf({healthy, state, crashLooping, lastError, warnings}: SandboxStatus): string[] {
+function problemsOf({healthy, state, crashLooping, lastError, warnings}: SandboxStatus): string[] {
 	return [
 		...(healthy ? [] : [`unhealthy (${state}${lastError === null ? '' : `: ${lastError}`})`]),
 		...(crashLooping ? ['crash looping'] : []),

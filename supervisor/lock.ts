@@ -1,17 +1,18 @@
 import {spawn} from 'node:child_process';
 import {closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync} from 'node:fs';
 
-/** flock(1)'s exit code when the lock is held (`-E`), chosen to differ from its failures. */
+/** The exit code that flock(1) is told to use when somebody holds the lock (`-E`), unlike any of its failures. */
 const HELD = 75;
 
-/** A lock file cannot be used; the message says how to mend it. */
+/** A lock file cannot be used; the message says what to do. */
 export class LockError extends Error {
 	override readonly name = 'LockError';
 }
 
 /**
- * A lock that the kernel releases with the process, however that ends. Node has no flock(2); flock(1) on an inherited descriptor locks the open file
- * description, which we keep and no other child inherits.
+ * A lock that the kernel releases when this process ends, also by SIGKILL. Node has no flock(2), so flock(1) takes the lock on a descriptor that it
+ * inherits. The lock belongs to the open file description (flock(2)), so it outlives flock(1) and is held until we close our descriptor, which Node
+ * hands on to no other child.
  */
 export class FileLock {
 	readonly #descriptor: number;
@@ -20,7 +21,7 @@ export class FileLock {
 		this.#descriptor = descriptor;
 	}
 
-	/** The lock, or `null` when somebody holds it still after `wait` milliseconds. Throws a {@link LockError} where it cannot be tried. */
+	/** The lock, or `null` when somebody still holds it after `wait` milliseconds. Throws a {@link LockError} where it cannot be tried. */
 	static async acquire(file: string, wait = 0): Promise<FileLock | null> {
 		const descriptor = openOwn(file);
 		const patience = wait > 0 ? ['-w', String(wait / 1000)] : ['-n'];
@@ -50,7 +51,7 @@ export function holderOf(file: string): number | null {
 	}
 }
 
-/** Runs flock(1) with the lock file as descriptor 3. Not by execa, which hands on no descriptor of ours beyond the third. */
+/** Runs flock(1) with the lock file as descriptor 3. By spawn, since execa's types do not allow an open descriptor there. */
 function flock(args: readonly string[], descriptor: number): Promise<{exitCode: number | null; problem: string}> {
 	return new Promise(resolve => {
 		const child = spawn('flock', args, {stdio: ['ignore', 'ignore', 'inherit', descriptor]});
@@ -65,7 +66,7 @@ function flock(args: readonly string[], descriptor: number): Promise<{exitCode: 
 	});
 }
 
-/** Opens the file without following a link, and only if it is ours, so that nobody can have put it there for us. */
+/** Opens the file unless it is a link or somebody else's: whoever put such a file there could hold its lock and keep us from starting. */
 function openOwn(file: string): number {
 	let descriptor: number;
 	try {

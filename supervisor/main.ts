@@ -1,17 +1,21 @@
-import {Command, CommanderError, InvalidArgumentError, Option} from 'commander';
+import {Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
 import {approve} from './commands/approve.ts';
 import {check} from './commands/check.ts';
 import {kick, reload} from './commands/control.ts';
 import {health} from './commands/health.ts';
+import {durationUpTo} from './commands/options.ts';
 import {run} from './commands/run.ts';
 import {status} from './commands/status.ts';
 import {ConfigError} from './config/config.ts';
-import {toMilliseconds} from './config/units.ts';
+import {MAX_APPROVE_TIMEOUT} from './control-protocol.ts';
 import {EXIT} from './exit-codes.ts';
 import {LOG_LEVELS} from './log.ts';
 import {InstancePathError} from './paths.ts';
 import {VERSION} from './version.ts';
+
+/** The oldest status that `health` can be told to accept, in milliseconds. */
+const MAX_AGE = 3_600_000;
 
 /** Runs the command line and sets the process's exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -35,24 +39,28 @@ function program(): Command {
 	withCommonOptions(root);
 
 	command(root, 'run', 'supervise in the foreground, until the deadline or a signal')
-		.addOption(new Option('--log-level <level>', 'what is logged at least').choices(LOG_LEVELS).default('info'))
+		.addOption(
+			new Option('--log-level <level>', 'the least severe level that is logged').choices(LOG_LEVELS).default('info'),
+		)
 		.addHelpText('after', RUN_HELP)
 		.action(act(run));
-	command(root, 'status', 'show how the sandboxes are')
+	command(root, 'status', 'show the state of the sandboxes')
 		.option('--json', 'print the status file as it is')
-		.option('--watch', 'show it again and again, until interrupted')
+		.option('--watch', 'refresh it until interrupted')
 		.action(act(status));
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
 		.addOption(
 			new Option('--max-age <duration>', 'a status older than this is critical')
-				.argParser(durationOption)
+				.argParser(durationUpTo(MAX_AGE))
 				.default(15_000, '15s'),
 		)
 		.action(act(health));
 	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
 		.argument('<sandbox>', 'its name in the configuration')
 		.addOption(
-			new Option('--timeout <duration>', 'be done within this').argParser(durationOption).default(12_000, '12s'),
+			new Option('--timeout <duration>', 'be done within this, at most 60s')
+				.argParser(durationUpTo(MAX_APPROVE_TIMEOUT))
+				.default(12_000, '12s'),
 		)
 		.option('--strict', 'exit 1 if the pass failed')
 		.action((sandbox: string, _: unknown, self: Command) => approve(sandbox, self.optsWithGlobals()).then(setExitCode));
@@ -60,7 +68,7 @@ function program(): Command {
 		.option('--offline', 'only the configuration')
 		.action(act(check));
 	command(root, 'kick', 'ask running workers to poll now, and fast for a while')
-		.argument('[sandboxes...]', 'their names; all of them without any')
+		.argument('[sandboxes...]', 'their names; without any, all of them')
 		.action((sandboxes: string[], _: unknown, self: Command) =>
 			kick(sandboxes, self.optsWithGlobals()).then(setExitCode),
 		);
@@ -88,13 +96,6 @@ function setExitCode(code: number): void {
 	process.exitCode = code;
 }
 
-function durationOption(text: string): number {
-	const ms = toMilliseconds(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
-	if (ms === null || ms < 1 || ms > 3_600_000)
-		throw new InvalidArgumentError('Write seconds (12) or a duration such as 500ms, 12s or 2m, up to 1h.');
-	return ms;
-}
-
 function exitCodeFor(error: unknown, argv: readonly string[]): number {
 	if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
 	if (!(error instanceof CommanderError)) process.stderr.write(`${messageOf(error)}\n`);
@@ -115,5 +116,5 @@ First steps:
   4. pairkeeper status       in another terminal`;
 
 const RUN_HELP = `
-Signals: SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP reloads the configuration and opens the log anew.
+Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once), SIGHUP reloads the configuration and reopens the log.
 Exit codes: 0 deadline or signal, 2 usage or configuration, 3 another instance holds this status file, 1 anything else.`;

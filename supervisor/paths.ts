@@ -15,16 +15,16 @@ export interface InstancePaths {
 	/** Held while somebody approves without a supervisor. */
 	readonly approveLockFile: string;
 	readonly controlSocket: string;
-	/** What the next supervisor needs of a killed one. Private. */
+	/** What a supervisor leaves for the next one, in case it is killed. Nobody else may read or write it. */
 	readonly stateFile: string;
 }
 
-/** The place of an instance cannot be used; the message says how to mend it. */
+/** The directory of an instance cannot be used; the message says what to do. */
 export class InstancePathError extends Error {
 	override readonly name = 'InstancePathError';
 }
 
-/** Where the status goes when nobody says. */
+/** The status file where neither command line nor configuration names one. */
 export function defaultStatusFile(environment: NodeJS.ProcessEnv): string {
 	const uid = process.getuid?.() ?? 0;
 	if (uid === 0) return '/run/pairkeeper/status.json';
@@ -32,6 +32,7 @@ export function defaultStatusFile(environment: NodeJS.ProcessEnv): string {
 	return runtime ? path.join(runtime, 'pairkeeper', 'status.json') : path.join(temporaryDirectory(uid), 'status.json');
 }
 
+/** The files of the instance that has this status file. */
 export function instancePaths(statusFile: string): InstancePaths {
 	const directory = path.dirname(statusFile);
 	return {
@@ -45,8 +46,8 @@ export function instancePaths(statusFile: string): InstancePaths {
 }
 
 /**
- * Makes the directory where it is missing, and throws an {@link InstancePathError} where somebody else could put a socket or lock of his own
- * into it. For servers, and for whoever is about to become one.
+ * Makes the directory where it is missing, and throws an {@link InstancePathError} where somebody else could put a socket or a lock of their own
+ * into it. For `run`, and for an `approve` that makes the pass itself; a command that only asks a supervisor creates nothing.
  */
 export function prepareDirectory({directory, controlSocket}: InstancePaths): void {
 	if (Buffer.byteLength(controlSocket) > MAX_SOCKET_PATH) {
@@ -58,12 +59,17 @@ export function prepareDirectory({directory, controlSocket}: InstancePaths): voi
 	try {
 		mkdirSync(directory, {recursive: true, mode: uid === 0 ? 0o755 : 0o700});
 	} catch (error) {
-		throw new InstancePathError(`${directory} cannot be made; create it, or choose another statusFile`, {cause: error});
+		throw new InstancePathError(`${directory} cannot be created; create it yourself, or choose another statusFile`, {
+			cause: error,
+		});
 	}
 	assertPrivate(directory, uid);
 }
 
-/** Throws an {@link InstancePathError} unless only root and `owner` can put files there; a client trusts whoever owns the directory. */
+/**
+ * Throws an {@link InstancePathError} where others than root and `owner` could put files into the directory. Without `owner`, that is the
+ * directory's own: a client may ask the supervisor of another user.
+ */
 export function assertPrivate(directory: string, owner: number | null = null): void {
 	assertOwnTemporary(directory);
 	const stats = statSync(directory, {throwIfNoEntry: false});
@@ -72,13 +78,13 @@ export function assertPrivate(directory: string, owner: number | null = null): v
 		assertTrusted(directory, owner ?? stats.uid);
 	} catch (error) {
 		throw new InstancePathError(
-			`${directory} is no place for the status file, since others could pose as pairkeeper there; choose a directory of your own`,
+			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there; choose a directory of your own`,
 			{cause: error},
 		);
 	}
 }
 
-/** The directory of last resort has a name that anybody can take first; throws an {@link InstancePathError} where somebody has. */
+/** The name of the directory in /tmp is known beforehand, so another user may have made it first; throws an {@link InstancePathError} then. */
 export function assertOwnTemporary(directory: string): void {
 	const uid = process.getuid?.() ?? 0;
 	if (directory !== temporaryDirectory(uid)) return;

@@ -17,7 +17,7 @@ export function readStatus(file: string): Status | null {
 		throw new StatusError(`${file} cannot be read (${code})`, {cause: error});
 	}
 	const status = statusSchema.safeParse(parse(text));
-	if (!status.success) throw new StatusError(`${file} is no status file of this version of pairkeeper`);
+	if (!status.success) throw new StatusError(`${file} is not a status file of this version of pairkeeper`);
 	return status.data;
 }
 

@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Text in a style, where the terminal shows styles and nobody minds (NO_COLOR). */
+/** Text in a style, if standard output is a terminal that shows it and NO_COLOR is not set (styleText looks at both). */
 export function styled(style: Style, text: string): string {
 	return process.stdout.isTTY ? styleText(style, text, {stream: process.stdout}) : text;
 }

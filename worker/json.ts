@@ -1,16 +1,16 @@
 /** Deepest nesting that is read; OpenClaw's own answers need five. */
 const MAX_DEPTH = 32;
 
-/** How many places a JSON object may be looked for in one output; a bound on the work a hostile output can cause. */
+/** In how many places of one output a JSON object is looked for: a bound on the work that a hostile output can cause. */
 const MAX_CANDIDATES = 32;
 
 /**
  * The JSON objects that stand at the beginning of a line of `text`, outermost ones only, in order.
  * OpenClaw prints warnings, some of them JSON themselves, before its answer, so the caller picks the one of its shape.
- * What is no JSON, or nested deeper than {@link MAX_DEPTH}, is passed over.
+ * What is not JSON, or nested deeper than {@link MAX_DEPTH}, is passed over.
  */
 export function* jsonObjectsIn(text: string): Generator<Readonly<Record<string, unknown>>> {
-	// No `\r` among the blanks: `^` stands behind one too, so a run of them would be gone over once for each.
+	// Not `\s*`: `^` matches after every `\r` too, so a long run of them would be searched to its end from each one, in quadratic time.
 	const start = /^[ \t]*\{/gm;
 	for (let candidates = 0; candidates < MAX_CANDIDATES; candidates++) {
 		const match = start.exec(text);
@@ -30,7 +30,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** JSON text as a value, or `undefined` when it is none or nested deeper than {@link MAX_DEPTH}. */
+/** JSON text as a value, or `undefined` when it is not JSON or nested deeper than {@link MAX_DEPTH}. */
 export function parseBounded(text: string): unknown {
 	const from = text.search(/[{[]/);
 	if (from !== -1 && endOfObject(text, from) === null) return undefined;

@@ -27,7 +27,7 @@ export interface ApprovalAnswer {
 	readonly scopes: readonly string[] | null;
 }
 
-/** A listing from `openclaw devices list --json` or `device.pair.list`, or `null` where `value` has not the shape of one. */
+/** A listing from `openclaw devices list --json` or `device.pair.list`, or `null` where `value` is not shaped like one. */
 export function readListing(value: unknown): Listing | null {
 	if (!isRecord(value)) return null;
 	const {pending = [], paired = []} = value;
@@ -40,7 +40,7 @@ export function readListing(value: unknown): Listing | null {
 	};
 }
 
-/** The device and scopes in an answer to approve; fields of the wrong type name nothing. */
+/** The device and scopes in an answer to approve; a field of the wrong type counts as absent. */
 export function readApproval(value: unknown): ApprovalAnswer {
 	const device = isRecord(value) && isRecord(value.device) ? value.device : {};
 	const scopes = [device.scopes, device.approvedScopes].filter(isStringList).flat();
@@ -50,12 +50,12 @@ export function readApproval(value: unknown): ApprovalAnswer {
 	};
 }
 
-/** Whether OpenClaw can be told this id. */
+/** Whether this is an id that may be named to OpenClaw. */
 export function isRequestId(value: unknown): value is string {
 	return typeof value === 'string' && REQUEST_ID.test(value);
 }
 
-/** One pending entry, whatever it is. Absent fields are allowed; present ones of the wrong type, `null` included, make it malformed. */
+/** One pending entry, checked. Absent fields are allowed; present ones of the wrong type, `null` included, make it malformed. */
 export function readRequest(entry: unknown): PairingRequest | MalformedRequest {
 	const record = isRecord(entry) ? entry : {};
 	const request = {
@@ -113,7 +113,7 @@ function keyOf(entry: unknown): string {
 	return `?#${hash(shallowText(entry))}`;
 }
 
-/** Nested data of a hostile depth would overflow a recursive walk, so only the surface counts. */
+/** An entry's own fields as text. What is nested in them is left out, since a recursive walk of hostile depth would overflow the stack. */
 function shallowText(value: unknown): string {
 	if (!isRecord(value)) return Array.isArray(value) ? `array of ${value.length}` : String(value);
 	return Object.entries(value)

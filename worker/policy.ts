@@ -5,7 +5,7 @@ import {printable, printableList} from './text.ts';
 /** The scope that is granted only where a client entry names it. */
 export const ADMIN_SCOPE = 'operator.admin';
 
-/** What a client must name to see and settle pairing requests (OpenClaw: docs/gateway/operator-scopes.md). */
+/** The scope that lets a client of the gateway see and settle pairing requests (OpenClaw: docs/gateway/operator-scopes.md). */
 export const PAIRING_SCOPE = 'operator.pairing';
 
 /** One kind of client that may be approved; a request matches when it agrees with all that the entry names. */
@@ -46,7 +46,7 @@ export type PairingRequest = Readonly<z.infer<typeof requestSchema>>;
 /** A pending entry that cannot be trusted as a request; `requestId` is `null` when there is none that could be named to OpenClaw. */
 export interface MalformedRequest {
 	readonly kind: 'malformed';
-	/** Stands for the entry while it is listed. */
+	/** The same for this entry in every listing. */
 	readonly key: string;
 	readonly requestId: string | null;
 	readonly deviceId: string | null;
@@ -72,7 +72,7 @@ const refuse = (reason: RefusalReason): Decision => ({allowed: false, reason});
 
 /**
  * Whether `request` may be approved. Pure. Scopes and roles are compared exactly; an absent list asks for nothing.
- * The order of the checks is the order of blame: what it is, who asks, as what, for what, and whether it is known.
+ * The reason is that of the first check that fails; they go from who asks to what for, since a client that is not listed needs no other remedy.
  */
 export function decide(
 	request: PairingRequest | MalformedRequest,
@@ -121,7 +121,7 @@ function isKnownDevice(request: PairingRequest, paired: readonly PairedDevice[])
 	return createHash('sha256').update(raw).digest('hex') === device.deviceId;
 }
 
-/** How to allow the one client that a host may well want to have `operator.admin`. */
+/** Tells a person how to let one client have `operator.admin`, and what that opens. */
 export function adminRemedy(id: string, scopes: readonly string[]): string {
 	return `if this client is to have ${ADMIN_SCOPE}, name it in the configuration, before other entries that match: policy.clients: [{id: ${printable(id, 64)}, scopes: [${printableList(scopes).join(', ')}]}, …]; client ids are self-asserted, so any client that knows the gateway's token can use this one`;
 }

@@ -8,7 +8,10 @@ const DEFAULT_LENGTH = 200;
 const UNPRINTABLE =
 	/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Cs}|\p{Co}|[\u{e0000}-\u{e0fff}]/gu;
 
-/** After a mere space, plain words are no secret: `token mismatch` says what is wrong. */
+/**
+ * A word such as `token`, then a value. After `=`, `:` or `bearer` any value of six characters is taken for a secret; after only a space it must
+ * have a digit or 20 characters, so that `token mismatch` can still be read.
+ */
 const SECRET_LIKE =
 	/\b(bearer|token|password|passwd|secret|authorization|api[-_]?key)(["']?\s*[=:]\s*["']?|(?<=bearer)\s+|\s+(?=\S*\d|\S{20}))(bearer\s+)?([^\s"',;&]{6,})/gi;
 
@@ -17,7 +20,7 @@ export const SECRET_VARIABLE = /TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY/i;
 
 /** Foreign text made safe for a log, a status file and a terminal: one line, no control characters, at most `length` characters. */
 export function printable(text: string, length = DEFAULT_LENGTH): string {
-	// Cut first, so that a hostile megabyte costs nothing.
+	// Cut before replacing, so that a megabyte from a sandbox is not searched.
 	const line = text
 		.slice(0, length * 4)
 		.replace(/\s+/g, ' ')
@@ -37,6 +40,7 @@ export function printableList(texts: readonly string[] | null): string[] {
 export function redact(text: string, secrets: readonly string[] = []): string {
 	let clean = text;
 	for (const secret of secrets) {
+		// Shorter ones would be found in ordinary words.
 		if (secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
 	}
 	return clean.replace(SECRET_LIKE, '$1$2$3[redacted]');
@@ -45,7 +49,7 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 /** The message of whatever was thrown, with the messages of its causes, for a person to read. */
 export function messageOf(error: unknown): string {
 	if (!(error instanceof Error)) return String(error);
-	// Node's own, when a name stands for several addresses and none answers, has no message.
+	// Node's has no message where a host name has several addresses and none of them answers.
 	if (error instanceof AggregateError && error.message === '')
 		return [...new Set(error.errors.map(messageOf))].join('; ');
 	const cause = error.cause === undefined ? '' : messageOf(error.cause);

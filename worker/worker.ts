@@ -295,7 +295,7 @@ export class Worker {
 					: []),
 				...this.#ledger.troubles,
 				...(this.#transport?.warnings ?? []),
-				...(this.#ignored > 0 ? [`${this.#ignored} pending requests are more than are looked at`] : []),
+				...(this.#ignored > 0 ? [`${this.#ignored} pending requests are beyond the limit and were not looked at`] : []),
 			],
 		};
 	}

@@ -1,7 +1,8 @@
 import {systemClock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
 import {CallTurns} from '../call-turns.ts';
-import {findStatusFile, loadConfig} from '../config/load.ts';
+import {loadConfig} from '../config/load.ts';
+import {findStatusFile} from '../config/locate.ts';
 import {askSupervisor} from '../control-client.ts';
 import {EXIT} from '../exit-codes.ts';
 import {FileLock} from '../lock.ts';
@@ -12,7 +13,7 @@ import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
 import {planFor} from '../plans.ts';
 import type {CommonOptions} from './options.ts';
 
-/** Kept back for saying how it went, in milliseconds. */
+/** Part of the timeout that is left for printing the outcome and ending the process, in milliseconds. */
 const CLOSING_TIME = 300;
 
 type ApproveOptions = CommonOptions & {readonly timeout: number; readonly strict?: boolean};
@@ -23,7 +24,7 @@ interface ApproveResult {
 	readonly notes?: readonly string[];
 }
 
-/** `pairkeeper approve SANDBOX`: never in the way of whoever connects next, so it succeeds whatever happens, unless `--strict`. */
+/** `pairkeeper approve SANDBOX`. Scripts run it before they connect a user, which it must never prevent: it exits 0 even on failure, unless `--strict`. */
 export async function approve(sandbox: string, options: ApproveOptions): Promise<number> {
 	const {
 		isDone,
@@ -40,7 +41,7 @@ export async function approve(sandbox: string, options: ApproveOptions): Promise
 }
 
 async function approveWithin(sandbox: string, options: ApproveOptions): Promise<ApproveResult> {
-	// The bound holds from the start of the process, as whoever waits for it counts.
+	// performance.now() counts from the start of the process, as does whoever waits for it to end.
 	const left = () => Math.max(options.timeout - CLOSING_TIME - performance.now(), 1);
 	const paths = instancePaths(findStatusFile({...options, environment: process.env}));
 	const reply = await askSupervisor(paths, {op: 'approve', sandbox, timeout: left()}, left() + CLOSING_TIME / 2);
@@ -49,7 +50,7 @@ async function approveWithin(sandbox: string, options: ApproveOptions): Promise<
 	return approveAlone(sandbox, options, paths, left);
 }
 
-/** Nothing listens, so we are the one approver, as long as we hold the lock that a starting supervisor waits for. */
+/** Makes the pass itself, since no supervisor listens. One that starts now waits for the lock that is held here, so there is still one approver. */
 async function approveAlone(
 	name: string,
 	options: ApproveOptions,
@@ -58,7 +59,7 @@ async function approveAlone(
 ): Promise<ApproveResult> {
 	const config = loadConfig({...options, environment: process.env});
 	const sandbox = config.sandboxes.find(candidate => candidate.name === name);
-	if (!sandbox) return {isDone: false, detail: `no sandbox is called so in ${config.path}`};
+	if (!sandbox) return {isDone: false, detail: `no sandbox has this name in ${config.path}`};
 	if (!sandbox.enabled) return {isDone: false, detail: `the sandbox is disabled in ${config.path}`};
 	prepareDirectory(paths);
 	const lock = await FileLock.acquire(paths.approveLockFile, left() / 2);
@@ -74,6 +75,7 @@ async function approveAlone(
 	}
 }
 
+/** Whether no supervisor runs. One that is starting, or hung, does not answer on its socket but holds this lock. */
 async function isFree({lockFile}: InstancePaths): Promise<boolean> {
 	const lock = await FileLock.acquire(lockFile);
 	lock?.release();

@@ -12,7 +12,7 @@ import {planFor} from '../plans.ts';
 import {styled, table} from '../table.ts';
 import type {CommonOptions} from './options.ts';
 
-/** The bundled browser Control UI, and what it asks for (2026.9.6). */
+/** The browser Control UI that OpenClaw bundles, and the scopes it asks for (OpenClaw 2026.9.6). */
 const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};
 const CONTROL_UI_SCOPES = [
 	ADMIN_SCOPE,
@@ -26,14 +26,14 @@ const CONTROL_UI_SCOPES = [
 interface Finding {
 	readonly name: string;
 	readonly result: 'ok' | 'failed' | 'disabled';
-	/** The transport that works. */
+	/** The transport that works; if none does, those that were tried. */
 	readonly via: string;
 	readonly detail: string;
 	readonly remedy: string;
 	readonly notes: readonly string[];
 }
 
-/** So many sandboxes are asked at once. */
+/** How many sandboxes are probed at once. */
 const LANES = 4;
 
 /** `pairkeeper check`: is the configuration right, and does every sandbox answer? Approves nothing. */
@@ -67,7 +67,7 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 
 type Way = 'gateway' | 'cli';
 
-/** How it went by one of the ways to a sandbox. */
+/** What one way to a sandbox was found to be like. */
 interface Probe {
 	readonly way: Way;
 	readonly pending: number;
@@ -109,7 +109,7 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 	};
 }
 
-/** Lists by this way and no other. */
+/** Makes one list by this way, without falling back to the other. */
 async function probeBy(
 	way: Way,
 	config: Config,
@@ -117,7 +117,7 @@ async function probeBy(
 	openclaw: string | null,
 	turns: CallTurns,
 ): Promise<Probe> {
-	// Waiting for a turn is not the sandbox's fault, so the bound is the whole host's.
+	// The probe may wait for a turn until all other sandboxes have had theirs, with three tries each at most.
 	const patience = (config.runTimeout + 2000) * 3 * Math.max(config.sandboxes.length, 1);
 	const plan = planFor(config, {...sandbox, transport: way}, openclaw ?? config.openclaw);
 	const {outcome, notes} = await runOnce('probe', plan, turns, patience);
@@ -128,7 +128,7 @@ async function probeBy(
 
 const isItThere = 'see the message: is the gateway running, and its address right in gateway.url?';
 
-/** What to do about a gateway that is configured and does not serve. */
+/** What to do when the gateway's WebSocket does not work, by how it failed. */
 const gatewayRemedies: Readonly<Record<Failure, string>> = {
 	unreachable: isItThere,
 	timeout: isItThere,
@@ -138,7 +138,7 @@ const gatewayRemedies: Readonly<Record<Failure, string>> = {
 	hostile: 'look at what runs in that sandbox',
 };
 
-/** The same for its command line. */
+/** What to do when `openclaw devices` does not work. */
 function cliRemedy(failure: Failure | null, {target}: SandboxConfig): string {
 	const command = [...target.exec, 'openclaw devices list --json'].join(' ');
 	switch (failure) {
@@ -153,7 +153,7 @@ function cliRemedy(failure: Failure | null, {target}: SandboxConfig): string {
 	}
 }
 
-/** What every host with a browser meets on its first day. */
+/** Says how to let the browser Control UI in, if the policy lists it without the scope that it always asks for. */
 function controlUiNotes({policy}: Config): string[] {
 	const entry = matchingEntry(CONTROL_UI, policy);
 	if (!entry || grantableScopes(entry, policy).includes(ADMIN_SCOPE)) return [];
@@ -162,7 +162,7 @@ function controlUiNotes({policy}: Config): string[] {
 	];
 }
 
-/** What `act` gives for each item, in their order, for so many items at a time. */
+/** What `act` gives for each item, in the items' order, with at most `lanes` of them under way at once. */
 async function inLanes<T, R>(lanes: number, items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
 	const results: R[] = [];
 	const queue = items.entries();

@@ -1,4 +1,4 @@
-import {findStatusFile} from '../config/load.ts';
+import {findStatusFile} from '../config/locate.ts';
 import {askSupervisor} from '../control-client.ts';
 import type {ControlRequest} from '../control-protocol.ts';
 import {EXIT} from '../exit-codes.ts';

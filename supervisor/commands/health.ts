@@ -1,5 +1,5 @@
 import {messageOf} from '../../worker/text.ts';
-import {findStatusFile} from '../config/load.ts';
+import {findStatusFile} from '../config/locate.ts';
 import {EXIT} from '../exit-codes.ts';
 import {type Health, healthOf} from '../health.ts';
 import {isSupervisorAlive, readStatus} from '../read-status.ts';
@@ -16,7 +16,7 @@ function judge(options: CommonOptions & {readonly maxAge: number}): Health {
 	try {
 		const file = findStatusFile({...options, environment: process.env});
 		const status = readStatus(file);
-		// After a reboot /run is empty: no status is a supervisor that does not run, not a question left open.
+		// Critical rather than unknown: /run is empty after a reboot, and a supervisor that was not started again must raise an alarm.
 		if (!status) return {level: 'critical', text: `no supervisor is running: there is no status at ${file}`};
 		return healthOf(status, {isAlive: isSupervisorAlive(status), now: Date.now(), maxAge: options.maxAge});
 	} catch (error) {

@@ -1,7 +1,21 @@
+import {InvalidArgumentError} from 'commander';
+import {toMilliseconds} from '../config/units.ts';
+
 /** The options of every command. */
 export interface CommonOptions {
 	/** `--config`. */
 	readonly config?: string;
 	/** `--status-file`. */
 	readonly statusFile?: string;
+}
+
+/** Reads an option's duration into milliseconds, at most `limit` of them. What it returns throws an error that commander shows as a usage error. */
+export function durationUpTo(limit: number) {
+	return (text: string): number => {
+		const ms = toMilliseconds(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
+		if (ms === null)
+			throw new InvalidArgumentError('It is not a duration; write seconds (12) or a string such as 500ms or 12s.');
+		if (ms < 1 || ms > limit) throw new InvalidArgumentError(`It must be between 1ms and ${limit / 1000}s.`);
+		return ms;
+	};
 }

@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import {findStatusFile} from '../config/load.ts';
+import {findStatusFile} from '../config/locate.ts';
 import {EXIT} from '../exit-codes.ts';
 import {isSupervisorAlive, readStatus} from '../read-status.ts';
 import {statusTable} from '../status-table.ts';

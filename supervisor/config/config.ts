@@ -2,7 +2,7 @@ import type {Policy} from '../../worker/policy.ts';
 import type {SandboxTarget, WorkerConfig} from '../../worker/protocol.ts';
 import type {ConfigFile} from './schema.ts';
 
-/** A sandbox as configured; what its policy leaves out is the default's. */
+/** A sandbox as configured, with a whole policy: what its own leaves out is filled in from the default one. */
 export interface SandboxConfig {
 	readonly name: string;
 	readonly enabled: boolean;
@@ -16,7 +16,7 @@ export interface SandboxConfig {
 export interface Config extends Omit<ConfigFile, 'sandboxes' | 'policy' | 'statusFile'> {
 	/** The file it was read from. */
 	readonly path: string;
-	/** Where the status goes, resolved. */
+	/** Where the status goes; an absolute path. */
 	readonly statusFile: string;
 	readonly policy: Policy;
 	readonly sandboxes: readonly SandboxConfig[];

@@ -1,4 +1,4 @@
-/** The configuration keys that the environment overrides, by variable. Durations are seconds there. */
+/** The variables that override keys of the file. Durations are in seconds, and a unit is refused, unlike in the file. */
 const OVERRIDES = {
 	NEMOCLAW_AUTO_PAIR_DEADLINE_SECS: {key: 'deadline', pattern: /^\d+(\.\d+)?$/, want: 'a number of seconds'},
 	NEMOCLAW_AUTO_PAIR_FAST_DEADLINE_SECS: {key: 'fastDeadline', pattern: /^\d+(\.\d+)?$/, want: 'a number of seconds'},
@@ -12,12 +12,12 @@ const OVERRIDES = {
 	NEMOCLAW_AUTO_PAIR_FAST_REENTRY_POLLS: {key: 'fastReentryPolls', pattern: /^\d+$/, want: 'a whole number from 0'},
 } as const;
 
-/** A configuration value that the environment sets, and the variable to blame for it. */
+/** A value that the environment sets, and the variable that messages about it name. */
 export interface Override {
 	readonly variable: string;
 	readonly key: string;
 	readonly value: number | string;
-	/** What is wrong with the text before the schema sees it, or `null`. */
+	/** Why the text cannot be a value of this key at all, or `null`. Whether the value is in bounds is for the schema to say. */
 	readonly problem: string | null;
 }
 

@@ -6,7 +6,10 @@ export interface Widening {
 	readonly problem: string;
 }
 
-/** Where `policy` allows something that `standard` does not. A sandbox may only narrow. */
+/**
+ * Where a sandbox's `policy` would allow what the default one, `standard`, does not. `named` holds the keys that the sandbox has itself:
+ * clients that it has from the default policy are not compared with themselves.
+ */
 export function wideningsOf(policy: Policy, standard: Policy, named: Partial<Policy>): readonly Widening[] {
 	const widenings: Widening[] = [];
 	const extraRoles = policy.roles.filter(role => !standard.roles.includes(role));
@@ -27,8 +30,9 @@ export function wideningsOf(policy: Policy, standard: Policy, named: Partial<Pol
 }
 
 /**
- * Walks the default entries in the order in which they decide: all that could have decided for a client of `entry`, down to the first that
- * is sure to, must grant at least as much.
+ * What `entry` grants beyond the default policy, or `null`. In a policy the first entry that matches a client decides, and an entry without
+ * an id or a mode stands for many clients, for which different default entries may decide. So each default entry that matches some of them
+ * must grant at least as much, down to the first that matches them all.
  */
 function clientWidening(entry: ClientEntry, policy: Policy, standard: Policy): string | null {
 	const scopes = grantableScopes(entry, policy);
@@ -41,6 +45,7 @@ function clientWidening(entry: ClientEntry, policy: Policy, standard: Policy): s
 	return 'the default policy does not allow this client';
 }
 
+/** Whether some client matches both. */
 function overlaps(a: ClientEntry, b: ClientEntry): boolean {
 	return (a.id ?? b.id) === (b.id ?? a.id) && (a.mode ?? b.mode) === (b.mode ?? a.mode);
 }

@@ -20,7 +20,7 @@ for (const [network, prefix] of [
 	privateAddresses.addSubnet(network, prefix, 'ipv6');
 }
 
-/** Whether this URL leads without TLS to an address where the client will not speak so, allowed or not. */
+/** Whether this URL leads without TLS to a public address, where OpenClaw's client sends no token even with `allowInsecure`. Names are not looked up. */
 export function isClearToPublicAddress(text: string): boolean {
 	const url = URL.parse(text);
 	const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';

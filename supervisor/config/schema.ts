@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import {duration, size} from './units.ts';
 
-/** A key whose feature is still to come: it may stand there with the value that means "off", nothing else. */
+/** A key whose feature this version does not have: only the value that means "off" is accepted. */
 function notYet<T extends z.util.Literal | null>(off: T) {
 	return z
 		.literal(off, {error: 'is not available yet in this version of pairkeeper; remove the key'})
@@ -71,11 +71,11 @@ const gateway = z
 	})
 	.refine(({url, allowInsecure}) => allowInsecure || isLoopbackOrTls(url), {
 		path: ['url'],
-		error: 'sends the token in clear over a network; use wss://, or say allowInsecure: true',
+		error: 'sends the token in clear text over a network; use wss://, or say allowInsecure: true',
 	})
 	.refine(({url, fingerprint}) => fingerprint === undefined || url.startsWith('wss:'), {
 		path: ['fingerprint'],
-		error: 'goes with a wss:// URL',
+		error: 'needs a wss:// URL',
 	});
 
 function isGatewayUrl(text: string): boolean {

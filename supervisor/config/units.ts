@@ -17,13 +17,13 @@ interface DurationRange {
 export function duration({min = 1, max = MAX_TIMER}: DurationRange = {}) {
 	return z
 		.union([z.number(), z.string()], {
-			error: 'is no duration; write seconds (30) or a string such as 500ms, 30s, 10m or 8h',
+			error: 'is not a duration; write seconds (30) or a string such as 500ms, 30s, 10m or 8h',
 		})
 		.transform((value, context) => {
 			const ms = toMilliseconds(value);
 			if (ms === null) {
 				context.addIssue(
-					`${JSON.stringify(value)} is no duration; write seconds (30) or a string such as 500ms, 30s, 10m or 8h`,
+					`${JSON.stringify(value)} is not a duration; write seconds (30) or a string such as 500ms, 30s, 10m or 8h`,
 				);
 				return z.NEVER;
 			}
@@ -43,12 +43,12 @@ export function toMilliseconds(value: number | string): number | null {
 
 /** A size in a configuration: a number of bytes, or a string such as `192M` (1024-based); bytes once parsed. */
 export const size = z
-	.union([z.number(), z.string()], {error: 'is no size; write bytes or a string such as 192M or 1G'})
+	.union([z.number(), z.string()], {error: 'is not a size; write bytes or a string such as 192M or 1G'})
 	.transform((value, context) => {
 		const [, number, unit = ''] = SIZE.exec(String(value)) ?? [];
 		const bytes = Number(number) * 1024 ** SIZE_UNITS.indexOf(unit.toUpperCase());
 		if (number === undefined || !(bytes >= 1)) {
-			context.addIssue(`${JSON.stringify(value)} is no size; write bytes or a string such as 192M or 1G`);
+			context.addIssue(`${JSON.stringify(value)} is not a size; write bytes or a string such as 192M or 1G`);
 			return z.NEVER;
 		}
 		return Math.floor(bytes);

@@ -73,7 +73,7 @@ describe.concurrent('a gateway that cannot be used', () => {
 		[
 			'sends what is no JSON',
 			() => ({opened: connection => void connection.sendRaw('{"type":"event",,,')}),
-			/no answer within 1 s: what it says is no JSON/,
+			/no answer within 1 s: what it says is not JSON/,
 		],
 		[
 			'sends bytes that are no text',
@@ -242,7 +242,7 @@ describe('a gateway that', () => {
 		const {approved, warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0);
 		expect(approved).toBe(1);
 		expect(gateway.approved).toEqual(['cli-1']);
-		expect(warnings.join()).toMatch(/744 pending requests are more than are looked at/);
+		expect(warnings.join()).toMatch(/744 pending requests are beyond the limit/);
 		await betaApproves(instance, 'cli-1');
 		await stops(run);
 	});

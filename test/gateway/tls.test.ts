@@ -76,7 +76,7 @@ describe('the configuration', () => {
 		['http://127.0.0.1:1', {}, /ws:\/\/ or wss:\/\//],
 		['ws://user:word@127.0.0.1:1', {}, /without user name/],
 		['ws://127.0.0.1:1/?token=x', {}, /without user name, password, query/],
-		['ws://127.0.0.1:1', {fingerprint: 'ab'.repeat(32)}, /goes with a wss/],
+		['ws://127.0.0.1:1', {fingerprint: 'ab'.repeat(32)}, /needs a wss/],
 		['wss://127.0.0.1:1', {fingerprint: 'ab'}, /64 hexadecimal digits/],
 		['wss://127.0.0.1:1', {fingerprint: 'ab'.repeat(32)}, null],
 		['wss://127.0.0.1:1', {fingerprint: `sha256:${Array(32).fill('AB').join(':')}`}, null],
@@ -88,7 +88,7 @@ describe('the configuration', () => {
 		await instance.configure({}, await throughGateway(instance, 'alpha', {url}, {gateway: {allowInsecure: true}}));
 		const {exitCode, stdout} = await instance.command(['check', '--offline']);
 		expect(exitCode).toBe(0);
-		expect(stdout).toMatch(/warning: alpha: .*in clear to a public address.*wss:/);
+		expect(stdout).toMatch(/warning: alpha: .*in clear text to a public address.*wss:/);
 	});
 
 	test.for(urls)('%s with %j: %s', async ([url, more, problem], {instance}) => {

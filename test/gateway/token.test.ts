@@ -86,7 +86,7 @@ describe('a token file', () => {
 		['is longer than any token', secret.repeat(500)],
 	])('that %s is refused, without showing it', (_, text) => {
 		const {message} = errorOf(() => readTokenFile(fileWith(text)));
-		expect(message).toMatch(/holds no token|holds something that is no token/);
+		expect(message).toMatch(/holds no token|holds something that is not a token/);
 		expect(message).not.toContain(secret);
 	});
 
@@ -115,7 +115,7 @@ describe('a token command', () => {
 		['fails', `echo ${secret}; echo ${secret} >&2; exit 3`, /exited with 3/],
 		['ends by a signal', `echo ${secret}; kill -KILL $$`, /exited with a signal/],
 		['prints nothing', `echo ${secret} >&2`, /holds no token/],
-		['prints more than a token', `echo ${secret} ${secret}`, /holds something that is no token/],
+		['prints more than a token', `echo ${secret} ${secret}`, /holds something that is not a token/],
 		['prints without end', `yes ${secret}`, /larger than/],
 	])('that %s is refused, without showing what it printed', async (_, script, problem) => {
 		const error = await run(['/bin/sh', '-c', script]).catch((reason: unknown) => reason);

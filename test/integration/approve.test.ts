@@ -106,7 +106,7 @@ describe('approve, while no supervisor runs,', () => {
 		expect(await instance.command(['approve', name])).toMatchObject({exitCode: 0, stdout: ''});
 		const {exitCode, stderr} = await instance.command(['approve', name, '--strict']);
 		expect(exitCode).toBe(1);
-		expect(stderr).toMatch(/no sandbox is called so|disabled/);
+		expect(stderr).toMatch(/no sandbox has this name|disabled/);
 		expect(await alpha.calls()).toEqual([]);
 	});
 

@@ -203,6 +203,8 @@ describe.concurrent('the command line', () => {
 		[['run', '--log-level', 'loud'], 2, /log-level/],
 		// For a monitor 2 would be critical.
 		[['health', '--max-age', 'soon'], 3, /max-age/],
+		[['health', '--max-age', '61m'], 3, /max-age.*between 1ms and 3600s/],
+		[['approve', 'alpha', '--timeout', '61s'], 2, /timeout.*between 1ms and 60s/],
 		[['status', '--jsno'], 2, /unknown option/],
 	] as const)('%j exits %i', async ([args, exitCode, text], {instance}) => {
 		await instance.configure();

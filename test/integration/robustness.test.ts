@@ -79,7 +79,7 @@ describe.concurrent('the place of the status file', () => {
 		await instance.configure();
 		const run = await instance.command(['run', '--status-file', instance.path('shared/status.json')]);
 		expect(run.exitCode).toBe(2);
-		expect(run.stderr).toMatch(/shared is no place for the status file/);
+		expect(run.stderr).toMatch(/shared is not a safe place for the status file/);
 		expect(await readFile(instance.path('victim'), 'utf8')).toBe('precious');
 	});
 });

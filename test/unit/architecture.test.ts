@@ -42,3 +42,17 @@ it('nothing that ships imports what does not', () => {
 	const imports = [...importsOf('worker'), ...importsOf('supervisor')];
 	expect(imports.filter(({to}) => /^(test|scripts)\//.test(to))).toEqual([]);
 });
+
+it('no file imports itself, over however many others', () => {
+	const imports = [...importsOf('worker'), ...importsOf('supervisor')];
+	const importsBy = Map.groupBy(imports, ({from}) => from);
+	const done = new Set<string>();
+	const circlesFrom = (file: string, way: readonly string[]): string[] => {
+		if (way.includes(file)) return [[...way.slice(way.indexOf(file)), file].join(' > ')];
+		if (done.has(file)) return [];
+		const circles = (importsBy.get(file) ?? []).flatMap(({to}) => circlesFrom(to, [...way, file]));
+		done.add(file);
+		return circles;
+	};
+	expect([...importsBy.keys()].flatMap(file => circlesFrom(file, []))).toEqual([]);
+});

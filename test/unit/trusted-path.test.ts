@@ -61,7 +61,7 @@ describe('a path is not trusted', () => {
 
 	it.each([0o620, 0o602, 0o666])('when others may write the file (%o), and says how to mend it', mode => {
 		const full = file('config', mode);
-		expect(reasonFor(full)).toBe(`${full} can be written by other users; mend it: chmod go-w ${full}`);
+		expect(reasonFor(full)).toBe(`${full} can be written by other users; fix: chmod go-w ${full}`);
 	});
 
 	it.each([0o770, 0o707, 0o777])('when others may write a parent (%o)', mode => {

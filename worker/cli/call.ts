@@ -16,14 +16,14 @@ const LINGER = 500;
 const MAX_STDOUT = 4 * 2 ** 20;
 const MAX_STDERR = 2 ** 18;
 
-/** How a call ended that was not cut short. `code` is `null` after a signal. */
+/** What came of a call that ended by itself. `code` is `null` after a signal. */
 export interface CallResult {
 	readonly code: number | null;
 	readonly stdout: string;
 	readonly stderr: string;
 }
 
-/** Process groups of the calls under way. */
+/** The process groups of the calls under way, by their leaders' pids. */
 const running = new Set<number>();
 
 /** SIGKILLs every call under way, at once. For a worker that must not outlive its supervisor. */
@@ -49,7 +49,7 @@ export async function runCall(
 		cleanup: false,
 		reject: false,
 		stdin: 'ignore',
-		// Else execa makes an error message of all output, escaped to six times its size: a flood would cost hundreds of megabytes.
+		// With its own buffer, execa puts all output into an error message, escaped to six times its size: a flood would cost hundreds of megabytes.
 		buffer: false,
 	});
 	const subprocess = call.nodeChildProcess;
@@ -88,7 +88,7 @@ function notStarted(
 	return new ClientError('unreachable', `${file} could not be started (${code ?? shortMessage})`);
 }
 
-/** Gathers what comes, for the function that it returns; beyond `limit` bytes it keeps nothing and says so. */
+/** Collects a stream's output, which the returned function gives as text. Beyond `limit` bytes it drops everything, stops reading and calls `flood`. */
 function collect(stream: Readable | null, limit: number, flood: (error: ClientError) => void): () => string {
 	let chunks: Buffer[] = [];
 	let size = 0;
@@ -105,7 +105,7 @@ function collect(stream: Readable | null, limit: number, flood: (error: ClientEr
 	return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/** Nothing of a call is left when this resolves: not its group, not what has left the group. */
+/** Ends what is left of a call: its process group, and what has left the group. */
 async function endCall(subprocess: ChildProcess, leader: number, owner: string): Promise<void> {
 	const isOver = subprocess.exitCode !== null || subprocess.signalCode !== null;
 	if (!isOver) {
@@ -114,7 +114,7 @@ async function endCall(subprocess: ChildProcess, leader: number, owner: string):
 		await pTimeout(closed, {milliseconds: GRACE, fallback: () => {}});
 	}
 	signalGroup(leader, 'SIGKILL');
-	// Also what has made a session of its own. A table that cannot be read now is read again when the worker ends.
+	// Finds what has left the group by setsid(2). Where /proc cannot be read now, the supervisor's search at the worker's end finds it.
 	await endMarked(owner).catch(() => 0);
 	subprocess.stdout?.destroy();
 	subprocess.stderr?.destroy();

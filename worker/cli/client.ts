@@ -9,18 +9,19 @@ import type {TurnOutcome, Turns} from '../turns.ts';
 import {type CallResult, runCall} from './call.ts';
 import {type Call, commandFor, obeyedFiles} from './command.ts';
 
-/** Further tries of a list that failed for a reason that may be gone in a moment. A timeout is not one: the next poll is the retry. */
+/** How often a list is tried again when the reason may pass in a moment. After a timeout it is not: the next poll comes soon enough. */
 const LIST_RETRIES = 2;
 const LIST_RETRY_DELAY = 200;
 
-/** Request ids that the CLI names when it fails because it has asked for more scopes itself. */
+/** The CLI is a client too: where it lacks scopes it asks for them, fails, and names the request that it has made. */
 const CAUSED_ID = /requestId: ([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/g;
 
+/** What the CLI client needs to make calls for one sandbox. */
 export interface CliOptions {
 	readonly target: SandboxTarget;
 	/** Milliseconds one call may take from now on; a one-shot pass shrinks it to what is left. */
 	readonly timeout: () => number;
-	/** Marks this worker's processes. */
+	/** What this worker's processes carry in their environment, to be found by (host/processes.ts). */
 	readonly owner: string;
 	readonly turns: Turns;
 }
@@ -81,7 +82,7 @@ async function callOnce(
 	);
 }
 
-/** What the configuration itself gives to the call, and must not show in a message. */
+/** Secrets in the sandbox's `env`, which OpenClaw may repeat in its messages. */
 function secretsOf({env}: SandboxTarget): string[] {
 	return Object.entries(env).flatMap(([name, value]) => (SECRET_VARIABLE.test(name) ? value : []));
 }
@@ -103,7 +104,7 @@ function readList({stdout}: CallResult): Listing {
 	throw new ClientError('unreadable', `openclaw devices list ${seen}`);
 }
 
-/** Exit 0 is the approval; what it says about the device is compared by the caller. */
+/** Exit code 0 alone means that it is approved. What the output says of device and scopes, if anything, is for the caller to compare. */
 function readAnswer({stdout}: CallResult): ApprovalAnswer {
 	for (const value of jsonObjectsIn(stdout)) {
 		const answer = readApproval(value);

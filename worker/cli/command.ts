@@ -17,9 +17,10 @@ export interface Command {
 }
 
 /**
- * The only shell text there is, and it is constant: sources `$1` if that can be read, then runs the rest, bounded to `$2` seconds
- * where `timeout` can do it (busybox's of old cannot), because killing `docker exec` on the host leaves the command in the container running.
- * What the sourced file prints must not be taken for the answer.
+ * The only shell text there is. It is constant, and data reaches it as arguments only: it sources the file `$1` if that can be read, then runs
+ * the arguments after `$2`. What the file prints goes to stderr, so that it is not taken for the answer. `$2` bounds the command in seconds
+ * (0: not at all), because killing `docker exec` on the host leaves the command in the container running. Whether timeout(1) knows `-k` is tried
+ * first, since that of old busyboxes does not.
  */
 const SCRIPT = [
 	'if [ -n "$1" ] && [ -r "$1" ]; then . "$1" >&2; fi',
@@ -29,7 +30,7 @@ const SCRIPT = [
 	'exec "$@"',
 ].join('\n');
 
-/** Variables of ours that `openclaw` has no business with. */
+/** Variables that are meant for pairkeeper itself and are not handed on to `openclaw`. */
 const OWN_VARIABLES = /^(PAIRKEEPER_|NEMOCLAW_AUTO_PAIR_|NODE_CHANNEL_|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|OPENCLAW_BIN$)/;
 
 /** Saves the CLI from starting itself a second time: 5 to 12 % of a call's CPU time. */

@@ -130,7 +130,7 @@ export class GatewaySession {
 	#note(message: string): void {
 		const [, parse, error = ''] =
 			/^gateway client (parse )?error: (?:\w*Error(?:: |$))?(.*)/.exec(message.slice(0, MAX_REASON)) ?? [];
-		if (parse !== undefined) this.#complaint = 'what it says is no JSON';
+		if (parse !== undefined) this.#complaint = 'what it says is not JSON';
 		else if (error !== '') this.#complaint = error;
 	}
 

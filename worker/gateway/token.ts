@@ -24,10 +24,10 @@ export function readTokenFile(file: string): string {
 	try {
 		const stats = fstatSync(descriptor);
 		const {mode, uid} = stats;
-		if (!stats.isFile()) throw new Error(`${file} is no regular file`);
-		if ((mode & 0o007) !== 0) throw new Error(`${file} can be read by other users; mend it: chmod o-rwx ${file}`);
+		if (!stats.isFile()) throw new Error(`${file} is not a regular file`);
+		if ((mode & 0o007) !== 0) throw new Error(`${file} can be read by other users; fix: chmod o-rwx ${file}`);
 		if ((mode & 0o070) !== 0 && uid !== 0)
-			throw new Error(`${file} can be read by its group; mend it: chmod go-rwx ${file}`);
+			throw new Error(`${file} can be read by its group; fix: chmod go-rwx ${file}`);
 		// Whoever could put another file there could have any secret that we can read sent to a gateway.
 		assertTrusted(file);
 		const buffer = Buffer.alloc(MAX_TOKEN + 1);
@@ -84,6 +84,6 @@ function toToken(text: string, where: string): string {
 	const token = text.trim();
 	if (token === '') throw new ClientError('refused', `${where} holds no token`);
 	if (token.length > MAX_TOKEN || /[\s\p{Cc}]/u.test(token))
-		throw new ClientError('refused', `${where} holds something that is no token`);
+		throw new ClientError('refused', `${where} holds something that is not a token`);
 	return token;
 }

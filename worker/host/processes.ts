@@ -12,12 +12,12 @@ const MAX_ENVIRONMENT = 2 ** 18;
 /** How often the process table is searched before we give up on something that forks faster than we kill. */
 const MAX_SWEEPS = 20;
 
-/** Signals a whole process group; a group that is gone is no error. */
+/** Signals a whole process group; one that is gone is not an error. */
 export function signalGroup(leader: number, signal: NodeJS.Signals): void {
 	signalPid(-leader, signal);
 }
 
-/** Signals a process; one that is gone, or has become somebody else's, is no error. */
+/** Signals a process. One that is gone is not an error, nor one that we may not signal: its pid has been given to somebody else's process. */
 export function signalPid(pid: number, signal: NodeJS.Signals): void {
 	try {
 		process.kill(pid, signal);
@@ -40,10 +40,10 @@ export async function endMarked(owner: string): Promise<number> {
 	return ended.size;
 }
 
-/** The processes whose marker is `owner` or below it, this one excepted. Those of other users are passed over. */
+/** The processes whose marker is `owner` or below it, this one excepted. Those whose environment we may not read are passed over. */
 export async function findMarked(owner: string): Promise<number[]> {
 	const found: number[] = [];
-	// One after the other: a read that the kernel holds up must not take every thread of the pool.
+	// One after the other: the kernel may make such a read wait for the process's memory lock, and several could block all threads for file access.
 	for (const name of await readdir('/proc')) {
 		const pid = Number(name);
 		if (!Number.isInteger(pid) || pid === process.pid) continue;

@@ -5,7 +5,7 @@ const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 const MAX_LINKS = 32;
 
-/** Somebody else could change what stands at this path; the message says where and how to mend it. */
+/** Somebody else could change what stands at this path; the message says where, and what to do. */
 export class UntrustedPathError extends Error {
 	override readonly name = 'UntrustedPathError';
 }
@@ -13,7 +13,7 @@ export class UntrustedPathError extends Error {
 /**
  * Throws an {@link UntrustedPathError} unless `file` and every directory and link on the way to it can be changed by nobody but root and us.
  * Root's sticky directories (`/tmp`) are allowed as parents: there, only an entry's owner can replace it. What does not exist is
- * trusted where only root and we can make it, so not right below such a directory.
+ * trusted where only root and we can create it, so not right below such a directory.
  */
 export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 0): void {
 	const pending = path.resolve(file).split('/').filter(Boolean);
@@ -26,13 +26,13 @@ export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 
 		if (!stats) {
 			if ((lstatSync(current).mode & GROUP_OR_OTHERS_WRITE) === 0) return;
 			throw new UntrustedPathError(
-				`${next} does not exist, and anybody could make it; make it yourself, with mode 0700`,
+				`${next} does not exist, and anybody could create it; create it yourself, with mode 0700`,
 			);
 		}
 		if (stats.isSymbolicLink()) {
 			if (!isOurs(stats, uid))
 				throw new UntrustedPathError(
-					`${next} is a link that belongs to user ${stats.uid}; replace it by one of your own`,
+					`${next} is a link that belongs to user ${stats.uid}; replace it with one of your own`,
 				);
 			if (++links > MAX_LINKS) throw new UntrustedPathError(`${file} goes through too many symbolic links`);
 			const target = path.resolve(current, readlinkSync(next));
@@ -53,7 +53,7 @@ function check(name: string, stats: Stats, uid: number, isParent: boolean): void
 	}
 	const isRootsSticky = isParent && stats.isDirectory() && stats.uid === 0 && (stats.mode & STICKY) !== 0;
 	if ((stats.mode & GROUP_OR_OTHERS_WRITE) !== 0 && !isRootsSticky) {
-		throw new UntrustedPathError(`${name} can be written by other users; mend it: chmod go-w ${name}`);
+		throw new UntrustedPathError(`${name} can be written by other users; fix: chmod go-w ${name}`);
 	}
 }
 

@@ -1,0 +1,71 @@
+import {ADMIN_SCOPE, type Policy} from '../../worker/policy.ts';
+import type {GatewayTarget} from '../../worker/protocol.ts';
+import type {Config, SandboxConfig} from './config.ts';
+import {isClearToPublicAddress} from './public-address.ts';
+import type {ConfigFile, SandboxEntry} from './schema.ts';
+
+/** A checked configuration made ready to be used. `path`: the file it was read from, `statusFile`: where the status goes. */
+export function complete(file: ConfigFile, {path, statusFile}: Pick<Config, 'path' | 'statusFile'>): Config {
+	return {
+		...file,
+		path,
+		statusFile,
+		policy: toPolicy(file.policy),
+		sandboxes: file.sandboxes.map(sandbox => toSandbox(sandbox, file.policy)),
+		warnings: warningsAbout(file),
+	};
+}
+
+/** A policy as a worker takes it. */
+export function toPolicy({clients, ...rest}: ConfigFile['policy']): Policy {
+	return {...rest, clients: clients.map(defined)};
+}
+
+/** A sandbox's policy: what its own names replaces the default's. */
+export function policyOf({policy}: SandboxEntry, standard: ConfigFile['policy']): Policy {
+	return toPolicy({...standard, ...defined(policy)});
+}
+
+/** Without the keys that are `undefined`, so that the rest can be laid over defaults. */
+export function defined<T extends object>(value: T): {[K in keyof T]: Exclude<T[K], undefined>} {
+	return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
+		[K in keyof T]: Exclude<T[K], undefined>;
+	};
+}
+
+function toSandbox(entry: SandboxEntry, standard: ConfigFile['policy']): SandboxConfig {
+	const {name, enabled, exec, env, envFile, approveUnset, gateway, transport} = entry;
+	return {
+		name,
+		enabled,
+		target: {exec, env, envFile, approveUnset},
+		gateway: gateway && toGateway(gateway),
+		transport,
+		policy: policyOf(entry, standard),
+	};
+}
+
+function toGateway(entry: NonNullable<SandboxEntry['gateway']>): GatewayTarget {
+	const {url, tokenFile, tokenCommand, fingerprint, allowInsecure} = entry;
+	return {
+		url,
+		tokenFile: tokenFile ?? null,
+		tokenCommand: tokenCommand ?? [],
+		fingerprint: fingerprint ?? null,
+		allowInsecure,
+	};
+}
+
+function warningsAbout({sandboxes, policy}: ConfigFile): string[] {
+	return [
+		...sandboxes.flatMap(({name, gateway}) =>
+			gateway && isClearToPublicAddress(gateway.url)
+				? [`${name}: OpenClaw's client sends no token in clear text to a public address, allowed or not; use wss://`]
+				: [],
+		),
+		...(sandboxes.length === 0 ? ['no sandboxes are configured, so there is nothing to watch'] : []),
+		...(policy.scopes.includes(ADMIN_SCOPE)
+			? [`policy.scopes names ${ADMIN_SCOPE}, which is granted only to clients whose own entry names it`]
+			: []),
+	];
+}
