@@ -13,13 +13,14 @@ const OUTAGE = 60_000;
 const MAX_REMEMBERED = 256;
 
 /** The cadence's knobs; durations in milliseconds. */
-export interface CadenceConfig {
-	readonly fastDeadline: number;
-	readonly fastInterval: number;
-	readonly slowInterval: number;
-	readonly fastReentryPolls: number;
-	readonly fastReentryInterval: number;
-}
+export const cadenceConfigSchema = z.object({
+	fastDeadline: z.number(),
+	fastInterval: z.number(),
+	slowInterval: z.number(),
+	fastReentryPolls: z.number(),
+	fastReentryInterval: z.number(),
+});
+export type CadenceConfig = Readonly<z.infer<typeof cadenceConfigSchema>>;
 
 /** Where a sandbox's polling stands; handed from a worker to the next. Times are monotonic milliseconds. */
 export const cadenceSchema = z.object({
@@ -48,18 +49,20 @@ export interface PolledOutcome {
 	readonly allowed: readonly string[];
 }
 
+/** Slow polling of which nothing is known yet. */
+export const slowCadence: Cadence = {
+	mode: 'slow',
+	quietPolls: 0,
+	reentryPolls: 0,
+	fastSince: null,
+	spent: [],
+	failingSince: null,
+	bought: [],
+};
+
 /** The cadence of a sandbox that is watched for the first time: fast, if there is any fast time at all. */
 export function initialCadence(config: CadenceConfig, now: number): Cadence {
-	const slow: Cadence = {
-		mode: 'slow',
-		quietPolls: 0,
-		reentryPolls: 0,
-		fastSince: null,
-		spent: [],
-		failingSince: null,
-		bought: [],
-	};
-	return enterFast(slow, config, now);
+	return enterFast(slowCadence, config, now);
 }
 
 /**

@@ -1,8 +1,9 @@
 import {type ClientError, type OpenClawClient, toClientError} from './client.ts';
 import type {Clock} from './clock.ts';
-import type {Ledger, Plan, Step} from './ledger.ts';
+import type {Ledger} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';
 import {type MalformedRequest, PAIRING_SCOPE, type PairingRequest, type RefusalReason} from './policy.ts';
+import type {Plan, Step} from './requests/plan.ts';
 import {printableList} from './text.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */

@@ -1,7 +1,8 @@
 import {interval} from './cadence.ts';
+import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
 import {ClientError, type OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
-import {keyOf, Ledger} from './ledger.ts';
+import {Ledger} from './ledger.ts';
 import {type PassOutcome, runPass} from './pass.ts';
 import {
 	ADMIN_SCOPE,
@@ -11,7 +12,8 @@ import {
 	type PairingRequest,
 	type RefusalReason,
 } from './policy.ts';
-import {type Carry, initialTransport, type PassSummary, type Snapshot, type ToWorker} from './protocol.ts';
+import {type Decision, initialTransport, type PassSummary, type Snapshot, type ToWorker} from './protocol.ts';
+import {keyOf} from './requests/record.ts';
 import type {SupervisorLink} from './supervisor-link.ts';
 import {printable, printableList} from './text.ts';
 import {openTransport, type Transport} from './transport.ts';
@@ -33,31 +35,35 @@ export class Worker {
 	readonly #signal: AbortSignal;
 	readonly #ledger: Ledger;
 	readonly #deadline: number;
-	#cadence: Carry['cadence'] | null;
+	#cadence: Checkpoint['cadence'];
+	#failures: number;
+	#lastError: string | null;
+	#sent: Checkpoint;
 	#transport: Transport | null = null;
-	#step = 0;
+	#progress = 0;
 	#snapshot: Snapshot;
 	#interval: number;
 	#ignored = 0;
 
 	constructor(start: Start, {link, clock, signal}: {link: SupervisorLink; clock: Clock; signal: AbortSignal}) {
-		const {config, carry, task} = start;
+		const {config, checkpoint, task} = start;
 		this.#start = start;
 		this.#link = link;
 		this.#clock = clock;
 		this.#signal = signal;
-		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, carry?.ledger ?? null);
-		this.#cadence = carry?.cadence ?? null;
+		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, checkpoint?.ledger ?? null);
+		this.#sent = checkpoint ?? emptyCheckpoint;
+		this.#cadence = this.#sent.cadence;
+		this.#failures = this.#sent.failures;
+		this.#lastError = this.#sent.lastError;
 		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : clock.now() + task.budget;
-		this.#interval = carry ? interval(carry.cadence, config.cadence) : config.cadence.fastInterval;
+		this.#interval = this.#cadence ? interval(this.#cadence, config.cadence) : config.cadence.fastInterval;
 		this.#snapshot = {
-			mode: carry?.cadence.mode ?? 'fast',
+			mode: this.#cadence?.mode ?? 'fast',
 			interval: this.#interval / 1000,
 			...initialTransport(config),
 			lastListAt: null,
 			nextPollAt: null,
-			failures: 0,
-			lastError: null,
 			warnings: [],
 			pending: 0,
 		};
@@ -82,7 +88,7 @@ export class Worker {
 	/** Approvals may go on: somebody has looked at what raised the alarm and reloaded. */
 	clearAlarm(): void {
 		this.#ledger.clearAlarm();
-		this.#carryOver();
+		this.#tell();
 		this.wakes.wake();
 	}
 
@@ -91,7 +97,7 @@ export class Worker {
 		const turns = {
 			take: async (kind: TurnKind, signal: AbortSignal) => {
 				const turn = await this.#link.take(kind, signal);
-				this.#step++;
+				this.#progress++;
 				return turn;
 			},
 		};
@@ -155,7 +161,7 @@ export class Worker {
 	}
 
 	#on(event: WatchEvent): void {
-		this.#step++;
+		this.#progress++;
 		switch (event.kind) {
 			case 'polling':
 				this.#transport?.begin();
@@ -166,7 +172,7 @@ export class Worker {
 				this.#ignored = event.ignored;
 				break;
 			case 'attempt':
-				this.#carryOver();
+				this.#tell();
 				break;
 			case 'approved':
 				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
@@ -177,9 +183,7 @@ export class Worker {
 				break;
 			case 'rejected':
 				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
-				this.#log('info', 'request rejected, so that the next ask of its device is clean', {
-					requestId: event.requestId,
-				});
+				this.#tell({kind: 'rejected', requestId: event.requestId, at: this.#clock.wall()});
 				break;
 			case 'superseded':
 				this.#log('info', 'request is gone: replaced, expired or settled by somebody else', {
@@ -193,8 +197,7 @@ export class Worker {
 				});
 				break;
 			case 'alarm':
-				this.#log('error', `alarm: ${event.reason}; nothing more is approved in this sandbox until a reload`);
-				this.#carryOver();
+				this.#tell({kind: 'alarm', reason: event.reason, at: this.#clock.wall()});
 				break;
 			case 'polled':
 				this.#onPolled(event);
@@ -203,7 +206,10 @@ export class Worker {
 	}
 
 	/** Takes over where the polling stands; the next poll is `wait` milliseconds away. */
-	#settle({cadence, interval: ms}: {cadence: Carry['cadence']; interval: number}, wait: number): void {
+	#settle(
+		{cadence, interval: ms}: {cadence: NonNullable<Checkpoint['cadence']>; interval: number},
+		wait: number,
+	): void {
 		const {mode} = cadence;
 		if (mode !== this.#snapshot.mode) this.#log('info', `${mode} mode`, {interval: ms / 1000});
 		this.#interval = ms;
@@ -216,66 +222,68 @@ export class Worker {
 		this.#transport?.reward(outcome.approved);
 		this.#logFailure(outcome);
 		this.#settle(event, event.wait);
-		this.#snapshot = {
-			...this.#snapshot,
-			failures: outcome.error ? this.#snapshot.failures + 1 : 0,
-			lastError: outcome.error?.message ?? null,
-		};
-		this.#carryOver();
+		this.#failures = outcome.error ? this.#failures + 1 : 0;
+		this.#lastError = outcome.error?.message ?? null;
+		this.#tell();
 		this.#beat();
 		if (passes.length > 0) this.#link.send({kind: 'passed', ids: [...passes], outcome: this.#summary(outcome)});
 	}
 
 	/** Once per change, not once per poll. */
 	#logFailure({error}: PassOutcome): void {
-		const {lastError, failures} = this.#snapshot;
-		if (error && error.message !== lastError) this.#log('warn', 'the sandbox cannot be polled', {error: error.message});
+		const failures = this.#failures;
+		if (error && error.message !== this.#lastError)
+			this.#log('warn', 'the sandbox cannot be polled', {error: error.message});
 		if (!error && failures > 0) this.#log('info', 'the sandbox answers again', {failures});
 	}
 
-	#onApproved({requestId, clientId, scopes, ts}: PairingRequest): void {
+	#onApproved({requestId, deviceId, clientId, scopes, ts}: PairingRequest): void {
 		const at = this.#clock.wall();
 		const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
-		const shown = {requestId, clientId: shownOrNull(clientId), scopes: printableList(scopes), latencyMs};
-		this.#link.send({kind: 'approved', ...shown, at, carry: this.#carry});
-		this.#log('info', 'approved', shown);
+		const ids = {requestId, deviceId: shownOrNull(deviceId), clientId: shownOrNull(clientId)};
+		this.#tell({kind: 'approved', ...ids, scopes: printableList(scopes), latencyMs, at});
 	}
 
 	#onRefused(request: PairingRequest | MalformedRequest, reason: RefusalReason): void {
-		const shown = {
+		this.#tell({
+			kind: 'refused',
 			requestId: printable(keyOf(request), 128),
+			deviceId: shownOrNull(request.deviceId),
 			clientId: shownOrNull(request.clientId),
 			clientMode: shownOrNull(request.clientMode),
 			scopes: printableList(request.scopes),
 			reason,
-		};
-		this.#link.send({kind: 'refused', ...shown, at: this.#clock.wall()});
-		this.#log('warn', 'refused', {...shown, ...this.#remedy(request, reason)});
+			remedy: this.#remedy(request, reason),
+			at: this.#clock.wall(),
+		});
 	}
 
 	/** The one refusal that a host meets on its first day. */
-	#remedy(request: PairingRequest | MalformedRequest, reason: RefusalReason): {remedy?: string} {
+	#remedy(request: PairingRequest | MalformedRequest, reason: RefusalReason): string | null {
 		const entry = matchingEntry(request, this.#start.config.policy);
-		if (reason !== 'disallowed-scope' || entry?.id === undefined || !request.scopes?.includes(ADMIN_SCOPE)) return {};
-		return {remedy: adminRemedy(entry.id, request.scopes)};
+		if (reason !== 'disallowed-scope' || entry?.id === undefined || !request.scopes?.includes(ADMIN_SCOPE)) return null;
+		return adminRemedy(entry.id, request.scopes);
 	}
 
 	#log(level: 'error' | 'warn' | 'info' | 'debug', message: string, fields: Record<string, unknown> = {}): void {
 		this.#link.send({kind: 'log', level, message, fields});
 	}
 
-	#carryOver(): void {
-		const carry = this.#carry;
-		if (carry) this.#link.send({kind: 'carry', carry});
-	}
-
-	get #carry(): Carry | null {
-		return this.#cadence && {cadence: this.#cadence, ledger: this.#ledger.state};
+	#tell(...decisions: Decision[]): void {
+		const now = {
+			cadence: this.#cadence,
+			failures: this.#failures,
+			lastError: this.#lastError,
+			ledger: this.#ledger.state,
+		};
+		const changes = changesBetween(this.#sent, now);
+		this.#sent = now;
+		if (changes || decisions.length > 0) this.#link.send({kind: 'checkpoint', changes: changes ?? {}, decisions});
 	}
 
 	#beat(): void {
 		this.#snapshot = {...this.#snapshot, ...this.#stretch()};
-		this.#link.send({kind: 'heartbeat', step: this.#step, snapshot: this.#snapshot});
+		this.#link.send({kind: 'heartbeat', progress: this.#progress, snapshot: this.#snapshot});
 	}
 
 	/** The interval as it is, with the wait for a turn where that is worth a word. */
