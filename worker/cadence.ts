@@ -82,7 +82,9 @@ export function advance(cadence: Cadence, outcome: PolledOutcome, config: Cadenc
 	const wasOut = polled.failingSince !== null && now - polled.failingSince >= OUTAGE;
 	// Polls before the first pairing say nothing: the first device is seldom the last.
 	const isQuiet = outcome.quiet && outcome.paired;
-	const answered = {...polled, failingSince: null, quietPolls: isQuiet ? polled.quietPolls + 1 : 0};
+	// Slow polling has converged: there is nothing to count towards.
+	const quietPolls = isQuiet && polled.mode === 'fast' ? polled.quietPolls + 1 : 0;
+	const answered = {...polled, failingSince: null, quietPolls};
 	if (wasOut) return enterFast({...answered, quietPolls: isQuiet ? 1 : 0}, config, now);
 	if (answered.mode === 'fast') return answered.quietPolls >= QUIET_POLLS ? enterSlow(answered, now) : answered;
 	const fresh = outcome.allowed.filter(id => !answered.bought.includes(id));

@@ -37,10 +37,10 @@ export interface Transport {
 	/** Requests are announced, so that polls are only a safety net. */
 	readonly isEventDriven: boolean;
 	readonly warnings: readonly string[];
-	/** A pass begins: what was announced so far is in it. */
-	begin(): void;
-	/** A pass is over and approved that many. */
-	reward(approved: number): void;
+	/** To be told that a pass begins: what was announced so far is in it. */
+	passBegins(): void;
+	/** To be told that a pass is over and approved that many. */
+	passEnded(approved: number): void;
 }
 
 export interface TransportDeps {
@@ -62,18 +62,14 @@ export interface TransportDeps {
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
 	if (config.gateway === null || config.transport === 'cli') {
-		const cli = {
-			client: cliClient(deps.cli),
-			kind: 'cli',
-			reason: initialTransport(config).transportReason,
-			isEventDriven: false,
-			warnings: [],
-			begin: () => {},
-			reward: () => {},
-		} as const;
-		return cli;
+		return polledTransport(cliClient(deps.cli), initialTransport(config).transportReason);
 	}
 	return openGateway(config, config.gateway, deps);
+}
+
+/** A transport that is the CLI, or anything like it, and nothing else: nobody announces anything. `reason` says why it is not the gateway. */
+export function polledTransport(client: OpenClawClient, reason: string | null): Transport {
+	return {client, kind: 'cli', reason, isEventDriven: false, warnings: [], passBegins: () => {}, passEnded: () => {}};
 }
 
 async function openGateway(
@@ -129,8 +125,8 @@ async function openGateway(
 		get warnings() {
 			return events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
 		},
-		begin: () => events.begin(),
-		reward: approved => events.reward(approved),
+		passBegins: () => events.passBegins(),
+		passEnded: approved => events.passEnded(approved),
 	};
 }
 

@@ -72,6 +72,24 @@ describe('a request whose approval fails', () => {
 	});
 });
 
+describe('a request whose approval fails and that another policy then refuses', () => {
+	it.each([
+		['of a client that is not known any more', {clients: [{mode: 'webchat'}]}],
+		['that asks for too much now', {scopes: []}],
+	])(
+		'%s is no attempt any more: nothing is due, nobody is warned, and what a person approves is not ours',
+		(_, change) => {
+			const ledger = attempting();
+			for (let failure = 0; failure < 5; failure++) ledger.failed('r1', 0, {message: 'exit 7'});
+			const heir = inherited(ledger, {...defaultPolicy, ...change, onRefused: 'ignore'});
+			expect(kinds(heir.plan(listingOf([entryOf()]), MINUTE).steps)).toEqual(['refuse']);
+			expect(heir.untilDue(MINUTE)).toBeNull();
+			expect(heir.troubles).toEqual([]);
+			expect(heir.plan(listingOf([], paired(['operator.read'])), MINUTE).vanished).toEqual([]);
+		},
+	);
+});
+
 describe('an approved request', () => {
 	it('is settled while it is listed, and forgotten after', () => {
 		const ledger = by();
