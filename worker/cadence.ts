@@ -66,10 +66,10 @@ export function initialCadence(config: CadenceConfig, now: number): Cadence {
 }
 
 /**
- * Settles what needs no pass, before anything of an iteration can fail: fast time that is used up ends, whatever is pending, and where requests are
- * announced there is nothing to poll fast for.
+ * Ends fast polling whose time is used up, whatever is pending, and where requests are announced, so that there is nothing to poll fast for. Needs no
+ * pass, so it is done before anything of an iteration can fail.
  */
-export function settleMode(cadence: Cadence, config: CadenceConfig, now: number, isEventDriven = false): Cadence {
+export function boundFastTime(cadence: Cadence, config: CadenceConfig, now: number, isEventDriven = false): Cadence {
 	const pruned = {...cadence, spent: cadence.spent.filter(({to}) => to > now - HOUR)};
 	const isOver = isEventDriven || fastTimeLeft(pruned, config, now) <= 0;
 	return cadence.fastSince !== null && isOver ? enterSlow(pruned, now) : pruned;

@@ -88,11 +88,13 @@ class Tally {
 
 	/** Tells what a listing says, before anything is done about it: what is refused, and what became of the approvals that were in doubt. */
 	take(listing: Listing, {steps, allowed, undecided, vanished}: Plan): void {
-		const events: PassEvent[] = [{kind: 'listed', pending: listing.pending.length, ignored: listing.ignored}];
+		const events: PassEvent[] = [];
 		for (const {request, granted} of vanished) {
 			this.#retries = Math.max(this.#retries - 1, 0);
 			events.push(granted ? this.#approved(request) : {kind: 'superseded', requestId: request.requestId});
 		}
+		// After what is listed no more, and before what is.
+		events.push({kind: 'listed', pending: listing.pending.length, ignored: listing.ignored});
 		for (const step of steps) {
 			if (step.kind !== 'refuse') continue;
 			this.#refused++;

@@ -1,12 +1,12 @@
 import {
 	advance,
+	boundFastTime,
 	buyFastPolls,
 	type Cadence,
 	type CadenceConfig,
 	initialCadence,
 	interval,
 	type PolledOutcome,
-	settleMode,
 } from './cadence.ts';
 import type {Clock} from './clock.ts';
 import type {Ledger} from './ledger.ts';
@@ -48,7 +48,7 @@ export async function watch(deps: WatchDeps): Promise<void> {
 	let cadence = deps.resumed ?? initialCadence(deps.cadence, clock.now());
 	while (!signal.aborted) {
 		const asked = wakes.take();
-		cadence = settledCadence(cadence, asked, deps);
+		cadence = nextCadence(cadence, asked, deps);
 		report([{kind: 'polling', cadence}]);
 		transport.passBegins();
 		const outcome = await passOrStop(deps);
@@ -61,11 +61,11 @@ export async function watch(deps: WatchDeps): Promise<void> {
 	}
 }
 
-/** The top of an iteration: the mode is settled here, before anything can fail. */
-function settledCadence(cadence: Cadence, asked: Asked, {cadence: config, clock, transport}: WatchDeps): Cadence {
+/** How to poll from now on: decided at the top of an iteration, before anything can fail. */
+function nextCadence(cadence: Cadence, asked: Asked, {cadence: config, clock, transport}: WatchDeps): Cadence {
 	const now = clock.now();
-	const settled = settleMode(cadence, config, now, transport.isEventDriven);
-	return asked.kicked && !transport.isEventDriven ? buyFastPolls(settled, config, now) : settled;
+	const bounded = boundFastTime(cadence, config, now, transport.isEventDriven);
+	return asked.kicked && !transport.isEventDriven ? buyFastPolls(bounded, config, now) : bounded;
 }
 
 /** `null` when the pass was cut short by the stop. */

@@ -238,6 +238,20 @@ describe('a worker that watches', () => {
 		expect(sandbox.of('log')).toMatchObject([{message: 'slow mode', fields: {interval: 30}}]);
 	});
 
+	it('shows as pending what is listed, also where the listing shows that an approval in doubt was granted', async () => {
+		const sandbox = new Sandbox();
+		const {gateway} = sandbox;
+		gateway.pending = [entryOf(), entryOf({requestId: 'r2', deviceId: 'device-2', ...admin})];
+		gateway.before = call => {
+			if (call !== 'approve r1') return;
+			gateway.grant('r1');
+			throw new ClientError('timeout', 'no answer');
+		};
+		await sandbox.live(undefined, 500);
+		expect(sandbox.decided('approved')).toEqual(['r1']);
+		expect(sandbox.of('heartbeat').at(-1)?.snapshot.pending).toBe(1);
+	});
+
 	it('answers each pass that was asked for with the first that began afterwards', async () => {
 		const sandbox = new Sandbox();
 		const {clock, gateway} = sandbox;

@@ -9,7 +9,7 @@ import type {TurnOutcome, Turns} from '../turns.ts';
 import {type CallResult, runCall} from './call.ts';
 import {type Call, commandFor, obeyedFiles} from './command.ts';
 
-/** Further tries of a list that failed for a reason that may be gone in a moment. A timeout is not one: the next poll is the retry. */
+/** How often a list is made again that failed for a reason that may be gone in a moment. A timeout is not one: the next poll is the retry. */
 const LIST_RETRIES = 2;
 const LIST_RETRY_DELAY = 200;
 
