@@ -390,7 +390,7 @@ describe('what a worker hands on', () => {
 		/** When it is asked for, in seconds. */
 		readonly at: number;
 	}
-	/** The worker dies with a message, and an approval that it has begun was granted all the same, or not. */
+	/** The worker dies after so many messages and calls, and an approval that it has begun was granted all the same, or not. */
 	interface Death {
 		readonly after: number;
 		readonly isGranted: boolean;
@@ -411,8 +411,25 @@ describe('what a worker hands on', () => {
 			clock.after(at * SECOND, () => gateway.pending.push(entry));
 		}
 		const tried = new Set<string>();
+		let death: Death | undefined;
+		let left = 0;
+		/** Whether this is the worker's last moment; ids are those of the approvals that are under way. */
+		const isLast = (ids: readonly string[]): boolean => {
+			if (!death || left-- > 0) return false;
+			sandbox.kill();
+			for (const id of ids) {
+				const isPending = gateway.pending.some(({requestId}) => requestId === id);
+				if (death.isGranted && isPending) gateway.grant(id);
+			}
+			return true;
+		};
+		sandbox.onMessage = message => {
+			const records = message.kind === 'checkpoint' ? Object.entries(message.changes.ledger?.requests ?? {}) : [];
+			isLast(records.flatMap(([id, record]) => (record?.kind === 'attempted' ? id : [])));
+		};
 		gateway.before = call => {
 			const [verb, id = ''] = call.split(' ');
+			if (isLast(verb === 'approve' ? [id] : [])) return;
 			if (verb !== 'approve' || tried.has(id)) return;
 			tried.add(id);
 			const how = asks[Number(id.slice(1))]?.first;
@@ -420,20 +437,11 @@ describe('what a worker hands on', () => {
 			if (how === 'granted in silence' || how === 'lost') throw new ClientError('timeout', 'no answer');
 			if (how === 'refused') throw new ClientError('refused', 'exit 7');
 		};
-		for (const {after, isGranted} of deaths) {
-			let left = after;
-			sandbox.onMessage = message => {
-				if (left-- > 0) return;
-				sandbox.kill();
-				const records = message.kind === 'checkpoint' ? Object.entries(message.changes.ledger?.requests ?? {}) : [];
-				for (const [id, record] of records) {
-					const isPending = gateway.pending.some(({requestId}) => requestId === id);
-					if (isGranted && isPending && record?.kind === 'attempted') gateway.grant(id);
-				}
-			};
+		for (death of deaths) {
+			left = death.after;
 			await sandbox.live();
 		}
-		sandbox.onMessage = () => {};
+		death = undefined;
 		await sandbox.live(undefined, 5 * MINUTE);
 		return {sandbox, granted};
 	}
@@ -451,7 +459,7 @@ describe('what a worker hands on', () => {
 	}
 
 	it.each(['answered', 'refused', 'granted in silence', 'lost'] satisfies First[])(
-		'loses and doubles nothing, whichever message is the last of a worker whose first approval is %s',
+		'loses and doubles nothing, whichever message or call is the last of a worker whose first approval is %s',
 		async first => {
 			const asks: Ask[] = [
 				{isAllowed: true, first, at: 0},
@@ -460,7 +468,7 @@ describe('what a worker hands on', () => {
 			];
 			const undisturbed = await survive(asks, [], 'hold');
 			expectSound(undisturbed, asks);
-			const count = undisturbed.sandbox.messages.length;
+			const count = undisturbed.sandbox.messages.length + undisturbed.sandbox.gateway.calls.length;
 			expect(count).toBeGreaterThan(10);
 			for (let after = 0; after < count; after++) {
 				for (const isGranted of [false, true]) {
