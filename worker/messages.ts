@@ -14,6 +14,7 @@ import {keyOf} from './requests/record.ts';
 import type {Observations, WorkerEvent} from './snapshot.ts';
 import {printable, printableList} from './text.ts';
 
+/** A line for the log. */
 export type LogMessage = Extract<ToSupervisor, {kind: 'log'}>;
 
 /** What an event decides, made safe to show; `at` in wall-clock milliseconds. */

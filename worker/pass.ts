@@ -38,6 +38,7 @@ export interface PassOutcome {
 	readonly paired: boolean;
 }
 
+/** What a pass works with. */
 export interface PassDeps {
 	readonly client: OpenClawClient;
 	readonly ledger: Ledger;

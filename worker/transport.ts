@@ -44,6 +44,7 @@ export interface Transport {
 	passEnded(approved: number): void;
 }
 
+/** What a transport works with. */
 export interface TransportDeps {
 	readonly cli: CliOptions;
 	/** For programs that are no calls of the CLI. */

@@ -28,6 +28,7 @@ export type WatchEvent =
 			readonly passes: readonly string[];
 	  };
 
+/** What the loop works with. */
 export interface WatchDeps {
 	readonly cadence: CadenceConfig;
 	readonly maxApprovals: number;

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {
 	afterAttempt,
-	noAttempts,
+	noReconnectAttempts,
 	probation,
 	type ReconnectAttempt,
 	type ReconnectAttempts,
@@ -15,7 +15,7 @@ const refusedByCommand: ReconnectAttempt = {...refused, hasRunCommand: true};
 
 /** The waits after each of these attempts. */
 function waits(attempts: readonly ReconnectAttempt[]): number[] {
-	let state: ReconnectAttempts = noAttempts;
+	let state: ReconnectAttempts = noReconnectAttempts;
 	return attempts.map(each => {
 		state = afterAttempt(state, each);
 		return waitAfter(state, each);
@@ -51,11 +51,11 @@ describe('the wait after an attempt to connect', () => {
 
 it('a connection has to prove itself for longer after each that did not last', () => {
 	const short: ReconnectAttempt = {...absent, lasted: 300};
-	let state: ReconnectAttempts = noAttempts;
+	let state: ReconnectAttempts = noReconnectAttempts;
 	const times = Array.from({length: 7}, () => {
 		state = afterAttempt(state, short);
 		return probation(state);
 	});
-	expect([probation(noAttempts), ...times]).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
+	expect([probation(noReconnectAttempts), ...times]).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
 	expect(probation(afterAttempt(state, {...short, lasted: MINUTE}))).toBe(250);
 });

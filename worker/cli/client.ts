@@ -16,6 +16,7 @@ const LIST_RETRY_DELAY = 200;
 /** Request ids that the CLI names when it fails because it has asked for more scopes itself. */
 const CAUSED_ID = /requestId: ([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/g;
 
+/** What is run, and for how long. */
 export interface CliOptions {
 	readonly target: SandboxTarget;
 	/** Milliseconds one call may take from now on; a one-shot pass shrinks it to what is left. */

@@ -8,8 +8,9 @@ import type {Turns} from '../turns.ts';
 import {listDevices} from './client.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
-import {afterAttempt, noAttempts, probation, waitAfter} from './tries.ts';
+import {afterAttempt, noReconnectAttempts, probation, waitAfter} from './tries.ts';
 
+/** Where a connection leads, and who is told of it. */
 export interface ConnectionOptions {
 	readonly gateway: GatewayTarget;
 	readonly scopes: readonly string[];
@@ -93,7 +94,7 @@ export class GatewayConnection {
 				'the last worker with this gateway hung, crashed or grew beyond workerMemory',
 				wait,
 			);
-		let attempts = noAttempts;
+		let attempts = noReconnectAttempts;
 		let breaker: Breaker | null = null;
 		while (!signal.aborted) {
 			const why = await this.#connectOnce(probation(attempts));

@@ -33,12 +33,13 @@ export interface ReconnectAttempt {
 	readonly hasRunCommand: boolean;
 }
 
-export const noAttempts: ReconnectAttempts = {failures: 0, commandFailures: 0, shortLived: 0};
+/** Nobody has tried to connect yet. */
+export const noReconnectAttempts: ReconnectAttempts = {failures: 0, commandFailures: 0, shortLived: 0};
 
 /** Takes an attempt into account. Only a connection that lasted as long as a wait may last is a good one, so that coming and going buys nothing. */
 export function afterAttempt(before: ReconnectAttempts, {lasted, hasRunCommand}: ReconnectAttempt): ReconnectAttempts {
 	const hasLasted = lasted !== null && lasted >= (hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_REFUSED_DELAY);
-	const {failures, commandFailures, shortLived} = hasLasted ? noAttempts : before;
+	const {failures, commandFailures, shortLived} = hasLasted ? noReconnectAttempts : before;
 	return {
 		// What it costs to find nobody there says nothing of what it costs to be refused.
 		failures: hasRunCommand ? 0 : failures + 1,

@@ -16,6 +16,7 @@ export const attemptsSchema = z.object({
 });
 export type Attempts = Readonly<z.infer<typeof attemptsSchema>>;
 
+/** Nothing has failed yet. */
 export const noAttempts: Attempts = {failures: 0, error: null, retryAt: 0};
 
 /** One more has failed, for the reason `error`; the next wait is `longest` milliseconds at most. */

@@ -26,6 +26,7 @@ export interface Plan {
 	readonly vanished: readonly {readonly request: PairingRequest; readonly granted: boolean}[];
 }
 
+/** What a plan depends on besides the listing and what is remembered. */
 export interface PlanContext {
 	readonly policy: Policy;
 	readonly now: number;

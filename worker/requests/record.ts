@@ -27,7 +27,9 @@ export const recordSchema = z.discriminatedUnion('kind', [
 	refusedSchema,
 ]);
 export type RequestRecord = Readonly<z.infer<typeof recordSchema>>;
+/** A request whose approval was begun. */
 export type Attempted = Readonly<z.infer<typeof attemptedSchema>>;
+/** A request that the policy refuses. */
 export type Refused = Readonly<z.infer<typeof refusedSchema>>;
 
 /** Records by what {@link keyOf} gives. */

@@ -22,6 +22,7 @@ export const refusalSchema = z.object({
 });
 export type Refusal = Readonly<z.infer<typeof refusalSchema>>;
 
+/** What a refusal depends on besides the request and the reason. */
 export interface RefusalContext {
 	readonly policy: Policy;
 	readonly now: number;
