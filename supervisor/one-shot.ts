@@ -53,6 +53,9 @@ export async function runOnce(
 			case 'passed':
 				outcome = message.outcome;
 				break;
+			case 'checkpoint':
+				for (const {kind, at: _, ...fields} of message.decisions) notes.push(noteOf(kind, fields));
+				break;
 			case 'log':
 				if (message.level !== 'debug') notes.push(noteOf(message.message, message.fields));
 				break;
@@ -61,7 +64,7 @@ export async function runOnce(
 	let worker: WorkerProcess;
 	try {
 		worker = new WorkerProcess(
-			{kind: 'start', config, owner, task: {kind, budget}, carry: null, avoidGatewayUntil: null},
+			{kind: 'start', config, owner, task: {kind, budget}, checkpoint: null, avoidGatewayUntil: null},
 			{onMessage, onOutput: line => notes.push(line), onExit: () => end()},
 		);
 	} catch (error) {

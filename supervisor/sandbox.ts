@@ -1,5 +1,6 @@
 import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
+import {applyChanges, emptyCheckpoint} from '../worker/checkpoint.ts';
 import {type Clock, isoTime} from '../worker/clock.ts';
 import {
 	type Failure,
@@ -66,7 +67,7 @@ interface PassWaiter {
 }
 
 const EMPTY_MEMORY: SandboxMemory = {
-	carry: null,
+	checkpoint: null,
 	unstableExits: 0,
 	avoidance: null,
 	restarts: 0,
@@ -162,8 +163,9 @@ export class Sandbox {
 	/** The configuration has been reloaded: whoever did it has seen the alarm. */
 	clearAlarm(): void {
 		this.#worker?.process.send({kind: 'clear-alarm'});
-		const {carry} = this.#memory;
-		if (carry) this.#memory = {...this.#memory, carry: {...carry, ledger: {...carry.ledger, alarm: null}}};
+		const {checkpoint} = this.#memory;
+		if (checkpoint)
+			this.#memory = {...this.#memory, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null}}};
 	}
 
 	/** Whether the present worker can go on under this plan. */
@@ -197,9 +199,9 @@ export class Sandbox {
 	status(): SandboxStatus {
 		const worker = this.#worker;
 		const snapshot = worker?.snapshot ?? null;
-		const {carry, unstableExits, avoidance: _, ...memory} = this.#memory;
+		const {checkpoint, unstableExits, avoidance: _, ...memory} = this.#memory;
 		const {cadence} = this.#plan.worker;
-		const mode = snapshot?.mode ?? carry?.cadence.mode ?? 'fast';
+		const mode = snapshot?.mode ?? checkpoint?.cadence?.mode ?? 'fast';
 		const lifetime = worker ? this.#deps.clock.now() - worker.startedAt : 0;
 		return {
 			state: this.#state(),
@@ -212,8 +214,8 @@ export class Sandbox {
 			startedAt: worker ? isoTime(worker.startedWall) : null,
 			lastHeartbeatAt: worker?.lastBeatWall ? isoTime(worker.lastBeatWall) : null,
 			nextPollAt: snapshot?.nextPollAt ? isoTime(snapshot.nextPollAt) : null,
-			failures: snapshot?.failures ?? 0,
-			lastError: snapshot?.lastError ?? null,
+			failures: checkpoint?.failures ?? 0,
+			lastError: checkpoint?.lastError ?? null,
 			warnings: [...(snapshot?.warnings ?? [])],
 			pending: snapshot?.pending ?? 0,
 			...memory,
@@ -249,7 +251,7 @@ export class Sandbox {
 			config: this.#plan.worker,
 			owner: `${run}/${randomUUID()}`,
 			task: {kind: 'watch' as const, initialDelay},
-			carry: this.#memory.carry,
+			checkpoint: this.#memory.checkpoint,
 			avoidGatewayUntil: this.#memory.avoidance?.until ?? null,
 		};
 		const worker: LiveWorker = {
@@ -344,24 +346,9 @@ export class Sandbox {
 			case 'turn-over':
 				turns.over(this.name, message.turn, message.outcome);
 				break;
-			case 'approved': {
-				const {kind: _, at, carry, ...approval} = message;
-				const lastApproval = {...approval, at: isoTime(at)};
-				this.#remember({approved: this.#memory.approved + 1, lastApproval, ...(carry && {carry})});
+			case 'checkpoint':
+				this.#onCheckpoint(message);
 				break;
-			}
-			case 'refused': {
-				const {kind: _, at, ...refusal} = message;
-				this.#remember({refused: this.#memory.refused + 1, lastRefusal: {...refusal, at: isoTime(at)}});
-				break;
-			}
-			case 'carry': {
-				// Where polling stands changes with every poll; what is settled, or being settled, must not be lost with us.
-				const isNews = !isDeepStrictEqual(message.carry.ledger, this.#memory.carry?.ledger);
-				this.#memory = {...this.#memory, carry: message.carry};
-				if (isNews) this.#deps.onChange();
-				break;
-			}
 			case 'passed':
 				for (const id of message.ids) this.#answer(id, message.outcome);
 				break;
@@ -373,7 +360,24 @@ export class Sandbox {
 		}
 	}
 
-	#onHeartbeat(worker: LiveWorker, {step, snapshot}: Extract<ToSupervisor, {kind: 'heartbeat'}>): void {
+	#onCheckpoint({changes, decisions}: Extract<ToSupervisor, {kind: 'checkpoint'}>): void {
+		this.#memory = {...this.#memory, checkpoint: applyChanges(this.#memory.checkpoint ?? emptyCheckpoint, changes)};
+		for (const decision of decisions) {
+			const {kind, at, ...fields} = decision;
+			const level = kind === 'alarm' ? 'error' : kind === 'refused' ? 'warn' : 'info';
+			this.#workerLog(level, kind, fields);
+			if (decision.kind === 'approved') {
+				const {kind: _, deviceId: __, ...approval} = decision;
+				this.#remember({approved: this.#memory.approved + 1, lastApproval: {...approval, at: isoTime(at)}});
+			} else if (decision.kind === 'refused') {
+				const {kind: _, deviceId: __, remedy: ___, ...refusal} = decision;
+				this.#remember({refused: this.#memory.refused + 1, lastRefusal: {...refusal, at: isoTime(at)}});
+			}
+		}
+		if (changes.ledger || 'lastError' in changes || 'failures' in changes) this.#deps.onChange();
+	}
+
+	#onHeartbeat(worker: LiveWorker, {progress: step, snapshot}: Extract<ToSupervisor, {kind: 'heartbeat'}>): void {
 		const {clock, onChange} = this.#deps;
 		const before = worker.snapshot;
 		worker.lastBeatAt = clock.now();

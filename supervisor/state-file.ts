@@ -1,12 +1,12 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync} from 'node:fs';
 import * as z from 'zod';
+import {checkpointSchema} from '../worker/checkpoint.ts';
 import {endMarked, signalPid} from '../worker/host/processes.ts';
-import {carrySchema} from '../worker/protocol.ts';
 import {sandboxStatusSchema} from './status.ts';
 
 /** What outlives a sandbox's worker: its counters and what the next worker is handed. */
 export const memorySchema = z.object({
-	carry: carrySchema.nullable(),
+	checkpoint: checkpointSchema.nullable(),
 	unstableExits: z.number(),
 	/** The gateway made a worker grow beyond its memory. Times are monotonic milliseconds. */
 	avoidance: z.object({until: z.number(), length: z.number()}).nullable(),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import {REFUSAL_REASONS} from '../worker/policy.ts';
 
 const time = z.string().nullable();
 
@@ -47,7 +48,7 @@ export const sandboxStatusSchema = z.object({
 			clientId: z.string().nullable(),
 			clientMode: z.string().nullable(),
 			scopes: z.array(z.string()),
-			reason: z.string(),
+			reason: z.enum(REFUSAL_REASONS),
 			at: z.string(),
 		})
 		.nullable(),

@@ -13,13 +13,14 @@ const OUTAGE = 60_000;
 const MAX_REMEMBERED = 256;
 
 /** The cadence's knobs; durations in milliseconds. */
-export interface CadenceConfig {
-	readonly fastDeadline: number;
-	readonly fastInterval: number;
-	readonly slowInterval: number;
-	readonly fastReentryPolls: number;
-	readonly fastReentryInterval: number;
-}
+export const cadenceConfigSchema = z.object({
+	fastDeadline: z.number(),
+	fastInterval: z.number(),
+	slowInterval: z.number(),
+	fastReentryPolls: z.number(),
+	fastReentryInterval: z.number(),
+});
+export type CadenceConfig = Readonly<z.infer<typeof cadenceConfigSchema>>;
 
 /** Where a sandbox's polling stands; handed from a worker to the next. Times are monotonic milliseconds. */
 export const cadenceSchema = z.object({
@@ -48,25 +49,27 @@ export interface PolledOutcome {
 	readonly allowed: readonly string[];
 }
 
+/** Slow polling of which nothing is known yet. */
+export const slowCadence: Cadence = {
+	mode: 'slow',
+	quietPolls: 0,
+	reentryPolls: 0,
+	fastSince: null,
+	spent: [],
+	failingSince: null,
+	bought: [],
+};
+
 /** The cadence of a sandbox that is watched for the first time: fast, if there is any fast time at all. */
 export function initialCadence(config: CadenceConfig, now: number): Cadence {
-	const slow: Cadence = {
-		mode: 'slow',
-		quietPolls: 0,
-		reentryPolls: 0,
-		fastSince: null,
-		spent: [],
-		failingSince: null,
-		bought: [],
-	};
-	return enterFast(slow, config, now);
+	return enterFast(slowCadence, config, now);
 }
 
 /**
- * Settles what needs no pass, before anything of an iteration can fail: fast time that is used up ends, whatever is pending, and where requests are
- * announced there is nothing to poll fast for.
+ * Ends fast polling whose time is used up, whatever is pending, and where requests are announced, so that there is nothing to poll fast for. Needs no
+ * pass, so it is done before anything of an iteration can fail.
  */
-export function settleMode(cadence: Cadence, config: CadenceConfig, now: number, isEventDriven = false): Cadence {
+export function boundFastTime(cadence: Cadence, config: CadenceConfig, now: number, isEventDriven = false): Cadence {
 	const pruned = {...cadence, spent: cadence.spent.filter(({to}) => to > now - HOUR)};
 	const isOver = isEventDriven || fastTimeLeft(pruned, config, now) <= 0;
 	return cadence.fastSince !== null && isOver ? enterSlow(pruned, now) : pruned;
@@ -79,7 +82,9 @@ export function advance(cadence: Cadence, outcome: PolledOutcome, config: Cadenc
 	const wasOut = polled.failingSince !== null && now - polled.failingSince >= OUTAGE;
 	// Polls before the first pairing say nothing: the first device is seldom the last.
 	const isQuiet = outcome.quiet && outcome.paired;
-	const answered = {...polled, failingSince: null, quietPolls: isQuiet ? polled.quietPolls + 1 : 0};
+	// Slow polling has converged: there is nothing to count towards.
+	const quietPolls = isQuiet && polled.mode === 'fast' ? polled.quietPolls + 1 : 0;
+	const answered = {...polled, failingSince: null, quietPolls};
 	if (wasOut) return enterFast({...answered, quietPolls: isQuiet ? 1 : 0}, config, now);
 	if (answered.mode === 'fast') return answered.quietPolls >= QUIET_POLLS ? enterSlow(answered, now) : answered;
 	const fresh = outcome.allowed.filter(id => !answered.bought.includes(id));

@@ -1,13 +1,13 @@
 import {killCalls} from './cli/call.ts';
 import {systemClock} from './clock.ts';
 import {endMarked} from './host/processes.ts';
-import type {ToWorker} from './protocol.ts';
+import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
 import {Worker} from './worker.ts';
 
 /** The forked process: ignores what is meant for the supervisor, ends with it, and leaves nothing behind. */
 const stopping = new AbortController();
-const link = new SupervisorLink();
+const link = new SupervisorLink(message => send(message), systemClock);
 let worker: Worker | undefined;
 let owner: string | undefined;
 
@@ -15,27 +15,21 @@ let owner: string | undefined;
 for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as const) process.on(signal, () => {});
 process.on('SIGTERM', () => stopping.abort(new Error('stopped')));
 process.on('disconnect', () => void endWithSupervisor());
-link.listen(take);
+process.on('message', (value: unknown) => receive(toWorkerSchema.parse(value)));
 
-function take(message: ToWorker): void {
+function receive(message: ToWorker): void {
 	switch (message.kind) {
 		case 'start':
 			void run(message);
 			return;
-		case 'kick':
-			worker?.wakes.kick();
-			return;
-		case 'pass':
-			worker?.wakes.requestPass(message.id);
-			return;
-		case 'clear-alarm':
-			worker?.clearAlarm();
+		case 'granted':
+			link.granted(message.turn);
 			return;
 		case 'stop':
 			stopping.abort(new Error('stopped'));
 			return;
-		case 'granted':
-			return;
+		default:
+			worker?.receive(message);
 	}
 }
 
@@ -44,7 +38,13 @@ async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {
 	worker = new Worker(start, {link, clock: systemClock, signal: stopping.signal});
 	await worker.run();
 	// What was said last must get through before the channel closes.
-	link.send({kind: 'done'}, () => process.exit(0));
+	send({kind: 'done'}, () => process.exit(0));
+}
+
+/** Once the channel is closed a message is dropped, since this process is about to end. */
+function send(message: ToSupervisor, sent: () => void = () => {}): void {
+	if (process.connected && process.send) process.send(message, undefined, undefined, sent);
+	else sent();
 }
 
 /** The supervisor is gone: nobody bounds the host's calls any more, so none may go on. */

@@ -1,14 +1,15 @@
 import {type ClientError, type OpenClawClient, toClientError} from './client.ts';
 import type {Clock} from './clock.ts';
-import type {Ledger, Plan, Step} from './ledger.ts';
+import type {Ledger} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';
 import {type MalformedRequest, PAIRING_SCOPE, type PairingRequest, type RefusalReason} from './policy.ts';
+import type {Plan, Step} from './requests/plan.ts';
 import {printableList} from './text.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
 const MAX_ROUNDS = 3;
 
-/** What happened to a request; told as it happens, so that nothing is lost with the worker. */
+/** What happened to a request, or in a pass. */
 export type PassEvent =
 	| {readonly kind: 'listed'; readonly pending: number; readonly ignored: number}
 	| {readonly kind: 'attempt'; readonly requestId: string}
@@ -37,29 +38,30 @@ export interface PassOutcome {
 	readonly paired: boolean;
 }
 
+/** What a pass works with. */
 export interface PassDeps {
 	readonly client: OpenClawClient;
 	readonly ledger: Ledger;
 	readonly clock: Clock;
 	/** Approvals tried in this pass at most, rejections as many again. */
 	readonly maxApprovals: number;
-	readonly report: (event: PassEvent) => void;
+	/** Is told what has happened, as soon as the ledger knows of it, and all of it at once, so that nothing is lost with the worker. */
+	readonly report: (events: readonly PassEvent[]) => void;
 	/** Ends the pass early with the signal's reason. */
 	readonly signal: AbortSignal;
 }
 
 /** One pass. Never rejects but with the reason of an aborted `signal`. */
 export async function runPass(deps: PassDeps): Promise<PassOutcome> {
-	const {client, ledger, clock, report, signal} = deps;
+	const {client, ledger, clock, signal} = deps;
 	const tally = new Tally(deps);
 	try {
 		for (let round = 1; round <= MAX_ROUNDS; round++) {
 			const listing = await client.list(signal);
-			report({kind: 'listed', pending: listing.pending.length, ignored: listing.ignored});
 			const plan = ledger.plan(listing, clock.now());
 			tally.take(listing, plan);
-			const isSettled = await tally.carryOut(plan.steps, listing);
-			if (isSettled) break;
+			const isDone = await tally.carryOut(plan.steps, listing);
+			if (isDone) break;
 		}
 	} catch (error) {
 		signal.throwIfAborted();
@@ -74,7 +76,7 @@ class Tally {
 	readonly #allowed = new Set<string>();
 	#approvals = 0;
 	#rejections = 0;
-	#approved = 0;
+	#approvedCount = 0;
 	#refused = 0;
 	#retries = 0;
 	#undecided = 0;
@@ -85,27 +87,29 @@ class Tally {
 		this.#deps = deps;
 	}
 
-	/** What a listing says, before anything is done about it; approvals that were in doubt are settled by it. */
-	take(listing: Listing, {allowed, undecided, vanished}: Plan): void {
+	/** Tells what a listing says, before anything is done about it: what is refused, and what became of the approvals that were in doubt. */
+	take(listing: Listing, {steps, allowed, undecided, vanished}: Plan): void {
+		const events: PassEvent[] = [];
 		for (const {request, granted} of vanished) {
 			this.#retries = Math.max(this.#retries - 1, 0);
-			if (granted) this.#onApproved(request);
-			else this.#deps.report({kind: 'superseded', requestId: request.requestId});
+			events.push(granted ? this.#approved(request) : {kind: 'superseded', requestId: request.requestId});
+		}
+		// After what is listed no more, and before what is.
+		events.push({kind: 'listed', pending: listing.pending.length, ignored: listing.ignored});
+		for (const step of steps) {
+			if (step.kind !== 'refuse') continue;
+			this.#refused++;
+			events.push({kind: 'refused', request: step.request, reason: step.reason});
 		}
 		this.#paired = listing.paired.length > 0;
 		this.#undecided = undecided;
 		for (const id of allowed) this.#allowed.add(id);
+		this.#deps.report(events);
 	}
 
 	/** Whether all that was due is done; `false` asks for another round. */
 	async carryOut(steps: readonly Step[], listing: Listing): Promise<boolean> {
-		const {client, ledger, maxApprovals, report} = this.#deps;
-		// First and at once: the ledger knows of them already, so after a failed approve, or in the next worker, they would not be told of again.
-		for (const step of steps) {
-			if (step.kind !== 'refuse') continue;
-			this.#refused++;
-			report({kind: 'refused', request: step.request, reason: step.reason});
-		}
+		const {client, ledger, maxApprovals} = this.#deps;
 		for (const step of steps) {
 			if (step.kind === 'refuse') continue;
 			if (client.isStale) return false;
@@ -123,7 +127,7 @@ class Tally {
 	outcome(error: ClientError | null): PassOutcome {
 		return {
 			error,
-			approved: this.#approved,
+			approved: this.#approvedCount,
 			refused: this.#refused,
 			retries: this.#retries,
 			allowed: [...this.#allowed],
@@ -137,49 +141,51 @@ class Tally {
 		const {client, ledger, clock, report, signal} = this.#deps;
 		const {requestId} = request;
 		ledger.attempt(request, listing.paired);
-		report({kind: 'attempt', requestId});
+		report([{kind: 'attempt', requestId}]);
+		let answer: ApprovalAnswer;
 		try {
-			const answer = await client.approve(requestId, signal);
-			this.#onApproved(request);
-			const alarm = alarmIn(answer, request, listing, ledger);
-			if (alarm !== null) {
-				ledger.raiseAlarm(alarm);
-				report({kind: 'alarm', reason: alarm});
-			}
-			return true;
+			answer = await client.approve(requestId, signal);
 		} catch (error) {
 			signal.throwIfAborted();
-			this.#onFailed(requestId, toClientError(error), clock.now());
+			this.#failed(requestId, toClientError(error), clock.now());
 			return false;
 		}
+		const events = [this.#approved(request)];
+		const alarm = alarmIn(answer, request, listing, ledger);
+		if (alarm !== null) {
+			ledger.raiseAlarm(alarm);
+			events.push({kind: 'alarm', reason: alarm});
+		}
+		this.#undecided--;
+		report(events);
+		return true;
 	}
 
 	async #reject(requestId: string): Promise<boolean> {
 		const {client, ledger, clock, report, signal} = this.#deps;
 		try {
 			await client.reject(requestId, signal);
-			this.#undecided--;
-			ledger.rejected(requestId);
-			report({kind: 'rejected', requestId});
-			return true;
 		} catch (error) {
 			signal.throwIfAborted();
-			this.#onFailed(requestId, toClientError(error), clock.now());
+			this.#failed(requestId, toClientError(error), clock.now());
 			return false;
 		}
-	}
-
-	#onApproved(request: PairingRequest): void {
-		this.#approved++;
 		this.#undecided--;
-		this.#deps.ledger.approved(request.requestId);
-		this.#deps.report({kind: 'approved', request});
+		ledger.rejected(requestId);
+		report([{kind: 'rejected', requestId}]);
+		return true;
 	}
 
-	#onFailed(requestId: string, error: ClientError, now: number): void {
+	#approved(request: PairingRequest): PassEvent {
+		this.#approvedCount++;
+		this.#deps.ledger.approved(request.requestId);
+		return {kind: 'approved', request};
+	}
+
+	#failed(requestId: string, error: ClientError, now: number): void {
 		this.#retries++;
 		this.#deps.ledger.failed(requestId, now, error);
-		this.#deps.report({kind: 'retry', requestId, error});
+		this.#deps.report([{kind: 'retry', requestId, error}]);
 	}
 }
 

@@ -62,13 +62,22 @@ export interface PairedDevice {
 	readonly scopes: readonly string[];
 }
 
-export type RefusalReason = 'unknown-client' | 'disallowed-scope' | 'disallowed-role' | 'first-pairing' | 'malformed';
-export type Decision =
+/** Why a request is not approved. */
+export const REFUSAL_REASONS = [
+	'unknown-client',
+	'disallowed-scope',
+	'disallowed-role',
+	'first-pairing',
+	'malformed',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+/** What the policy says of a request. */
+export type Verdict =
 	| {readonly allowed: true; readonly reason: 'allowed'}
 	| {readonly allowed: false; readonly reason: RefusalReason};
 
-const allowed: Decision = {allowed: true, reason: 'allowed'};
-const refuse = (reason: RefusalReason): Decision => ({allowed: false, reason});
+const allowed: Verdict = {allowed: true, reason: 'allowed'};
+const refuse = (reason: RefusalReason): Verdict => ({allowed: false, reason});
 
 /**
  * Whether `request` may be approved. Pure. Scopes and roles are compared exactly; an absent list asks for nothing.
@@ -78,7 +87,7 @@ export function decide(
 	request: PairingRequest | MalformedRequest,
 	paired: readonly PairedDevice[],
 	policy: Policy,
-): Decision {
+): Verdict {
 	if (request.kind === 'malformed') return refuse('malformed');
 	const entry = matchingEntry(request, policy);
 	if (!entry) return refuse('unknown-client');

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import {cadenceSchema} from './cadence.ts';
+import {cadenceConfigSchema} from './cadence.ts';
+import {checkpointChangesSchema, checkpointSchema} from './checkpoint.ts';
 import {CLIENT_FAILURES} from './client.ts';
-import {ledgerSchema} from './ledger.ts';
-import {policySchema} from './policy.ts';
+import {policySchema, REFUSAL_REASONS} from './policy.ts';
 import {TURN_KINDS} from './turns.ts';
 
 /** How to reach one sandbox's OpenClaw. */
@@ -12,8 +12,8 @@ export const targetSchema = z.object({
 	env: z.record(z.string(), z.string()),
 	envFile: z.string().nullable(),
 	approveUnset: z.array(z.string()),
-	/** Absolute path of the program for calls on the host; unused behind `exec`. */
-	openclaw: z.string(),
+	/** Absolute path of the program for calls on the host; `null` where none is made: behind `exec`, or by the gateway alone. */
+	openclaw: z.string().nullable(),
 });
 export type SandboxTarget = Readonly<z.infer<typeof targetSchema>>;
 
@@ -40,19 +40,9 @@ export const workerConfigSchema = z.object({
 	runTimeout: z.number(),
 	/** How often the worker shows that its event loop turns. */
 	heartbeatInterval: z.number(),
-	cadence: z.object({
-		fastDeadline: z.number(),
-		fastInterval: z.number(),
-		slowInterval: z.number(),
-		fastReentryPolls: z.number(),
-		fastReentryInterval: z.number(),
-	}),
+	cadence: cadenceConfigSchema,
 });
 export type WorkerConfig = Readonly<z.infer<typeof workerConfigSchema>>;
-
-/** What a worker hands to its successor. Times are monotonic milliseconds, so it is good until the next boot. */
-export const carrySchema = z.object({cadence: cadenceSchema, ledger: ledgerSchema});
-export type Carry = Readonly<z.infer<typeof carrySchema>>;
 
 /** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
 export const taskSchema = z.discriminatedUnion('kind', [
@@ -69,7 +59,8 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 		config: workerConfigSchema,
 		owner: z.string(),
 		task: taskSchema,
-		carry: carrySchema.nullable(),
+		/** Where the predecessor stood. */
+		checkpoint: checkpointSchema.nullable(),
 		/** Monotonic milliseconds before which the gateway is not to be tried; `null`: at once. */
 		avoidGatewayUntil: z.number().nullable(),
 	}),
@@ -106,14 +97,42 @@ const snapshotSchema = z.object({
 	/** Wall-clock milliseconds of the last list that succeeded. */
 	lastListAt: z.number().nullable(),
 	nextPollAt: z.number().nullable(),
-	/** Failed passes in a row. */
-	failures: z.number(),
-	lastError: z.string().nullable(),
 	warnings: z.array(z.string()),
 	pending: z.number(),
 });
-/** What a worker knows of its sandbox. */
+/** What a worker shows of its sandbox, besides its checkpoint. */
 export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;
+
+/** What became of a request, or of the sandbox's approvals. Texts are safe to show, and short; `at` is wall-clock milliseconds. */
+export const decisionSchema = z.discriminatedUnion('kind', [
+	z.object({
+		kind: z.literal('approved'),
+		requestId: z.string(),
+		deviceId: z.string().nullable(),
+		clientId: z.string().nullable(),
+		scopes: z.array(z.string()),
+		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
+		latencyMs: z.number().nullable(),
+		at: z.number(),
+	}),
+	z.object({
+		kind: z.literal('refused'),
+		requestId: z.string(),
+		deviceId: z.string().nullable(),
+		clientId: z.string().nullable(),
+		clientMode: z.string().nullable(),
+		scopes: z.array(z.string()),
+		reason: z.enum(REFUSAL_REASONS),
+		/** What to do where it should have been approved, if there is something. */
+		remedy: z.string().nullable(),
+		at: z.number(),
+	}),
+	/** A refused request was rejected at the gateway, so that the next ask of its device is clean. */
+	z.object({kind: z.literal('rejected'), requestId: z.string(), at: z.number()}),
+	/** Nothing more is approved in this sandbox until a reload. */
+	z.object({kind: z.literal('alarm'), reason: z.string(), at: z.number()}),
+]);
+export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 
 /** Why it is not the gateway before it was tried. */
 export const NOT_CONNECTED_YET = 'not connected yet';
@@ -131,41 +150,25 @@ export function initialTransport({
 
 /** A worker's messages to the supervisor. */
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
-	/** The event loop turns; `step` grows with every step the watch loop takes. */
-	z.object({kind: z.literal('heartbeat'), step: z.number(), snapshot: snapshotSchema}),
+	/** The event loop turns; `progress` grows with whatever the watch loop does. */
+	z.object({kind: z.literal('heartbeat'), progress: z.number(), snapshot: snapshotSchema}),
 	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(TURN_KINDS)}),
 	z.object({
 		kind: z.literal('turn-over'),
 		turn: z.number(),
 		outcome: z.enum(['answered', 'failed', 'timeout', 'cancelled']),
 	}),
-	z.object({
-		kind: z.literal('approved'),
-		requestId: z.string(),
-		clientId: z.string().nullable(),
-		scopes: z.array(z.string()),
-		at: z.number(),
-		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
-		latencyMs: z.number().nullable(),
-		/** So that no successor, of the worker or of the supervisor, knows of the one without the other; `null` from a one-shot pass. */
-		carry: carrySchema.nullable(),
-	}),
-	z.object({
-		kind: z.literal('refused'),
-		requestId: z.string(),
-		clientId: z.string().nullable(),
-		clientMode: z.string().nullable(),
-		scopes: z.array(z.string()),
-		reason: z.enum(['unknown-client', 'disallowed-scope', 'disallowed-role', 'first-pairing', 'malformed']),
-		at: z.number(),
-	}),
+	/**
+	 * What was decided, with what has changed of the checkpoint: in one message, so that no successor, of the worker or of the supervisor, knows of the
+	 * one without the other. Either may be empty, never both.
+	 */
+	z.object({kind: z.literal('checkpoint'), changes: checkpointChangesSchema, decisions: z.array(decisionSchema)}),
 	z.object({
 		kind: z.literal('log'),
 		level: z.enum(['error', 'warn', 'info', 'debug']),
 		message: z.string(),
 		fields: z.record(z.string(), z.unknown()),
 	}),
-	z.object({kind: z.literal('carry'), carry: carrySchema}),
 	z.object({kind: z.literal('passed'), ids: z.array(z.string()), outcome: outcomeSchema}),
 	/** The task is done; the process ends. */
 	z.object({kind: z.literal('done')}),

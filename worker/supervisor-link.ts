@@ -1,57 +1,70 @@
-import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
+import type {Clock} from './clock.ts';
+import type {ToSupervisor} from './protocol.ts';
 import type {Turn, TurnKind, TurnOutcome, Turns} from './turns.ts';
 
-/** The worker's end of the channel to its supervisor. */
-export class SupervisorLink implements Turns {
-	readonly #waiting = new Map<number, {call: TurnKind; grant: () => void; since: number}>();
+/** What a worker needs of its supervisor. */
+export interface Link extends Turns {
+	/** Sends a message; never fails. */
+	send(message: ToSupervisor): void;
+	/** How long the last turn for a poll was, or the present one has been, waited for, in milliseconds. */
+	readonly turnWait: number;
+}
+
+interface Waiting {
+	readonly kind: TurnKind;
+	/** Monotonic milliseconds. */
+	readonly since: number;
+	readonly grant: () => void;
+}
+
+/** The worker's end of the channel to its supervisor: keeps the account of the turns that were asked for. */
+export class SupervisorLink implements Link {
+	readonly send: (message: ToSupervisor) => void;
+	readonly #clock: Pick<Clock, 'now'>;
+	readonly #waiting = new Map<number, Waiting>();
 	#lastTurn = 0;
 	#lastWait = 0;
 
-	/** Sends a message; once the channel is closed it is dropped, since the worker is about to end. */
-	send(message: ToSupervisor, sent: () => void = () => {}): void {
-		if (process.connected && process.send) process.send(message, undefined, undefined, sent);
-		else sent();
+	constructor(send: (message: ToSupervisor) => void, clock: Pick<Clock, 'now'>) {
+		this.send = send;
+		this.#clock = clock;
 	}
 
-	/** Hands every valid message to `take`; those about turns are served here. */
-	listen(take: (message: ToWorker) => void): void {
-		process.on('message', (value: unknown) => {
-			const message = toWorkerSchema.parse(value);
-			if (message.kind === 'granted') this.#waiting.get(message.turn)?.grant();
-			else take(message);
-		});
+	/** The supervisor has granted a turn; one that is wanted no more was given back already. */
+	granted(turn: number): void {
+		this.#waiting.get(turn)?.grant();
 	}
 
-	take(call: TurnKind, signal: AbortSignal): Promise<Turn> {
+	take(kind: TurnKind, signal: AbortSignal): Promise<Turn> {
 		signal.throwIfAborted();
-		const turn = ++this.#lastTurn;
-		const over = (outcome: TurnOutcome | 'cancelled') => this.send({kind: 'turn-over', turn, outcome});
+		const id = ++this.#lastTurn;
+		const since = this.#clock.now();
+		const over = (outcome: TurnOutcome | 'cancelled') => this.send({kind: 'turn-over', turn: id, outcome});
 		return new Promise((resolve, reject) => {
+			const end = (wait: number) => {
+				this.#waiting.delete(id);
+				if (kind !== 'token') this.#lastWait = wait;
+				signal.removeEventListener('abort', cancel);
+			};
 			const cancel = () => {
-				this.#waiting.delete(turn);
+				// Nothing waits any more, so no earlier wait is worth a word either.
+				end(0);
 				over('cancelled');
 				reject(signal.reason);
 			};
-			const since = performance.now();
 			const grant = () => {
-				this.#waiting.delete(turn);
-				if (call !== 'token') this.#lastWait = performance.now() - since;
-				signal.removeEventListener('abort', cancel);
-				resolve({id: turn, over});
+				end(this.#clock.now() - since);
+				resolve({id, over});
 			};
-			this.#waiting.set(turn, {call, grant, since});
-			signal.addEventListener('abort', cancel, {once: true});
-			this.send({kind: 'turn', turn, call});
+			this.#waiting.set(id, {kind, since, grant});
+			signal.addEventListener('abort', cancel);
+			this.send({kind: 'turn', turn: id, call: kind});
 		});
 	}
 
-	get #pollsWaiting(): {since: number}[] {
-		return [...this.#waiting.values()].filter(({call}) => call !== 'token');
-	}
-
-	/** How long the last turn for a poll was, or the present one has been, waited for, in milliseconds. */
 	get turnWait(): number {
-		const now = performance.now();
-		return Math.max(this.#lastWait, ...this.#pollsWaiting.map(({since}) => now - since));
+		const now = this.#clock.now();
+		const polls = [...this.#waiting.values()].filter(({kind}) => kind !== 'token');
+		return Math.max(this.#lastWait, ...polls.map(({since}) => now - since));
 	}
 }

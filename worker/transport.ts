@@ -1,28 +1,29 @@
 import {type CliOptions, cliClient} from './cli/client.ts';
 import {ClientError, type OpenClawClient} from './client.ts';
-import type {Clock} from './clock.ts';
-import {BusyWatch, busyReading} from './gateway/busy-watch.ts';
+import {type Clock, every} from './clock.ts';
+import {BusyMeter, BusyWatch} from './gateway/busy-watch.ts';
 import type {GatewayConnection} from './gateway/connection.ts';
 import {EventWakes} from './gateway/event-wakes.ts';
 import type {Listing} from './listing.ts';
 import {grantableScopes, PAIRING_SCOPE, type Policy} from './policy.ts';
 import {initialTransport, type WorkerConfig} from './protocol.ts';
+import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from './transport/circuit-breaker.ts';
 import type {Turns} from './turns.ts';
 
 /** How long a first list waits to see whether the gateway answers, in milliseconds: a call of the CLI costs more than that. */
-const FIRST_TRY = 2000;
+const PATIENCE = 2000;
 
 /** How much of the time that is left one wait for the gateway may take: where the CLI is to have its chance too, and where there is nothing else. */
 const SHARE = {auto: 1 / 3, gateway: 0.8};
 
-/** How much of it is waited for the first try where there is nothing but the gateway: a little more, since the try knows best what is wrong. */
+/**
+ * How much of it the first attempt to connect is waited for where there is nothing but the gateway. That is more than the attempt itself may take, so
+ * that it ends first and its error, which says what is wrong, is the one that is shown.
+ */
 const LAST_SHARE = 0.9;
 
 /** The same where there is no end of the time, in milliseconds. */
-const LONG_FIRST_TRY = 20_000;
-
-/** How long a gateway that we broke with is left alone where there is nothing else, in milliseconds. */
-const LONGEST_REST_ALONE = 60_000;
+const LONG_PATIENCE = 20_000;
 
 /** How often it is looked whether the gateway keeps us busy, in milliseconds. */
 const BUSY_CHECK = 5000;
@@ -37,12 +38,13 @@ export interface Transport {
 	/** Requests are announced, so that polls are only a safety net. */
 	readonly isEventDriven: boolean;
 	readonly warnings: readonly string[];
-	/** A pass begins: what was announced so far is in it. */
-	begin(): void;
-	/** A pass is over and approved that many. */
-	reward(approved: number): void;
+	/** To be told that a pass begins: what was announced so far is in it. */
+	passBegins(): void;
+	/** To be told that a pass is over and approved that many. */
+	passEnded(approved: number): void;
 }
 
+/** What a transport works with. */
 export interface TransportDeps {
 	readonly cli: CliOptions;
 	/** For programs that are no calls of the CLI. */
@@ -62,18 +64,14 @@ export interface TransportDeps {
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
 	if (config.gateway === null || config.transport === 'cli') {
-		const cli = {
-			client: cliClient(deps.cli),
-			kind: 'cli',
-			reason: initialTransport(config).transportReason,
-			isEventDriven: false,
-			warnings: [],
-			begin: () => {},
-			reward: () => {},
-		} as const;
-		return cli;
+		return polledTransport(cliClient(deps.cli), initialTransport(config).transportReason);
 	}
 	return openGateway(config, config.gateway, deps);
+}
+
+/** A transport that is the CLI, or anything like it, and nothing else: nobody announces anything. `reason` says why it is not the gateway. */
+export function polledTransport(client: OpenClawClient, reason: string | null): Transport {
+	return {client, kind: 'cli', reason, isEventDriven: false, warnings: [], passBegins: () => {}, passEnded: () => {}};
 }
 
 async function openGateway(
@@ -90,6 +88,7 @@ async function openGateway(
 	const isCliAllowed = config.transport === 'auto';
 	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
+	const meter = new BusyMeter();
 	const connection = new GatewayConnection({
 		gateway,
 		scopes: connectionScopes(config.policy),
@@ -98,24 +97,29 @@ async function openGateway(
 		owner: deps.cli.owner,
 		clock: deps.clock,
 		avoidedUntil: deps.avoidedUntil,
-		longestRest: isCliAllowed ? Number.POSITIVE_INFINITY : LONGEST_REST_ALONE,
+		// Where there is nothing else, a gateway is not left alone for long.
+		longestCoolDown: isCliAllowed ? LONGEST_COOL_DOWN : FIRST_COOL_DOWN,
 		// What was announced while nobody listened is found by a list.
 		onChange: () => {
 			deps.onChange();
 			if (connection.isUp) events.announce();
 		},
 		onRequested: () => events.announce(),
+		onOpen: isOpen => {
+			meter.isConnected = isOpen;
+		},
 		signal: deps.signal,
 	});
 	void connection.run();
-	watchBusyness(connection, deps);
+	watchBusyness(connection, meter, deps);
 	const viaGateway = gatewayClient(() => connection.required());
-	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_FIRST_TRY;
-	const patience = isCliAllowed ? Math.min(FIRST_TRY, timeout()) : left;
-	await Promise.race([connection.firstTry, deps.clock.sleep(patience, deps.signal)]);
+	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter)});
+	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
+	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
+	await Promise.race([connection.firstAttempt, deps.clock.sleep(patience, deps.signal)]);
 	return {
 		client: isCliAllowed
-			? withFallback(connection, viaGateway, cliClient(deps.cli), config.cadence.slowInterval, deps.clock)
+			? withFallback(connection, viaGateway, viaCli, config.cadence.slowInterval, deps.clock)
 			: viaGateway,
 		get kind() {
 			return connection.isUp || !isCliAllowed ? 'gateway' : 'cli';
@@ -129,19 +133,36 @@ async function openGateway(
 		get warnings() {
 			return events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
 		},
-		begin: () => events.begin(),
-		reward: approved => events.reward(approved),
+		passBegins: () => events.passBegins(),
+		passEnded: approved => events.passEnded(approved),
 	};
 }
 
 /** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
-function watchBusyness(connection: GatewayConnection, {clock, signal}: TransportDeps): void {
-	const watch = new BusyWatch(busyReading(clock.now()));
-	const timer = setInterval(() => {
-		if (watch.isTooBusy(busyReading(clock.now())))
-			connection.breakOff('the gateway floods us: reading it keeps the worker busy');
-	}, BUSY_CHECK).unref();
-	signal.addEventListener('abort', () => clearInterval(timer), {once: true});
+function watchBusyness(connection: GatewayConnection, meter: BusyMeter, {clock, signal}: TransportDeps): void {
+	const reading = () => ({at: clock.now(), busy: meter.total});
+	const watch = new BusyWatch(reading());
+	const stop = every(clock, BUSY_CHECK, () => {
+		if (watch.isTooBusy(reading())) connection.breakOff('the gateway floods us: reading it keeps the worker busy');
+	});
+	signal.addEventListener('abort', stop, {once: true});
+}
+
+/** Turns for calls of the CLI: the work that those give is not the gateway's doing. */
+function uncounted(turns: Turns, meter: BusyMeter): Turns {
+	return {
+		take: async (kind, signal) => {
+			const turn = await turns.take(kind, signal);
+			meter.callBegins();
+			return {
+				id: turn.id,
+				over: outcome => {
+					meter.callEnds();
+					turn.over(outcome);
+				},
+			};
+		},
+	};
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What has been asked of the loop since its last look. */
-export interface Calls {
+export interface Asked {
 	/** Poll fast for a while. */
 	readonly kicked: boolean;
 	/** Ids of those who wait for the outcome of a pass that begins after they asked. */
@@ -31,12 +31,12 @@ export class Wakes {
 	}
 
 	/** All that has been asked; the next pass answers it. */
-	take(): Calls {
-		const calls = {kicked: this.#kicked, passes: this.#passes};
+	take(): Asked {
+		const asked = {kicked: this.#kicked, passes: this.#passes};
 		this.#kicked = false;
 		this.#passes = [];
 		this.#isDue = false;
-		return calls;
+		return asked;
 	}
 
 	/** Resolves when there is a reason to poll, or when `signal` aborts. */

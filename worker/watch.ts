@@ -1,27 +1,26 @@
 import {
 	advance,
+	boundFastTime,
 	buyFastPolls,
 	type Cadence,
 	type CadenceConfig,
 	initialCadence,
 	interval,
 	type PolledOutcome,
-	settleMode,
 } from './cadence.ts';
-import type {OpenClawClient} from './client.ts';
 import type {Clock} from './clock.ts';
 import type {Ledger} from './ledger.ts';
 import {type PassEvent, type PassOutcome, runPass} from './pass.ts';
-import type {Calls, Wakes} from './wakes.ts';
+import type {Transport} from './transport.ts';
+import type {Asked, Wakes} from './wakes.ts';
 
-/** What the loop says of itself, besides what its passes say. `interval` in milliseconds. */
+/** What the loop says of itself, besides what its passes say. */
 export type WatchEvent =
 	| PassEvent
-	| {readonly kind: 'polling'; readonly cadence: Cadence; readonly interval: number}
+	| {readonly kind: 'polling'; readonly cadence: Cadence}
 	| {
 			readonly kind: 'polled';
 			readonly cadence: Cadence;
-			readonly interval: number;
 			/** Milliseconds until the next poll, if nothing happens before. */
 			readonly wait: number;
 			readonly outcome: PassOutcome;
@@ -29,63 +28,64 @@ export type WatchEvent =
 			readonly passes: readonly string[];
 	  };
 
+/** What the loop works with. */
 export interface WatchDeps {
 	readonly cadence: CadenceConfig;
 	readonly maxApprovals: number;
-	readonly client: OpenClawClient;
+	readonly transport: Pick<Transport, 'client' | 'isEventDriven' | 'passBegins' | 'passEnded'>;
 	readonly ledger: Ledger;
 	readonly clock: Clock;
 	readonly wakes: Wakes;
-	readonly report: (event: WatchEvent) => void;
+	/** Is told what has happened, all of it that belongs together at once. */
+	readonly report: (events: readonly WatchEvent[]) => void;
 	readonly signal: AbortSignal;
-	/** Whether requests are announced, so that polls are only a safety net. */
-	readonly isEventDriven: () => boolean;
 	/** Where the predecessor's polling stood. */
 	readonly resumed: Cadence | null;
 }
 
 /** One sandbox's life: a pass, then a wait for whichever comes first, the interval's end or a wake. Ends when `signal` aborts, and only then. */
 export async function watch(deps: WatchDeps): Promise<void> {
-	const {clock, wakes, report, signal} = deps;
+	const {transport, clock, wakes, report, signal} = deps;
 	let cadence = deps.resumed ?? initialCadence(deps.cadence, clock.now());
 	while (!signal.aborted) {
-		const calls = wakes.take();
-		cadence = begin(cadence, calls, deps);
+		const asked = wakes.take();
+		cadence = nextCadence(cadence, asked, deps);
+		report([{kind: 'polling', cadence}]);
+		transport.passBegins();
 		const outcome = await passOrStop(deps);
 		if (outcome === null) return;
+		transport.passEnded(outcome.approved);
 		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
 		const wait = pause(cadence, outcome, deps);
-		report({kind: 'polled', cadence, interval: interval(cadence, deps.cadence), wait, outcome, passes: calls.passes});
+		report([{kind: 'polled', cadence, wait, outcome, passes: asked.passes}]);
 		await firstOf(wait, deps);
 	}
 }
 
-/** The top of an iteration: the mode is settled here, before anything can fail. */
-function begin(cadence: Cadence, calls: Calls, {cadence: config, clock, report, isEventDriven}: WatchDeps): Cadence {
+/** How to poll from now on: decided at the top of an iteration, before anything can fail. */
+function nextCadence(cadence: Cadence, asked: Asked, {cadence: config, clock, transport}: WatchDeps): Cadence {
 	const now = clock.now();
-	const settled = settleMode(cadence, config, now, isEventDriven());
-	const next = calls.kicked && !isEventDriven() ? buyFastPolls(settled, config, now) : settled;
-	report({kind: 'polling', cadence: next, interval: interval(next, config)});
-	return next;
+	const bounded = boundFastTime(cadence, config, now, transport.isEventDriven);
+	return asked.kicked && !transport.isEventDriven ? buyFastPolls(bounded, config, now) : bounded;
 }
 
 /** `null` when the pass was cut short by the stop. */
 async function passOrStop(deps: WatchDeps): Promise<PassOutcome | null> {
 	try {
-		return await runPass(deps);
+		return await runPass({...deps, client: deps.transport.client});
 	} catch (error) {
 		if (deps.signal.aborted) return null;
 		throw error;
 	}
 }
 
-function toPolled(outcome: PassOutcome, {ledger, isEventDriven}: WatchDeps): PolledOutcome {
+function toPolled(outcome: PassOutcome, {ledger, transport}: WatchDeps): PolledOutcome {
 	return {
 		failed: outcome.error !== null,
 		quiet: outcome.undecided <= 0,
 		paired: outcome.paired || ledger.hasApproved,
 		// Where requests are announced, the next one needs no fast polls to be met.
-		allowed: isEventDriven() ? [] : outcome.allowed,
+		allowed: transport.isEventDriven ? [] : outcome.allowed,
 	};
 }
 
@@ -96,10 +96,10 @@ function toPolled(outcome: PassOutcome, {ledger, isEventDriven}: WatchDeps): Pol
 function pause(
 	cadence: Cadence,
 	{error, hasMore}: PassOutcome,
-	{cadence: config, clock, ledger, isEventDriven}: WatchDeps,
+	{cadence: config, clock, ledger, transport}: WatchDeps,
 ): number {
 	const regular = interval(cadence, config);
-	if (!isEventDriven() || error !== null) return regular;
+	if (!transport.isEventDriven || error !== null) return regular;
 	const soonest = Math.min(config.fastInterval, regular);
 	if (hasMore) return soonest;
 	return Math.min(Math.max(ledger.untilDue(clock.now()) ?? regular, soonest), regular);

@@ -1,332 +1,205 @@
-import {interval} from './cadence.ts';
+import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
 import {ClientError, type OpenClawClient} from './client.ts';
-import type {Clock} from './clock.ts';
-import {keyOf, Ledger} from './ledger.ts';
+import {type Clock, every} from './clock.ts';
+import {Ledger} from './ledger.ts';
+import {decisionsIn, logLinesOf, summaryOf} from './messages.ts';
 import {type PassOutcome, runPass} from './pass.ts';
-import {
-	ADMIN_SCOPE,
-	adminRemedy,
-	type MalformedRequest,
-	matchingEntry,
-	type PairingRequest,
-	type RefusalReason,
-} from './policy.ts';
-import {type Carry, initialTransport, type PassSummary, type Snapshot, type ToWorker} from './protocol.ts';
-import type {SupervisorLink} from './supervisor-link.ts';
-import {printable, printableList} from './text.ts';
-import {openTransport, type Transport} from './transport.ts';
-import type {TurnKind} from './turns.ts';
+import type {ToWorker, WorkerConfig} from './protocol.ts';
+import {initialObservations, type Observations, observe, snapshotOf, type WorkerEvent} from './snapshot.ts';
+import type {Link} from './supervisor-link.ts';
+import {openTransport, type Transport, type TransportDeps} from './transport.ts';
+import type {Turns} from './turns.ts';
 import {Wakes} from './wakes.ts';
-import {type WatchEvent, watch} from './watch.ts';
+import {watch} from './watch.ts';
 
-type Start = Extract<ToWorker, {kind: 'start'}>;
+/** What a worker is told first. */
+export type Start = Extract<ToWorker, {kind: 'start'}>;
 
-/** A poll that had to wait this much longer than its interval for a turn counts as stretched, in milliseconds. */
-const STRETCH_TOLERANCE = 1000;
+/** What a worker is told while it runs. */
+export type Request = Extract<ToWorker, {kind: 'kick' | 'pass' | 'clear-alarm'}>;
 
-/** One sandbox's worker: runs its task, and turns what happens into messages. */
+/** All by which a worker touches the world. */
+export interface WorkerDeps {
+	readonly link: Link;
+	readonly clock: Clock;
+	/** Ends the worker when it aborts. */
+	readonly signal: AbortSignal;
+	/** How the sandbox is reached, where it is not as its configuration says. */
+	readonly openTransport?: (config: WorkerConfig, deps: TransportDeps) => Promise<Transport>;
+}
+
+/** One sandbox's worker: runs its task, and tells the supervisor what happens. */
 export class Worker {
-	readonly wakes = new Wakes();
 	readonly #start: Start;
-	readonly #link: SupervisorLink;
-	readonly #clock: Clock;
-	readonly #signal: AbortSignal;
+	readonly #deps: WorkerDeps;
+	readonly #wakes = new Wakes();
 	readonly #ledger: Ledger;
+	/** When the task has to be done, monotonic milliseconds. */
 	readonly #deadline: number;
-	#cadence: Carry['cadence'] | null;
+	#observations: Observations;
+	/** The checkpoint as the supervisor has it. */
+	#told: Checkpoint;
 	#transport: Transport | null = null;
-	#step = 0;
-	#snapshot: Snapshot;
-	#interval: number;
-	#ignored = 0;
 
-	constructor(start: Start, {link, clock, signal}: {link: SupervisorLink; clock: Clock; signal: AbortSignal}) {
-		const {config, carry, task} = start;
+	constructor(start: Start, deps: WorkerDeps) {
+		const {config, checkpoint, task} = start;
 		this.#start = start;
-		this.#link = link;
-		this.#clock = clock;
-		this.#signal = signal;
-		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, carry?.ledger ?? null);
-		this.#cadence = carry?.cadence ?? null;
-		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : clock.now() + task.budget;
-		this.#interval = carry ? interval(carry.cadence, config.cadence) : config.cadence.fastInterval;
-		this.#snapshot = {
-			mode: carry?.cadence.mode ?? 'fast',
-			interval: this.#interval / 1000,
-			...initialTransport(config),
-			lastListAt: null,
-			nextPollAt: null,
-			failures: 0,
-			lastError: null,
-			warnings: [],
-			pending: 0,
-		};
+		this.#deps = deps;
+		this.#told = checkpoint ?? emptyCheckpoint;
+		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, this.#told.ledger);
+		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : deps.clock.now() + task.budget;
+		this.#observations = initialObservations(config, this.#told);
 	}
 
 	/** Does what the worker was forked for; resolves when that is done or the signal aborts. */
 	async run(): Promise<void> {
 		const {config, task} = this.#start;
-		const heartbeat = setInterval(() => this.#beat(), config.heartbeatInterval);
+		const {clock, signal} = this.#deps;
+		const stopBeating = every(clock, config.heartbeatInterval, () => this.#beat());
 		this.#beat();
 		try {
-			await this.#clock.sleep(task.kind === 'watch' ? task.initialDelay : 0, this.#signal);
+			await clock.sleep(task.kind === 'watch' ? task.initialDelay : 0, signal);
 			this.#transport = await this.#openTransport();
 			this.#onTransport();
 			if (task.kind === 'watch') await this.#watch(this.#transport);
 			else await this.#once(this.#transport.client, task.kind);
 		} finally {
-			clearInterval(heartbeat);
+			stopBeating();
 		}
 	}
 
-	/** Approvals may go on: somebody has looked at what raised the alarm and reloaded. */
-	clearAlarm(): void {
-		this.#ledger.clearAlarm();
-		this.#carryOver();
-		this.wakes.wake();
+	/** The supervisor asks for something. */
+	receive(request: Request): void {
+		switch (request.kind) {
+			case 'kick':
+				this.#wakes.kick();
+				return;
+			case 'pass':
+				this.#wakes.requestPass(request.id);
+				return;
+			case 'clear-alarm':
+				// Somebody has looked at what raised it, and reloaded.
+				this.#ledger.clearAlarm();
+				this.#tell([]);
+				this.#wakes.wake();
+		}
 	}
 
 	#openTransport(): Promise<Transport> {
-		const {config, owner} = this.#start;
-		const turns = {
-			take: async (kind: TurnKind, signal: AbortSignal) => {
-				const turn = await this.#link.take(kind, signal);
-				this.#step++;
+		const {config, owner, avoidGatewayUntil} = this.#start;
+		const {link, clock, signal} = this.#deps;
+		const turns: Turns = {
+			take: async (kind, aborted) => {
+				const turn = await link.take(kind, aborted);
+				this.#tell([{kind: 'turn'}]);
 				return turn;
 			},
 		};
-		const timeout = () => Math.max(Math.min(config.runTimeout, this.#deadline - this.#clock.now()), 1);
-		return openTransport(config, {
+		const left = () => this.#deadline - clock.now();
+		const timeout = () => Math.max(Math.min(config.runTimeout, left()), 1);
+		const open = this.#deps.openTransport ?? openTransport;
+		return open(config, {
 			cli: {target: config.target, timeout, owner, turns},
-			turns: this.#link,
-			left: () => this.#deadline - this.#clock.now(),
-			clock: this.#clock,
-			avoidedUntil: this.#start.avoidGatewayUntil,
-			wake: () => this.wakes.wake(),
+			turns: link,
+			left,
+			clock,
+			avoidedUntil: avoidGatewayUntil,
+			wake: () => this.#wakes.wake(),
 			onChange: () => this.#onTransport(),
-			signal: this.#signal,
+			signal,
 		});
 	}
 
 	#watch(transport: Transport): Promise<void> {
 		const {config} = this.#start;
+		const {clock, signal} = this.#deps;
 		return watch({
 			cadence: config.cadence,
 			maxApprovals: config.maxApprovals,
-			client: transport.client,
+			transport,
 			ledger: this.#ledger,
-			clock: this.#clock,
-			wakes: this.wakes,
-			report: event => this.#on(event),
-			signal: this.#signal,
-			isEventDriven: () => transport.isEventDriven,
-			resumed: this.#cadence,
+			clock,
+			wakes: this.#wakes,
+			report: events => this.#tell(events),
+			signal,
+			resumed: this.#observations.cadence,
 		});
 	}
 
-	/** The transport has changed, or the reason why it is not the gateway: said once per change. */
-	#onTransport(): void {
-		if (!this.#transport) return;
-		const {kind, reason} = this.#transport;
-		const before = this.#snapshot;
-		if (kind === before.transport && reason === before.transportReason) return;
-		this.#snapshot = {...before, transport: kind, transportReason: reason};
-		const isWanted = reason === null || this.#start.config.transport === 'cli';
-		this.#log(isWanted ? 'info' : 'warn', `transport: ${kind}`, reason === null ? {} : {reason});
-		this.#beat();
-	}
-
+	/** One pass, or one list, within the time that there is for it. */
 	async #once(client: OpenClawClient, kind: 'pass' | 'probe'): Promise<void> {
 		const {config} = this.#start;
-		const signal = AbortSignal.any([
-			this.#signal,
-			AbortSignal.timeout(Math.max(Math.ceil(this.#deadline - this.#clock.now()), 1)),
-		]);
+		const {clock, link} = this.#deps;
+		const ending = new AbortController();
+		const outOfTime = new ClientError('timeout', 'out of time');
+		const cancel = clock.after(Math.max(Math.ceil(this.#deadline - clock.now()), 1), () => ending.abort(outOfTime));
 		const outcome = await runPass({
 			client,
 			ledger: this.#ledger,
-			clock: this.#clock,
+			clock,
 			maxApprovals: kind === 'probe' ? 0 : config.maxApprovals,
-			report: event => this.#on(event),
-			signal,
-		}).catch((error: unknown) => failedOutcome(error));
+			report: events => this.#tell(events),
+			signal: AbortSignal.any([this.#deps.signal, ending.signal]),
+		}).catch((error: unknown) => {
+			const reason = error === outOfTime ? outOfTime : new ClientError('timeout', 'stopped', {cause: error});
+			return {error: reason, approved: 0, refused: 0, retries: 0};
+		});
+		cancel();
 		this.#beat();
-		this.#link.send({kind: 'passed', ids: ['once'], outcome: this.#summary(outcome)});
+		link.send({kind: 'passed', ids: ['once'], outcome: this.#summaryOf(outcome)});
 	}
 
-	#on(event: WatchEvent): void {
-		this.#step++;
-		switch (event.kind) {
-			case 'polling':
-				this.#transport?.begin();
-				this.#settle(event, 0);
-				break;
-			case 'listed':
-				this.#snapshot = {...this.#snapshot, pending: event.pending, lastListAt: this.#clock.wall()};
-				this.#ignored = event.ignored;
-				break;
-			case 'attempt':
-				this.#carryOver();
-				break;
-			case 'approved':
-				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
-				this.#onApproved(event.request);
-				break;
-			case 'refused':
-				this.#onRefused(event.request, event.reason);
-				break;
-			case 'rejected':
-				this.#snapshot = {...this.#snapshot, pending: Math.max(this.#snapshot.pending - 1, 0)};
-				this.#log('info', 'request rejected, so that the next ask of its device is clean', {
-					requestId: event.requestId,
-				});
-				break;
-			case 'superseded':
-				this.#log('info', 'request is gone: replaced, expired or settled by somebody else', {
-					requestId: event.requestId,
-				});
-				break;
-			case 'retry':
-				this.#log('warn', 'request is not settled and will be tried again', {
-					requestId: event.requestId,
-					error: event.error.message,
-				});
-				break;
-			case 'alarm':
-				this.#log('error', `alarm: ${event.reason}; nothing more is approved in this sandbox until a reload`);
-				this.#carryOver();
-				break;
-			case 'polled':
-				this.#onPolled(event);
-				break;
-		}
-	}
-
-	/** Takes over where the polling stands; the next poll is `wait` milliseconds away. */
-	#settle({cadence, interval: ms}: {cadence: Carry['cadence']; interval: number}, wait: number): void {
-		const {mode} = cadence;
-		if (mode !== this.#snapshot.mode) this.#log('info', `${mode} mode`, {interval: ms / 1000});
-		this.#interval = ms;
-		this.#cadence = cadence;
-		this.#snapshot = {...this.#snapshot, mode, nextPollAt: this.#clock.wall() + wait};
-	}
-
-	#onPolled(event: Extract<WatchEvent, {kind: 'polled'}>): void {
-		const {outcome, passes} = event;
-		this.#transport?.reward(outcome.approved);
-		this.#logFailure(outcome);
-		this.#settle(event, event.wait);
-		this.#snapshot = {
-			...this.#snapshot,
-			failures: outcome.error ? this.#snapshot.failures + 1 : 0,
-			lastError: outcome.error?.message ?? null,
-		};
-		this.#carryOver();
+	/** The transport may have changed, or the reason why it is not the gateway. */
+	#onTransport(): void {
+		if (!this.#transport) return;
+		const {kind: transport, reason: transportReason} = this.#transport;
+		const before = this.#observations;
+		if (transport === before.transport && transportReason === before.transportReason) return;
+		this.#tell([{kind: 'transport', transport, transportReason}]);
 		this.#beat();
-		if (passes.length > 0) this.#link.send({kind: 'passed', ids: [...passes], outcome: this.#summary(outcome)});
 	}
 
-	/** Once per change, not once per poll. */
-	#logFailure({error}: PassOutcome): void {
-		const {lastError, failures} = this.#snapshot;
-		if (error && error.message !== lastError) this.#log('warn', 'the sandbox cannot be polled', {error: error.message});
-		if (!error && failures > 0) this.#log('info', 'the sandbox answers again', {failures});
+	/** The one place where the worker's state changes. What happened at once is told at once: what was decided, and what a successor has to know. */
+	#tell(events: readonly WorkerEvent[]): void {
+		const {config} = this.#start;
+		const {clock, link} = this.#deps;
+		const wall = clock.wall();
+		const before = this.#observations;
+		this.#observations = events.reduce((observations, event) => observe(observations, event, wall), before);
+		this.#tellCheckpoint(events.flatMap(event => decisionsIn(event, config.policy, wall)));
+		for (const line of events.flatMap(event => logLinesOf(event, before, config))) link.send(line);
+		for (const event of events) if (event.kind === 'polled') this.#tellPolled(event);
 	}
 
-	#onApproved({requestId, clientId, scopes, ts}: PairingRequest): void {
-		const at = this.#clock.wall();
-		const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
-		const shown = {requestId, clientId: shownOrNull(clientId), scopes: printableList(scopes), latencyMs};
-		this.#link.send({kind: 'approved', ...shown, at, carry: this.#carry});
-		this.#log('info', 'approved', shown);
+	#tellCheckpoint(decisions: ReturnType<typeof decisionsIn>): void {
+		const {cadence, failures, lastError} = this.#observations;
+		const checkpoint = {cadence, failures, lastError, ledger: this.#ledger.state};
+		const changes = changesBetween(this.#told, checkpoint) ?? {};
+		this.#told = checkpoint;
+		if (Object.keys(changes).length === 0 && decisions.length === 0) return;
+		this.#deps.link.send({kind: 'checkpoint', changes, decisions});
 	}
 
-	#onRefused(request: PairingRequest | MalformedRequest, reason: RefusalReason): void {
-		const shown = {
-			requestId: printable(keyOf(request), 128),
-			clientId: shownOrNull(request.clientId),
-			clientMode: shownOrNull(request.clientMode),
-			scopes: printableList(request.scopes),
-			reason,
-		};
-		this.#link.send({kind: 'refused', ...shown, at: this.#clock.wall()});
-		this.#log('warn', 'refused', {...shown, ...this.#remedy(request, reason)});
-	}
-
-	/** The one refusal that a host meets on its first day. */
-	#remedy(request: PairingRequest | MalformedRequest, reason: RefusalReason): {remedy?: string} {
-		const entry = matchingEntry(request, this.#start.config.policy);
-		if (reason !== 'disallowed-scope' || entry?.id === undefined || !request.scopes?.includes(ADMIN_SCOPE)) return {};
-		return {remedy: adminRemedy(entry.id, request.scopes)};
-	}
-
-	#log(level: 'error' | 'warn' | 'info' | 'debug', message: string, fields: Record<string, unknown> = {}): void {
-		this.#link.send({kind: 'log', level, message, fields});
-	}
-
-	#carryOver(): void {
-		const carry = this.#carry;
-		if (carry) this.#link.send({kind: 'carry', carry});
-	}
-
-	get #carry(): Carry | null {
-		return this.#cadence && {cadence: this.#cadence, ledger: this.#ledger.state};
+	#tellPolled({passes, outcome}: Extract<WorkerEvent, {kind: 'polled'}>): void {
+		this.#beat();
+		if (passes.length === 0) return;
+		this.#deps.link.send({kind: 'passed', ids: [...passes], outcome: this.#summaryOf(outcome)});
 	}
 
 	#beat(): void {
-		this.#snapshot = {...this.#snapshot, ...this.#stretch()};
-		this.#link.send({kind: 'heartbeat', step: this.#step, snapshot: this.#snapshot});
+		const {link} = this.#deps;
+		const snapshot = snapshotOf(this.#observations, {
+			cadence: this.#start.config.cadence,
+			alarm: this.#ledger.alarm,
+			troubles: this.#ledger.troubles,
+			transportWarnings: this.#transport?.warnings ?? [],
+			// By the gateway nothing waits, however long the last call of the CLI did.
+			turnWait: this.#transport?.isEventDriven ? 0 : link.turnWait,
+		});
+		link.send({kind: 'heartbeat', progress: this.#observations.progress, snapshot});
 	}
 
-	/** The interval as it is, with the wait for a turn where that is worth a word. */
-	#stretch(): Pick<Snapshot, 'interval' | 'warnings'> {
-		// By the gateway nothing waits, however long the last call of the CLI did.
-		const wait = this.#transport?.isEventDriven ? 0 : this.#link.turnWait;
-		const isStretched = wait > Math.max(this.#interval, STRETCH_TOLERANCE);
-		const seconds = Math.round((this.#interval + (isStretched ? wait : 0)) / 100) / 10;
-		return {
-			interval: isStretched ? seconds : this.#interval / 1000,
-			warnings: [
-				...(this.#ledger.alarm === null ? [] : [`alarm: ${this.#ledger.alarm}; nothing is approved until a reload`]),
-				...(isStretched
-					? [
-							`polled every ${seconds} s instead of ${this.#interval / 1000} s: the host's calls are all taken (maxConcurrentCalls)`,
-						]
-					: []),
-				...this.#ledger.troubles,
-				...(this.#transport?.warnings ?? []),
-				...(this.#ignored > 0 ? [`${this.#ignored} pending requests are beyond the limit and were not looked at`] : []),
-			],
-		};
+	#summaryOf(outcome: Pick<PassOutcome, 'approved' | 'refused' | 'retries' | 'error'>): ReturnType<typeof summaryOf> {
+		return summaryOf(outcome, {pending: this.#observations.pending, alarm: this.#ledger.alarm});
 	}
-
-	#summary(outcome: PassOutcome): PassSummary {
-		const {approved, refused, retries, error} = outcome;
-		return {
-			approved,
-			refused,
-			retries,
-			pending: this.#snapshot.pending,
-			error: error?.message ?? this.#ledger.alarm,
-			failure: error?.failure ?? null,
-		};
-	}
-}
-
-function failedOutcome(error: unknown): PassOutcome {
-	const message = error instanceof DOMException && error.name === 'TimeoutError' ? 'out of time' : 'stopped';
-	return {
-		error: new ClientError('timeout', message, {cause: error}),
-		approved: 0,
-		refused: 0,
-		retries: 0,
-		allowed: [],
-		undecided: 0,
-		hasMore: false,
-		paired: false,
-	};
-}
-
-function shownOrNull(text: string | null): string | null {
-	return text === null ? null : printable(text, 64);
 }

@@ -1,5 +1,15 @@
-import {expect, it} from 'vitest';
-import {BusyWatch, busyReading} from '../../worker/gateway/busy-watch.ts';
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {setImmediate} from 'node:timers/promises';
+import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
+import {type Clock, systemClock} from '../../worker/clock.ts';
+import {BusyMeter, BusyWatch} from '../../worker/gateway/busy-watch.ts';
+import type {WorkerConfig} from '../../worker/protocol.ts';
+import {openTransport, type Transport} from '../../worker/transport.ts';
+import {freeTurns} from '../support/free-turns.ts';
+import {ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {defaultPolicy} from '../unit/fixtures.ts';
 
 /** Whether a worker is called too busy at each of so many readings, five seconds apart, by the share of that time in which it was busy. */
 function readings(shares: readonly number[]): boolean[] {
@@ -26,9 +36,133 @@ it('a burst is forgotten', () => {
 	expect(readings(Array(100).fill(0.3))).not.toContain(true);
 });
 
-it('what this process has been busy for grows with what it does', () => {
-	const before = busyReading(0).busy;
-	const end = performance.now() + 50;
-	while (performance.now() < end);
-	expect(busyReading(0).busy).toBeGreaterThan(before);
+describe('the time for which a worker is busy with a gateway', () => {
+	it('is that for which the event loop does something', () => {
+		const meter = new BusyMeter();
+		meter.isConnected = true;
+		const end = performance.now() + 50;
+		while (performance.now() < end);
+		expect(meter.total).toBeGreaterThan(25);
+	});
+
+	it('is counted only while there is a connection, and not while calls of the CLI run', () => {
+		let busy = 0;
+		const meter = new BusyMeter(() => busy);
+		const counted = () => {
+			const before = meter.total;
+			busy += 1000;
+			return meter.total - before;
+		};
+		expect(counted()).toBe(0);
+		meter.isConnected = true;
+		expect(counted()).toBe(1000);
+		meter.callBegins();
+		meter.callBegins();
+		meter.callEnds();
+		expect(counted()).toBe(0);
+		meter.callEnds();
+		expect(counted()).toBe(1000);
+		meter.isConnected = false;
+		expect(counted()).toBe(0);
+	});
+});
+
+/** The system's, but its sleep is not that of node:timers/promises, which is not simulated. */
+const clock: Clock = {
+	...systemClock,
+	sleep: (ms, signal) =>
+		new Promise(resolve => {
+			const cancel = systemClock.after(ms, resolve);
+			signal?.addEventListener('abort', () => {
+				cancel();
+				resolve();
+			});
+		}),
+};
+
+describe('a worker that is busy all the time', () => {
+	let folder: string;
+	let stopping: AbortController;
+
+	beforeEach(async () => {
+		folder = await mkdtemp(join(tmpdir(), 'pairkeeper-busy-'));
+		stopping = new AbortController();
+		// Loaded beforehand: loading is not simulated either.
+		await Promise.all([import('../../worker/gateway/connection.ts'), import('../../worker/gateway/client.ts')]);
+		vi.useFakeTimers({toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'hrtime']});
+		vi.spyOn(performance, 'eventLoopUtilization').mockImplementation(() => ({
+			active: systemClock.now(),
+			idle: 0,
+			utilization: 1,
+		}));
+	});
+	afterEach(async () => {
+		stopping.abort(new Error('stopped'));
+		vi.restoreAllMocks();
+		vi.useRealTimers();
+		await rm(folder, {recursive: true});
+	});
+
+	/** Why it is not the gateway, whenever that changed in three quarters of a minute; the CLI hangs where it is asked. */
+	async function reasons(url: string, isCalling: boolean): Promise<string[]> {
+		const tokenFile = join(folder, 'token');
+		await writeFile(tokenFile, scriptedToken, {mode: 0o600});
+		const config: WorkerConfig = {
+			name: 'alpha',
+			target: {exec: ['sh', '-c', 'exec sleep 60'], env: {}, envFile: null, approveUnset: [], openclaw: ''},
+			gateway: {url, tokenFile, tokenCommand: [], fingerprint: null, allowInsecure: false},
+			transport: 'auto',
+			policy: defaultPolicy,
+			maxApprovals: 8,
+			runTimeout: 120_000,
+			heartbeatInterval: 5000,
+			cadence: {fastDeadline: 0, fastInterval: 1, slowInterval: 1, fastReentryPolls: 0, fastReentryInterval: 1},
+		};
+		const {signal} = stopping;
+		const told: string[] = [];
+		const timeout = () => 120_000;
+		let transport: Transport | undefined;
+		const note = () => told.push(transport?.reason ?? '');
+		const opening = openTransport(config, {
+			cli: {target: config.target, timeout, owner: 'test/busy', turns: freeTurns},
+			turns: freeTurns,
+			left: () => Number.POSITIVE_INFINITY,
+			clock,
+			avoidedUntil: null,
+			wake: () => {},
+			onChange: note,
+			signal,
+		}).then(opened => {
+			transport = opened;
+		});
+		while (!transport) await pass(100);
+		const listing = isCalling ? transport.client.list(signal).catch(() => {}) : null;
+		for (let second = 0; second < 45; second++) await pass(1000);
+		note();
+		stopping.abort(new Error('stopped'));
+		await Promise.all([opening, listing]);
+		return told;
+	}
+
+	/** Lets time pass, and what is not simulated, sockets and processes, have its turn. */
+	async function pass(ms: number): Promise<void> {
+		for (let turn = 0; turn < 20; turn++) await setImmediate();
+		await vi.advanceTimersByTimeAsync(ms);
+	}
+
+	it('does not blame a gateway that is not even there', async () => {
+		const all = await reasons('ws://127.0.0.1:9', false);
+		expect(all.at(-1)).toMatch(/ECONNREFUSED/);
+		expect(all.join()).not.toMatch(/floods/);
+	});
+
+	it('blames one that it is connected to, also before that has said hello', async () => {
+		await using gateway = await ScriptedGateway.start({connect: () => {}});
+		expect((await reasons(gateway.url, false)).join()).toMatch(/floods/);
+	});
+
+	it('blames none while it waits for the CLI', async () => {
+		await using gateway = await ScriptedGateway.start({connect: () => {}});
+		expect((await reasons(gateway.url, true)).join()).not.toMatch(/floods/);
+	});
 });

@@ -5,6 +5,7 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {type Cancel, type Clock, systemClock} from '../../worker/clock.ts';
 import {GatewayConnection} from '../../worker/gateway/connection.ts';
 import {LONGEST_COMMAND_DELAY, LONGEST_DELAY, LONGEST_REFUSED_DELAY} from '../../worker/gateway/tries.ts';
+import {LONGEST_COOL_DOWN} from '../../worker/transport/circuit-breaker.ts';
 import {freeTurns} from '../support/free-turns.ts';
 import {challenge, type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 import {until} from '../support/until.ts';
@@ -70,7 +71,8 @@ describe('the wait between two tries to connect', () => {
 			owner: 'test/1',
 			clock,
 			avoidedUntil: null,
-			longestRest: Number.POSITIVE_INFINITY,
+			longestCoolDown: LONGEST_COOL_DOWN,
+			onOpen: () => {},
 			onChange,
 			onRequested: () => {},
 			signal: stopping.signal,

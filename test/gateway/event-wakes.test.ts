@@ -19,9 +19,9 @@ function listening() {
 		const wasDue = isDue;
 		isDue = false;
 		if (!wasDue) return false;
-		events.begin();
+		events.passBegins();
 		meanwhile();
-		events.reward(approved);
+		events.passEnded(approved);
 		return true;
 	};
 	return {events, announce, pass};

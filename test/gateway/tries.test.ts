@@ -1,31 +1,28 @@
 import {describe, expect, it} from 'vitest';
-import {afterTry, noTries, settlingTime, type Tries, type Try, waitAfter} from '../../worker/gateway/tries.ts';
-import {HOUR, MINUTE, SECOND} from '../unit/fixtures.ts';
+import {
+	afterAttempt,
+	noReconnectAttempts,
+	probation,
+	type ReconnectAttempt,
+	type ReconnectAttempts,
+	waitAfter,
+} from '../../worker/gateway/tries.ts';
+import {MINUTE, SECOND} from '../unit/fixtures.ts';
 
-const absent: Try = {lasted: null, isRefused: false, hasRunCommand: false, isBrokenOff: false};
-const refused: Try = {...absent, isRefused: true};
-const refusedByCommand: Try = {...refused, hasRunCommand: true};
-const broken: Try = {...absent, lasted: 15 * SECOND, isBrokenOff: true};
+const absent: ReconnectAttempt = {lasted: null, isRefused: false, hasRunCommand: false};
+const refused: ReconnectAttempt = {...absent, isRefused: true};
+const refusedByCommand: ReconnectAttempt = {...refused, hasRunCommand: true};
 
-/** The waits after each of these tries. */
-function waits(tries: readonly Try[]): number[] {
-	let state: Tries = noTries;
-	return tries.map(each => {
-		state = afterTry(state, each);
+/** The waits after each of these attempts. */
+function waits(attempts: readonly ReconnectAttempt[]): number[] {
+	let state: ReconnectAttempts = noReconnectAttempts;
+	return attempts.map(each => {
+		state = afterAttempt(state, each);
 		return waitAfter(state, each);
 	});
 }
 
-/** The rests after each of these tries. */
-function rests(tries: readonly Try[]): number[] {
-	let state: Tries = noTries;
-	return tries.map(each => {
-		state = afterTry(state, each);
-		return state.rest;
-	});
-}
-
-describe('the wait after a try', () => {
+describe('the wait after an attempt to connect', () => {
 	it('doubles to two seconds where nobody is there, to five where we are refused, to half a minute where a program was run', () => {
 		expect(waits(Array(6).fill(absent))).toEqual([250, 500, 1000, 2000, 2000, 2000]);
 		expect(waits(Array(7).fill(refused))).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000]);
@@ -53,25 +50,12 @@ describe('the wait after a try', () => {
 });
 
 it('a connection has to prove itself for longer after each that did not last', () => {
-	const short: Try = {...absent, lasted: 300};
-	let state: Tries = noTries;
+	const short: ReconnectAttempt = {...absent, lasted: 300};
+	let state: ReconnectAttempts = noReconnectAttempts;
 	const times = Array.from({length: 7}, () => {
-		state = afterTry(state, short);
-		return settlingTime(state);
+		state = afterAttempt(state, short);
+		return probation(state);
 	});
-	expect([settlingTime(noTries), ...times]).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
-	expect(settlingTime(afterTry(state, {...short, lasted: MINUTE}))).toBe(250);
-});
-
-describe('a gateway that we broke with', () => {
-	it('rests for a minute, and twice as long each time', () => {
-		expect(rests(Array(8).fill(broken)).map(ms => ms / MINUTE)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
-	});
-
-	it('is forgiven when a connection has lasted longer than the rest, not before', () => {
-		const good = (lasted: number): Try => ({...broken, lasted, isBrokenOff: false});
-		expect(rests([broken, broken, good(MINUTE), broken]).at(-1)).toBe(4 * MINUTE);
-		expect(rests([broken, broken, good(3 * MINUTE), broken]).at(-1)).toBe(MINUTE);
-		expect(rests([broken, broken, {...broken, lasted: HOUR}]).at(-1)).toBe(MINUTE);
-	});
+	expect([probation(noReconnectAttempts), ...times]).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
+	expect(probation(afterAttempt(state, {...short, lasted: MINUTE}))).toBe(250);
 });

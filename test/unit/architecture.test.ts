@@ -21,6 +21,7 @@ it('the worker imports nothing of the supervisor, nor of anything else here', ()
 
 it('the supervisor imports of the worker what both need to know, and nothing that watches or approves', () => {
 	const shared = [
+		'worker/checkpoint.ts',
 		'worker/clock.ts',
 		'worker/gateway/token.ts',
 		'worker/host/processes.ts',
@@ -30,6 +31,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',
 		'worker/text.ts',
+		'worker/transport/circuit-breaker.ts',
 		'worker/turns.ts',
 	];
 	const imports = importsOf('supervisor');

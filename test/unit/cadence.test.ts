@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {
 	advance,
+	boundFastTime,
 	buyFastPolls,
 	type Cadence,
 	type CadenceConfig,
@@ -10,7 +11,6 @@ import {
 	initialCadence,
 	interval,
 	type PolledOutcome,
-	settleMode,
 } from '../../worker/cadence.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 
@@ -31,7 +31,7 @@ function poll(outcomes: readonly PolledOutcome[], {from = initialCadence(config,
 	let cadence = from;
 	let now = at;
 	const polls = outcomes.map(outcome => {
-		cadence = settleMode(cadence, by, now);
+		cadence = boundFastTime(cadence, by, now);
 		const {mode} = cadence;
 		cadence = advance(cadence, outcome, by, now);
 		const polled = {at: now, mode};
@@ -124,7 +124,7 @@ describe('the fast deadline', () => {
 				const fast: {from: number; to: number}[] = [];
 				const isFast = () => cadence.mode === 'fast' || cadence.reentryPolls > 0;
 				for (const [what, passMs] of events) {
-					cadence = settleMode(cadence, by, now);
+					cadence = boundFastTime(cadence, by, now);
 					if (what === 'kick') cadence = buyFastPolls(cadence, by, now);
 					if (isFast()) {
 						const used = fast.reduce((sum, {from, to}) => sum + Math.max(to - Math.max(from, now - HOUR), 0), 0);
@@ -149,7 +149,7 @@ describe('the fast deadline', () => {
 		let cadence = initialCadence(config, 0);
 		let fastPolls = 0;
 		for (let now = 0; now < HOUR; now += SECOND) {
-			cadence = settleMode(cadenceSchema.parse(structuredClone(cadence)), config, now);
+			cadence = boundFastTime(cadenceSchema.parse(structuredClone(cadence)), config, now);
 			if (cadence.mode === 'fast') fastPolls++;
 		}
 		expect(fastPolls).toBe(600);
@@ -157,7 +157,7 @@ describe('the fast deadline', () => {
 
 	it('is not lost with the worker either: what is left of the phase goes on', () => {
 		const {cadence} = poll(times(60, busy));
-		const resumed = settleMode(cadenceSchema.parse(structuredClone(cadence)), config, 5 * MINUTE);
+		const resumed = boundFastTime(cadenceSchema.parse(structuredClone(cadence)), config, 5 * MINUTE);
 		expect(resumed.mode).toBe('fast');
 		expect(fastTimeLeft(resumed, config, 5 * MINUTE)).toBe(5 * MINUTE);
 	});
@@ -204,7 +204,7 @@ describe('an allowed request met in slow mode', () => {
 			cadence = advance(cadence, allowing(`r${id}`), config, now);
 		}
 		expect(cadence.bought).toHaveLength(256);
-		expect(settleMode(cadence, config, now).spent.length).toBeLessThanOrEqual(2);
+		expect(boundFastTime(cadence, config, now).spent.length).toBeLessThanOrEqual(2);
 	});
 });
 

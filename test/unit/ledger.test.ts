@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Ledger, ledgerSchema, type Step} from '../../worker/ledger.ts';
+import {Ledger, ledgerSchema} from '../../worker/ledger.ts';
 import type {Policy} from '../../worker/policy.ts';
+import type {Step} from '../../worker/requests/plan.ts';
 import {defaultPolicy, entryOf, listingOf, MINUTE, requestOf, SECOND} from './fixtures.ts';
 
 const SLOW = 30 * SECOND;
@@ -10,6 +11,12 @@ const paired = (scopes: readonly string[] = []) => [{deviceId: 'device-1', publi
 const kinds = (steps: readonly Step[]) => steps.map(({kind}) => kind);
 const by = (change: Partial<Policy> = {}) => new Ledger({...defaultPolicy, ...change}, SLOW);
 
+/** A ledger whose approval of this request has been begun. */
+function attempting(requestId = 'r1', ledger = by()): Ledger {
+	ledger.attempt(requestOf({requestId}), []);
+	return ledger;
+}
+
 /** The ledger that the next worker makes of what this one hands on. */
 function inherited(ledger: Ledger, policy = defaultPolicy): Ledger {
 	return new Ledger(policy, SLOW, ledgerSchema.parse(JSON.parse(JSON.stringify(ledger.state))));
@@ -17,7 +24,7 @@ function inherited(ledger: Ledger, policy = defaultPolicy): Ledger {
 
 describe('a request whose approval fails', () => {
 	it('is due again after a second, then twice as long, up to the slow interval', () => {
-		const ledger = by();
+		const ledger = attempting();
 		let now = 0;
 		const waits: number[] = [];
 		for (let failure = 0; failure < 8; failure++) {
@@ -31,20 +38,20 @@ describe('a request whose approval fails', () => {
 	});
 
 	it('is counted as allowed and undecided while it waits', () => {
-		const ledger = by();
+		const ledger = attempting();
 		ledger.failed('r1', 0);
 		expect(ledger.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], allowed: ['r1'], undecided: 1});
 	});
 
 	it('does not hold up another one', () => {
-		const ledger = by();
+		const ledger = attempting();
 		ledger.failed('r1', 0);
 		const {steps} = ledger.plan(listingOf([entryOf(), entryOf({requestId: 'r2'})]), 0);
 		expect(steps).toEqual([{kind: 'approve', request: requestOf({requestId: 'r2'})}]);
 	});
 
 	it('waits on under the next worker', () => {
-		const ledger = by();
+		const ledger = attempting();
 		for (let failure = 0; failure < 5; failure++) ledger.failed('r1', 0);
 		const next = inherited(ledger);
 		expect(next.plan(listingOf([entryOf()]), 15 * SECOND).steps).toEqual([]);
@@ -52,17 +59,35 @@ describe('a request whose approval fails', () => {
 	});
 
 	it('has a wait of sound length even after thousands of failures', () => {
-		const ledger = by();
+		const ledger = attempting();
 		for (let failure = 0; failure < 5000; failure++) ledger.failed('r1', 0);
 		expect(kinds(ledger.plan(listingOf([entryOf()]), SLOW).steps)).toEqual(['approve']);
 	});
 
 	it('waits a second at least, however short the slow interval is', () => {
-		const ledger = new Ledger(defaultPolicy, 10);
+		const ledger = attempting('r1', new Ledger(defaultPolicy, 10));
 		ledger.failed('r1', 0);
 		expect(ledger.plan(listingOf([entryOf()]), 999).steps).toEqual([]);
 		expect(kinds(ledger.plan(listingOf([entryOf()]), 1000).steps)).toEqual(['approve']);
 	});
+});
+
+describe('a request whose approval fails and that another policy then refuses', () => {
+	it.each([
+		['of a client that is not known any more', {clients: [{mode: 'webchat'}]}],
+		['that asks for too much now', {scopes: []}],
+	])(
+		'%s is no attempt any more: nothing is due, nobody is warned, and what a person approves is not ours',
+		(_, change) => {
+			const ledger = attempting();
+			for (let failure = 0; failure < 5; failure++) ledger.failed('r1', 0, {message: 'exit 7'});
+			const heir = inherited(ledger, {...defaultPolicy, ...change, onRefused: 'ignore'});
+			expect(kinds(heir.plan(listingOf([entryOf()]), MINUTE).steps)).toEqual(['refuse']);
+			expect(heir.untilDue(MINUTE)).toBeNull();
+			expect(heir.troubles).toEqual([]);
+			expect(heir.plan(listingOf([], paired(['operator.read'])), MINUTE).vanished).toEqual([]);
+		},
+	);
 });
 
 describe('an approved request', () => {
@@ -71,7 +96,7 @@ describe('an approved request', () => {
 		ledger.approved('r1');
 		expect(ledger.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], allowed: [], undecided: 0});
 		ledger.plan(listingOf([]), 0);
-		expect(ledger.state.approved).toEqual([]);
+		expect(ledger.state.requests).toEqual({});
 		expect(kinds(ledger.plan(listingOf([entryOf()]), 0).steps)).toEqual(['approve']);
 	});
 
@@ -305,10 +330,7 @@ describe('what is remembered', () => {
 				const ledger = by();
 				for (const {pending} of steps) {
 					ledger.plan(listingOf(pending), 0);
-					const {refused, attempts, approved} = ledger.state;
-					expect(Object.keys(refused).length + Object.keys(attempts).length + approved.length).toBeLessThanOrEqual(
-						2 * pending.length,
-					);
+					expect(Object.keys(ledger.state.requests).length).toBeLessThanOrEqual(pending.length);
 				}
 			}),
 		);

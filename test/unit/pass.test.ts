@@ -41,7 +41,7 @@ function sandbox({policy = defaultPolicy, maxApprovals = 8}: {policy?: Policy; m
 				ledger,
 				clock,
 				maxApprovals,
-				report: event => events.push(event),
+				report: told => events.push(...told),
 				signal: stopping.signal,
 			}),
 	};

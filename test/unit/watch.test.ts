@@ -2,6 +2,7 @@ import {describe, expect, it} from 'vitest';
 import type {CadenceConfig} from '../../worker/cadence.ts';
 import {ClientError} from '../../worker/client.ts';
 import {Ledger} from '../../worker/ledger.ts';
+import {polledTransport, type Transport} from '../../worker/transport.ts';
 import {Wakes} from '../../worker/wakes.ts';
 import {type WatchDeps, type WatchEvent, watch} from '../../worker/watch.ts';
 import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
@@ -33,20 +34,23 @@ class Shift {
 		await watch({
 			cadence,
 			maxApprovals: 8,
-			client: this.gateway,
+			transport: polledTransport(this.gateway, null),
 			ledger: new Ledger(defaultPolicy, cadence.slowInterval),
 			clock: this.clock,
 			wakes: this.wakes,
-			report: event => {
-				this.events.push(event);
-				if (event.kind === 'polling' || event.kind === 'polled') this.#note(event.cadence.mode);
-				if (event.kind === 'polling') this.polls.push({at: this.clock.now(), mode: event.cadence.mode});
+			report: events => {
+				for (const event of events) this.#take(event);
 			},
 			signal: this.#stopping.signal,
-			isEventDriven: () => false,
 			resumed: null,
 			...change,
 		});
+	}
+
+	#take(event: WatchEvent): void {
+		this.events.push(event);
+		if (event.kind === 'polling' || event.kind === 'polled') this.#note(event.cadence.mode);
+		if (event.kind === 'polling') this.polls.push({at: this.clock.now(), mode: event.cadence.mode});
 	}
 
 	stop(): void {
@@ -225,7 +229,11 @@ describe('a wait between two polls', () => {
 });
 
 describe('a gateway that announces its requests', () => {
-	const announced = {isEventDriven: () => true};
+	/** A shift of a gateway that announces. */
+	const last = (shift: Shift, ms: number) => {
+		const transport: Transport = {...polledTransport(shift.gateway, null), kind: 'gateway', isEventDriven: true};
+		return shift.last(ms, {transport});
+	};
 
 	it('is polled slowly from the start, and at once when something is announced', async () => {
 		const shift = new Shift();
@@ -233,7 +241,7 @@ describe('a gateway that announces its requests', () => {
 			shift.gateway.pending = [entryOf()];
 			shift.wakes.wake();
 		});
-		await shift.last(70 * SECOND, announced);
+		await last(shift, 70 * SECOND);
 		expect(shift.polls.map(({at}) => at / SECOND)).toEqual([0, 10, 40]);
 		expect(shift.polls.every(({mode}) => mode === 'slow')).toBe(true);
 		expect(shift.count('approved')).toBe(1);
@@ -245,7 +253,7 @@ describe('a gateway that announces its requests', () => {
 		shift.gateway.before = call => {
 			if (call !== 'list' && shift.gateway.callsOf('approve') < 3) throw new ClientError('refused', 'exit 7');
 		};
-		await shift.last(MINUTE, announced);
+		await last(shift, MINUTE);
 		expect(shift.polls.slice(0, 3).map(({at}) => at / SECOND)).toEqual([0, 1, 3]);
 		// And says so.
 		const waits = shift.events.flatMap(event => (event.kind === 'polled' ? event.wait / SECOND : []));
@@ -265,7 +273,7 @@ describe('a gateway that announces its requests', () => {
 			if (call !== 'list') throw new ClientError('refused', 'exit 7');
 			if (pending.length === 1 && shift.gateway.callsOf('approve') > 0) throw new ClientError('refused', 'closed');
 		};
-		await shift.last(10 * MINUTE, announced);
+		await last(shift, 10 * MINUTE);
 		expect(shift.polls.length).toBeLessThan(30);
 	});
 });
@@ -280,18 +288,17 @@ it('a worker that is killed again and again after each poll buys no fast polling
 		await watch({
 			cadence,
 			maxApprovals: 8,
-			client: gateway,
+			transport: polledTransport(gateway, null),
 			ledger: new Ledger(defaultPolicy, cadence.slowInterval),
 			clock,
 			wakes: new Wakes(),
-			report: event => {
-				if (event.kind === 'polling' && event.cadence.mode === 'fast') fast++;
-				if (event.kind !== 'polled') return;
+			report: ([event]) => {
+				if (event?.kind === 'polling' && event.cadence.mode === 'fast') fast++;
+				if (event?.kind !== 'polled') return;
 				resumed = structuredClone(event.cadence);
 				killed.abort(new Error('killed'));
 			},
 			signal: killed.signal,
-			isEventDriven: () => false,
 			resumed,
 		});
 		await clock.sleep(SECOND);

@@ -36,7 +36,7 @@ const OWN_VARIABLES = /^(PAIRKEEPER_|NEMOCLAW_AUTO_PAIR_|NODE_CHANNEL_|NOTIFY_SO
 /** Saves the CLI from starting itself a second time: 5 to 12 % of a call's CPU time. */
 const DEFAULTS = {OPENCLAW_NO_RESPAWN: '1'};
 
-/** The command for `call`. `timeout` in milliseconds bounds it inside the sandbox, `owner` marks its processes on the host. */
+/** The command for `call`; throws where it is a call on the host and nobody has said what to run. `timeout` in milliseconds bounds it inside the sandbox, `owner` marks its processes on the host. */
 export function commandFor(
 	target: SandboxTarget,
 	call: Call,
@@ -50,7 +50,7 @@ export function commandFor(
 	if (!isInside && target.envFile === null) {
 		const env = {...DEFAULTS, ...inherited, ...target.env, [MARKER]: owner};
 		return {
-			file: target.openclaw,
+			file: onHost(target),
 			args: openclaw,
 			env: Object.fromEntries(Object.entries(env).filter(([name]) => !unset.includes(name))),
 		};
@@ -61,9 +61,14 @@ export function commandFor(
 		...(isInside ? [...target.exec, 'sh'] : ['/bin/sh']),
 		...['-c', SCRIPT, 'pairkeeper', target.envFile ?? '', bound],
 		...['env', ...unset.flatMap(name => ['-u', name]), ...environment.map(([name, value]) => `${name}=${value}`)],
-		...[isInside ? 'openclaw' : target.openclaw, ...openclaw],
+		...[isInside ? 'openclaw' : onHost(target), ...openclaw],
 	];
 	return {file, args, env: {...inherited, [MARKER]: owner}};
+}
+
+function onHost({openclaw}: SandboxTarget): string {
+	if (openclaw === null) throw new TypeError('a call on the host needs the path of openclaw');
+	return openclaw;
 }
 
 /**

@@ -1,8 +1,8 @@
-/** How much of this time a worker may be busy, in milliseconds. */
+/** How much of this time a worker may be busy with a gateway, in milliseconds. */
 const WINDOW = 30_000;
 const MOST = 12_000;
 
-/** A time, and for how long the event loop had been busy by then; milliseconds. */
+/** A time, and for how long the worker had been busy with the gateway by then; milliseconds. */
 export interface BusyReading {
 	readonly at: number;
 	readonly busy: number;
@@ -29,7 +29,49 @@ export class BusyWatch {
 	}
 }
 
-/** What this process has been busy for so far. */
-export function busyReading(now: number): BusyReading {
-	return {at: now, busy: performance.eventLoopUtilization().active};
+/**
+ * Adds up the time for which the event loop is busy with a gateway: while a connection to it is being made or is open, and no call of the CLI is
+ * running, which gives the worker work of its own.
+ */
+export class BusyMeter {
+	readonly #read: () => number;
+	#isConnected = false;
+	#calls = 0;
+	#counted = 0;
+	/** The reading since which it counts. */
+	#since: number;
+
+	/** `read` says for how many milliseconds the event loop has been busy so far. */
+	constructor(read: () => number = () => performance.eventLoopUtilization().active) {
+		this.#read = read;
+		this.#since = read();
+	}
+
+	/** Milliseconds so far. */
+	get total(): number {
+		this.#count();
+		return this.#counted;
+	}
+
+	/** Whether there is a connection, however far it has come. */
+	set isConnected(isConnected: boolean) {
+		this.#count();
+		this.#isConnected = isConnected;
+	}
+
+	callBegins(): void {
+		this.#count();
+		this.#calls++;
+	}
+
+	callEnds(): void {
+		this.#count();
+		this.#calls--;
+	}
+
+	#count(): void {
+		const now = this.#read();
+		if (this.#isConnected && this.#calls === 0) this.#counted += now - this.#since;
+		this.#since = now;
+	}
 }

@@ -3,12 +3,14 @@ import {ClientError, type ClientFailure, toClientError} from '../client.ts';
 import {type Clock, isoTime} from '../clock.ts';
 import {type GatewayTarget, NOT_CONNECTED_YET} from '../protocol.ts';
 import {printable} from '../text.ts';
+import {type Breaker, trip} from '../transport/circuit-breaker.ts';
 import type {Turns} from '../turns.ts';
 import {listDevices} from './client.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
-import {afterTry, noTries, settlingTime, waitAfter} from './tries.ts';
+import {afterAttempt, noReconnectAttempts, probation, waitAfter} from './tries.ts';
 
+/** Where a connection leads, and who is told of it. */
 export interface ConnectionOptions {
 	readonly gateway: GatewayTarget;
 	readonly scopes: readonly string[];
@@ -22,35 +24,37 @@ export interface ConnectionOptions {
 	/** Not to be tried before that time, monotonic milliseconds: the last worker could not bear it. */
 	readonly avoidedUntil: number | null;
 	/** How long a gateway that we broke with is left alone at most, in milliseconds. */
-	readonly longestRest: number;
+	readonly longestCoolDown: number;
 	/** The connection is up, or is down for another reason than before. */
 	readonly onChange: () => void;
 	/** A request is pending. */
 	readonly onRequested: () => void;
+	/** A connection is being made or is open, or is not any more. */
+	readonly onOpen: (isOpen: boolean) => void;
 	readonly signal: AbortSignal;
 }
 
 /** A gateway's connection through its whole life: lost, found again, its token read anew each time. */
 export class GatewayConnection {
 	readonly #options: ConnectionOptions;
-	/** Resolves when the first try is over, whatever it came to. */
-	readonly firstTry: Promise<void>;
-	#firstTryIsOver: () => void = () => {};
+	readonly #firstAttempt = Promise.withResolvers<void>();
 	#session: GatewaySession | null = null;
 	#whyDown = new ClientError('unreachable', NOT_CONNECTED_YET);
 	#up = new AbortController();
-	/** Ends the present try or, between two, the next. */
+	/** Ends the present attempt or, between two, the next. */
 	#attempt = new AbortController();
-	/** When the present try's connection came up, monotonic milliseconds, or `null`. */
+	/** When the present attempt's connection came up, monotonic milliseconds, or `null`. */
 	#upSince: number | null = null;
-	/** The present try has run a program. */
+	/** The present attempt has run a program. */
 	#hasRunCommand = false;
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
-		this.firstTry = new Promise(resolve => {
-			this.#firstTryIsOver = resolve;
-		});
+	}
+
+	/** Resolves when the first attempt has come up or is over. */
+	get firstAttempt(): Promise<void> {
+		return this.#firstAttempt.promise;
 	}
 
 	/** The connection; throws a {@link ClientError} while it is down. */
@@ -85,34 +89,39 @@ export class GatewayConnection {
 		const {clock, signal, avoidedUntil} = this.#options;
 		const wait = avoidedUntil === null ? 0 : avoidedUntil - clock.now();
 		if (wait > 0)
-			await this.#rest('unsafe', 'the last worker with this gateway hung, crashed or grew beyond workerMemory', wait);
-		let tries = noTries;
+			await this.#leaveAlone(
+				'unsafe',
+				'the last worker with this gateway hung, crashed or grew beyond workerMemory',
+				wait,
+			);
+		let attempts = noReconnectAttempts;
+		let breaker: Breaker | null = null;
 		while (!signal.aborted) {
-			const why = await this.#connectOnce(settlingTime(tries));
-			const isBrokenOff = why.failure === 'hostile';
+			const why = await this.#connectOnce(probation(attempts));
 			const lasted = this.#upSince === null ? null : clock.now() - this.#upSince;
-			const made = {lasted, isRefused: why.failure === 'refused', hasRunCommand: this.#hasRunCommand, isBrokenOff};
-			tries = afterTry(tries, made);
-			if (isBrokenOff) {
-				await this.#rest('hostile', why.message, Math.min(tries.rest, this.#options.longestRest));
+			const attempt = {lasted, isRefused: why.failure === 'refused', hasRunCommand: this.#hasRunCommand};
+			attempts = afterAttempt(attempts, attempt);
+			if (why.failure === 'hostile') {
+				breaker = trip(breaker, clock.now(), this.#options.longestCoolDown);
+				await this.#leaveAlone('hostile', why.message, breaker.coolDown);
 				continue;
 			}
 			this.#onDown(why);
 			// Workers that lost their gateways together must not come back in step.
-			await clock.sleep(waitAfter(tries, made) * (1 - Math.random() / 2), signal);
+			await clock.sleep(waitAfter(attempts, attempt) * (1 - Math.random() / 2), signal);
 		}
 	}
 
 	/** Leaves the gateway alone for so many milliseconds. */
-	async #rest(failure: ClientFailure, reason: string, ms: number): Promise<void> {
+	async #leaveAlone(failure: ClientFailure, reason: string, ms: number): Promise<void> {
 		const {clock, signal} = this.#options;
 		this.#onDown(new ClientError(failure, `${reason}; it is left alone until ${isoTime(clock.wall() + ms)}`));
 		await clock.sleep(ms, signal);
 	}
 
-	/** Connects, stays connected, and returns why that ended. `settling`: how long the connection has to prove itself, in milliseconds. */
-	async #connectOnce(settling: number): Promise<ClientError> {
-		const {clock, onChange} = this.#options;
+	/** Connects, stays connected, and returns why that ended. `probation`: how long the connection has to prove itself, in milliseconds. */
+	async #connectOnce(probation: number): Promise<ClientError> {
+		const {clock, onChange, onOpen} = this.#options;
 		const attempt = this.#attempt;
 		const signal = AbortSignal.any([this.#options.signal, attempt.signal]);
 		this.#upSince = null;
@@ -125,15 +134,15 @@ export class GatewayConnection {
 			try {
 				// One that says hello and cannot list would only be found useless by the next pass, again and again.
 				await listDevices(session, signal);
-				// Nor is one that closes at once, as some refusals do: it would be up and down at every try.
-				const refusal = await Promise.race([session.closed, clock.sleep(settling, signal).then(() => null)]);
+				// One that closes at once, as some refusals do, would be up and down at every attempt.
+				const refusal = await Promise.race([session.closed, clock.sleep(probation, signal).then(() => null)]);
 				signal.throwIfAborted();
 				if (refusal !== null) return refusal;
 				this.#session = session;
 				this.#upSince = clock.now();
 				this.#up.abort();
 				onChange();
-				this.#firstTryIsOver();
+				this.#firstAttempt.resolve();
 				const why = await session.closed;
 				signal.throwIfAborted();
 				return why;
@@ -145,6 +154,7 @@ export class GatewayConnection {
 			const {failure, message} = toClientError(error);
 			return new ClientError(failure, printable(message, 300), {cause: error});
 		} finally {
+			onOpen(false);
 			this.#attempt = new AbortController();
 		}
 	}
@@ -167,6 +177,7 @@ export class GatewayConnection {
 		const onRequested = () => this.#session && this.#options.onRequested();
 		// What we break off ourselves is told with its end.
 		const onEnd = (why: ClientError) => this.#session && !signal.aborted && this.#onDown(why);
+		this.#options.onOpen(true);
 		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested, onEnd}, signal);
 	}
 
@@ -177,7 +188,7 @@ export class GatewayConnection {
 		this.#whyDown = why;
 		// A stop is no news.
 		if (hasChanged && !this.#options.signal.aborted) this.#options.onChange();
-		this.#firstTryIsOver();
+		this.#firstAttempt.resolve();
 	}
 }
 

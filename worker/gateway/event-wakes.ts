@@ -12,7 +12,7 @@ const ANY = {burst: 300, perSecond: 20};
 
 /** Events a second above which a gateway is said to flood, and for how long that is said, in milliseconds. */
 const FLOOD = 200;
-const FLOOD_MEMORY = 60_000;
+const FLOOD_SAID_FOR = 60_000;
 
 /**
  * Turns a gateway's events into wakes. Each wakes at once, as long as the passes that follow find something to approve; events that lead to nothing
@@ -41,7 +41,7 @@ export class EventWakes {
 
 	/** The gateway has announced far more than a sandbox's clients ask. */
 	get isFlooded(): boolean {
-		return this.#clock.now() - this.#floodedAt < FLOOD_MEMORY;
+		return this.#clock.now() - this.#floodedAt < FLOOD_SAID_FOR;
 	}
 
 	/** A request was announced. */
@@ -52,12 +52,12 @@ export class EventWakes {
 	}
 
 	/** A pass begins: what was announced so far is in it. */
-	begin(): void {
+	passBegins(): void {
 		this.#isMore = false;
 	}
 
-	/** A pass is over and approved that many: its announcement was worth it. */
-	reward(approved: number): void {
+	/** A pass is over and approved that many; where it was none, the announcement that led to it was for nothing. */
+	passEnded(approved: number): void {
 		this.#isPaid = false;
 		if (approved > 0) this.#futile.giveBack();
 		if (this.#isMore && !this.#isScheduled) this.#wakeInTime();

@@ -55,7 +55,7 @@ export class GatewaySession {
 			minProtocol: PROTOCOL_VERSION,
 			maxProtocol: PROTOCOL_VERSION,
 			requestTimeoutMs: options.timeout,
-			// Ours is the bound of the handshake; the library's own ones say how many milliseconds they waited, which differs from try to try.
+			// Ours is the bound of the handshake; the library's own ones say how many milliseconds they waited, which differs each time.
 			connectChallengeTimeoutMs: 2 * options.timeout,
 			preauthHandshakeTimeoutMs: 2 * options.timeout,
 			// Else it would try again within this session, for as long as the gateway tells it to.

@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import {describe, expect, it} from 'vitest';
+import {
+	applyChanges,
+	type Checkpoint,
+	changesBetween,
+	checkpointChangesSchema,
+	checkpointSchema,
+	emptyCheckpoint,
+} from '../../worker/checkpoint.ts';
+import {requestOf} from './fixtures.ts';
+
+const time = fc.nat(100);
+const cadence = fc.record({
+	mode: fc.constantFrom('fast', 'slow'),
+	quietPolls: fc.nat(3),
+	reentryPolls: fc.nat(3),
+	fastSince: fc.option(time),
+	spent: fc.array(fc.record({from: time, to: time}), {maxLength: 2}),
+	failingSince: fc.option(time),
+	bought: fc.array(fc.constantFrom('r1', 'r2'), {maxLength: 2}),
+});
+const attempts = fc.record({failures: fc.nat(2), error: fc.option(fc.constant('no')), retryAt: time});
+const record = fc.oneof(
+	fc.constant({kind: 'approved'}),
+	fc.record({
+		kind: fc.constant('attempted'),
+		request: fc.constantFrom(requestOf(), requestOf({scopes: null})),
+		had: fc.boolean(),
+		attempts,
+	}),
+	fc.record({
+		kind: fc.constant('refused'),
+		reason: fc.constantFrom('malformed', 'unknown-client'),
+		deviceId: fc.option(fc.constant('device-1')),
+		scopes: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
+		rejectAt: fc.option(time),
+		rejected: fc.boolean(),
+		attempts,
+	}),
+);
+const checkpoint: fc.Arbitrary<Checkpoint> = fc
+	.record({
+		cadence: fc.option(cadence),
+		failures: fc.nat(2),
+		lastError: fc.option(fc.constantFrom('no', '')),
+		ledger: fc.record({
+			policy: fc.constantFrom('', 'p'),
+			requests: fc.dictionary(fc.constantFrom('r1', 'r2', 'constructor', 'toString'), record),
+			caused: fc.array(fc.constantFrom('r1', 'r2'), {maxLength: 2}),
+			hasApproved: fc.boolean(),
+			alarm: fc.option(fc.constant('odd')),
+		}),
+	})
+	.map(value => checkpointSchema.parse(value));
+
+/** The way through the channel between two processes. */
+const overTheWire = <T>(value: T): T => JSON.parse(JSON.stringify(value));
+
+describe('the changes of a checkpoint', () => {
+	it('make of the one before the one after, and are nothing where nothing has changed', () => {
+		fc.assert(
+			fc.property(fc.oneof(checkpoint, fc.constant(emptyCheckpoint)), checkpoint, (before, after) => {
+				const changes = changesBetween(before, after);
+				if (changes === null) expect(after).toEqual(before);
+				else expect(applyChanges(before, checkpointChangesSchema.parse(overTheWire(changes)))).toEqual(after);
+				expect(changesBetween(after, structuredClone(after))).toBeNull();
+			}),
+			{numRuns: 1000},
+		);
+	});
+
+	it('leave both as they are', () => {
+		fc.assert(
+			fc.property(checkpoint, checkpoint, (before, after) => {
+				const copies = structuredClone([before, after]);
+				const changes = changesBetween(before, after);
+				if (changes) applyChanges(before, changes);
+				expect([before, after]).toEqual(copies);
+			}),
+		);
+	});
+
+	it('are no more than what has changed: fields, and requests', () => {
+		const refused = {reason: 'malformed', deviceId: null, scopes: [], rejectAt: null, rejected: false} as const;
+		const none = {failures: 0, error: null, retryAt: 0};
+		const before: Checkpoint = {
+			...emptyCheckpoint,
+			cadence: applyChanges(emptyCheckpoint, {cadence: {}}).cadence,
+			ledger: {
+				...emptyCheckpoint.ledger,
+				requests: {r1: {kind: 'approved'}, r2: {kind: 'refused', ...refused, attempts: none}},
+			},
+		};
+		const after: Checkpoint = {
+			...before,
+			failures: 1,
+			cadence: before.cadence && {...before.cadence, mode: 'fast'},
+			ledger: {...before.ledger, hasApproved: true, requests: {r2: before.ledger.requests.r2 ?? {kind: 'approved'}}},
+		};
+		expect(changesBetween(before, after)).toEqual({
+			failures: 1,
+			cadence: {mode: 'fast'},
+			ledger: {hasApproved: true, requests: {r1: null}},
+		});
+	});
+});

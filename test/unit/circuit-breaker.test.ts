@@ -1,0 +1,32 @@
+import {expect, it} from 'vitest';
+import {type Breaker, coolDownLeft, trip} from '../../worker/transport/circuit-breaker.ts';
+import {HOUR, MINUTE} from './fixtures.ts';
+
+/** The cool-downs, in minutes, where the breaker is tripped again and again, so long after it closed each time. */
+function coolDowns(times: number, after: number, longest?: number): number[] {
+	let breaker: Breaker | null = null;
+	let now = 5 * HOUR;
+	return Array.from({length: times}, () => {
+		breaker = trip(breaker, now, longest);
+		now = breaker.openUntil + after;
+		return breaker.coolDown / MINUTE;
+	});
+}
+
+it('a breaker opens for a minute, and for twice as long each time it is tripped soon after', () => {
+	expect(coolDowns(8, 15_000)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+	expect(coolDowns(3, 15_000, MINUTE)).toEqual([1, 1, 1]);
+});
+
+it('is forgiven when it has been closed for longer than it was open, not before', () => {
+	expect(coolDowns(3, MINUTE)).toEqual([1, 2, 4]);
+	expect(coolDowns(3, MINUTE + 1)).toEqual([1, 1, 1]);
+});
+
+it('is closed at the end of its cool-down, or where nothing ever tripped it', () => {
+	const breaker = trip(null, 1000);
+	expect(coolDownLeft(breaker, 1000)).toBe(MINUTE);
+	expect(coolDownLeft(breaker, 1000 + MINUTE)).toBe(0);
+	expect(coolDownLeft(breaker, HOUR)).toBe(0);
+	expect(coolDownLeft(null, 0)).toBe(0);
+});

@@ -1,0 +1,107 @@
+import {isDeepStrictEqual} from 'node:util';
+import * as z from 'zod';
+import {type Cadence, cadenceSchema, slowCadence} from './cadence.ts';
+import {emptyLedger, type LedgerState, ledgerSchema} from './ledger.ts';
+import {type RequestRecord, recordSchema} from './requests/record.ts';
+
+/** What a worker hands to its successor. Times are monotonic milliseconds, so it is good until the next boot. */
+export const checkpointSchema = z.object({
+	/** `null` before the first poll. */
+	cadence: cadenceSchema.nullable(),
+	/** Failed passes in a row. */
+	failures: z.number(),
+	/** Why the last pass failed, or `null` where it did not. */
+	lastError: z.string().nullable(),
+	ledger: ledgerSchema,
+});
+export type Checkpoint = Readonly<z.infer<typeof checkpointSchema>>;
+
+/** Nothing has happened yet. */
+export const emptyCheckpoint: Checkpoint = {cadence: null, failures: 0, lastError: null, ledger: emptyLedger};
+
+const ledgerChangesSchema = z
+	.object({
+		...ledgerSchema.shape,
+		/** By request: its record, or `null` where it is forgotten. */
+		requests: z.record(z.string(), recordSchema.nullable()),
+	})
+	.partial();
+
+/** What of a checkpoint is another than before. A field that is absent is as it was; of a cadence where there was none, as in {@link slowCadence}. */
+export const checkpointChangesSchema = z
+	.object({...checkpointSchema.shape, cadence: cadenceSchema.partial().nullable(), ledger: ledgerChangesSchema})
+	.partial();
+export type CheckpointChanges = Readonly<z.infer<typeof checkpointChangesSchema>>;
+type CadenceChanges = NonNullable<CheckpointChanges['cadence']>;
+type LedgerChanges = Readonly<z.infer<typeof ledgerChangesSchema>>;
+
+/** What there is to say of `after` to whoever knows `before`, or `null` where nothing has changed. Pure. */
+export function changesBetween(before: Checkpoint, after: Checkpoint): CheckpointChanges | null {
+	const {cadence: _, ledger: __, ...rest} = changedFields(before, after);
+	const cadence = cadenceChanges(before.cadence, after.cadence);
+	const ledger = ledgerChanges(before.ledger, after.ledger);
+	const changes = {
+		...rest,
+		...(cadence === undefined ? {} : {cadence}),
+		...(isEmpty(ledger) ? {} : {ledger}),
+	};
+	return isEmpty(changes) ? null : changes;
+}
+
+/** The checkpoint with these changes. Pure. */
+export function applyChanges(checkpoint: Checkpoint, changes: CheckpointChanges): Checkpoint {
+	const {cadence, ledger, ...rest} = changes;
+	return {
+		...Object.assign({...checkpoint}, rest),
+		cadence: cadence === undefined ? checkpoint.cadence : withCadenceChanges(checkpoint.cadence, cadence),
+		ledger: ledger === undefined ? checkpoint.ledger : withLedgerChanges(checkpoint.ledger, ledger),
+	};
+}
+
+/** `undefined` where nothing has changed. */
+function cadenceChanges(before: Cadence | null, after: Cadence | null): CadenceChanges | null | undefined {
+	if (after === null) return before === null ? undefined : null;
+	const changes = changedFields(before ?? slowCadence, after);
+	return before !== null && isEmpty(changes) ? undefined : changes;
+}
+
+function withCadenceChanges(before: Cadence | null, changes: CadenceChanges | null): Cadence | null {
+	return changes === null ? null : Object.assign({...(before ?? slowCadence)}, changes);
+}
+
+function ledgerChanges(before: LedgerState, after: LedgerState): LedgerChanges {
+	const {requests: _, ...rest} = changedFields(before, after);
+	const forgotten = Object.keys(before.requests).filter(id => !Object.hasOwn(after.requests, id));
+	const requests: Record<string, RequestRecord | null> = {
+		...Object.fromEntries(forgotten.map(id => [id, null])),
+		...Object.fromEntries(changedEntries(before.requests, after.requests)),
+	};
+	return isEmpty(requests) ? rest : {...rest, requests};
+}
+
+function withLedgerChanges(before: LedgerState, {requests: changed = {}, ...rest}: LedgerChanges): LedgerState {
+	const requests = new Map(Object.entries(before.requests));
+	for (const [id, record] of Object.entries(changed)) {
+		if (record === null) requests.delete(id);
+		else requests.set(id, record);
+	}
+	return {...Object.assign({...before}, rest), requests: Object.fromEntries(requests)};
+}
+
+function changedFields<T extends object>(before: T, after: T): Partial<T> {
+	return Object.fromEntries(changedEntries(before, after)) as Partial<T>;
+}
+
+/** The entries of `after` that are others in `before`. What is the same object is not looked into. */
+function changedEntries<V>(before: Readonly<Record<string, V>>, after: Readonly<Record<string, V>>): [string, V][];
+function changedEntries(before: object, after: object): [string, unknown][];
+function changedEntries(before: object, after: object): [string, unknown][] {
+	const known = new Map<string, unknown>(Object.entries(before));
+	return Object.entries(after).filter(
+		([key, value]) => !known.has(key) || (known.get(key) !== value && !isDeepStrictEqual(known.get(key), value)),
+	);
+}
+
+function isEmpty(object: object): boolean {
+	return Object.keys(object).length === 0;
+}

@@ -1,0 +1,66 @@
+import {createHash} from 'node:crypto';
+import * as z from 'zod';
+import {
+	isWithin,
+	type MalformedRequest,
+	matchingEntry,
+	type PairingRequest,
+	type Policy,
+	REFUSAL_REASONS,
+	type RefusalReason,
+} from '../policy.ts';
+
+/** What is remembered of a request that the policy refuses. */
+export const refusalSchema = z.object({
+	reason: z.enum(REFUSAL_REASONS),
+	deviceId: z.string().nullable(),
+	/** A short hash of each: what is remembered goes to the supervisor, so what a sandbox can put into it is kept small. */
+	scopes: z.array(z.string()).readonly(),
+	/** Monotonic milliseconds from which it is rejected; `null`: never. */
+	rejectAt: z.number().nullable(),
+	rejected: z.boolean(),
+});
+export type Refusal = Readonly<z.infer<typeof refusalSchema>>;
+
+/** What a refusal depends on besides the request and the reason. */
+export interface RefusalContext {
+	readonly policy: Policy;
+	readonly now: number;
+	/** Our own failed approval made the gateway list this request. */
+	readonly isCaused: boolean;
+	/** The refusal of the request of the same device that this one has replaced, if it has. */
+	readonly predecessor: Refusal | undefined;
+}
+
+/** The refusal of a request, and when it is to be rejected. */
+export function refusalOf(
+	request: PairingRequest | MalformedRequest,
+	reason: RefusalReason,
+	context: RefusalContext,
+): Refusal {
+	const scopes = (request.scopes ?? []).map(shortHash);
+	// An unknown client is somebody else's business: never touched. Nor can be what has no id.
+	const isTouchable = request.requestId !== null && matchingEntry(request, context.policy) !== undefined;
+	const rejectAt = isTouchable ? rejectionTime(scopes, context) : null;
+	return {reason, deviceId: request.deviceId, scopes, rejectAt, rejected: false};
+}
+
+/**
+ * A refused request poisons its device: the gateway merges the device's later, harmless asks into it, so it is rejected in the end.
+ * A human has `refusalHold` to approve it, unless the device asked again meanwhile (the merged ask is wider) or we caused it ourselves.
+ */
+function rejectionTime(scopes: readonly string[], {policy, now, isCaused, predecessor}: RefusalContext): number | null {
+	if (policy.onRefused === 'ignore') return null;
+	if (policy.onRefused === 'reject' || isCaused) return now;
+	if (predecessor && isWithin(predecessor.scopes, scopes)) {
+		const isWider = !isWithin(scopes, predecessor.scopes);
+		// 2026.5.27 gives the same ask a new id each time; the human's time runs from the first.
+		return isWider ? now : predecessor.rejectAt;
+	}
+	return now + policy.refusalHold;
+}
+
+/** Enough of a hash to tell one text from another. */
+export function shortHash(text: string): string {
+	return createHash('sha256').update(text).digest('base64url').slice(0, 12);
+}

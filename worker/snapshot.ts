@@ -1,0 +1,104 @@
+import {type Cadence, type CadenceConfig, interval} from './cadence.ts';
+import type {Checkpoint} from './checkpoint.ts';
+import {initialTransport, type Snapshot, type WorkerConfig} from './protocol.ts';
+import type {WatchEvent} from './watch.ts';
+
+/** A poll that had to wait this much longer than its interval for a turn counts as stretched, in milliseconds. */
+const STRETCH_TOLERANCE = 1000;
+
+/** All that can happen to a worker. */
+export type WorkerEvent =
+	| WatchEvent
+	/** A call has got its turn. */
+	| {readonly kind: 'turn'}
+	/** The transport is another one, or is the CLI for another reason. */
+	| ({readonly kind: 'transport'} & Pick<Snapshot, 'transport' | 'transportReason'>);
+
+/** What a worker has seen so far, besides its ledger. All that it shows is computed from this. */
+export interface Observations
+	extends Pick<Snapshot, 'transport' | 'transportReason' | 'lastListAt' | 'nextPollAt' | 'pending'>,
+		Omit<Checkpoint, 'ledger'> {
+	/** Grows with every event. */
+	readonly progress: number;
+	/** Pending requests beyond those that are looked at. */
+	readonly ignored: number;
+}
+
+/** What a worker knows that has just taken over. */
+export function initialObservations(config: WorkerConfig, {cadence, failures, lastError}: Checkpoint): Observations {
+	return {
+		progress: 0,
+		cadence,
+		failures,
+		lastError,
+		...initialTransport(config),
+		lastListAt: null,
+		nextPollAt: null,
+		pending: 0,
+		ignored: 0,
+	};
+}
+
+/** What has been seen once this has happened, at the wall-clock millisecond `wall`. Pure. */
+export function observe(before: Observations, event: WorkerEvent, wall: number): Observations {
+	const next = {...before, progress: before.progress + 1};
+	switch (event.kind) {
+		case 'polling':
+			return {...next, cadence: event.cadence, nextPollAt: wall};
+		case 'listed':
+			return {...next, pending: event.pending, ignored: event.ignored, lastListAt: wall};
+		case 'approved':
+		case 'rejected':
+			return {...next, pending: Math.max(before.pending - 1, 0)};
+		case 'polled': {
+			const {cadence, wait, outcome} = event;
+			const failures = outcome.error ? before.failures + 1 : 0;
+			return {...next, cadence, failures, lastError: outcome.error?.message ?? null, nextPollAt: wall + wait};
+		}
+		case 'transport':
+			return {...next, transport: event.transport, transportReason: event.transportReason};
+		default:
+			return next;
+	}
+}
+
+/** What else a snapshot shows. */
+export interface SnapshotContext {
+	readonly cadence: CadenceConfig;
+	readonly alarm: string | null;
+	/** Lines about requests that cannot be settled. */
+	readonly troubles: readonly string[];
+	readonly transportWarnings: readonly string[];
+	/** How long a poll waits for its turn, in milliseconds. */
+	readonly turnWait: number;
+}
+
+/** What there is to show. Pure. */
+export function snapshotOf(observations: Observations, context: SnapshotContext): Snapshot {
+	const {cadence, ignored, progress: _, failures: __, lastError: ___, ...shown} = observations;
+	const {alarm, troubles, transportWarnings, turnWait} = context;
+	const regular = intervalOf(cadence, context.cadence);
+	const isStretched = turnWait > Math.max(regular, STRETCH_TOLERANCE);
+	const seconds = isStretched ? Math.round((regular + turnWait) / 100) / 10 : regular / 1000;
+	return {
+		...shown,
+		mode: cadence?.mode ?? 'fast',
+		interval: seconds,
+		warnings: [
+			...(alarm === null ? [] : [`alarm: ${alarm}; nothing is approved until a reload`]),
+			...(isStretched
+				? [
+						`polled every ${seconds} s instead of ${regular / 1000} s: the host's calls are all taken (maxConcurrentCalls)`,
+					]
+				: []),
+			...troubles,
+			...transportWarnings,
+			...(ignored > 0 ? [`${ignored} pending requests are more than are looked at`] : []),
+		],
+	};
+}
+
+/** Milliseconds between polls; before the first one, as it will be. */
+function intervalOf(cadence: Cadence | null, config: CadenceConfig): number {
+	return cadence === null ? config.fastInterval : interval(cadence, config);
+}
