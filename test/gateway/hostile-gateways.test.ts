@@ -1,6 +1,7 @@
 import {setImmediate} from 'node:timers/promises';
 import {describe, expect} from 'vitest';
-import type {Instance, Run} from '../support/instance.ts';
+import type {Instance} from '../support/instance.ts';
+import type {Run} from '../support/pairkeeper.ts';
 import {
 	type Connection,
 	challenge,

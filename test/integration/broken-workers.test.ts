@@ -1,7 +1,8 @@
 import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
-import {type Instance, isAlive} from '../support/instance.ts';
+import type {Instance} from '../support/instance.ts';
+import {isAlive} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';

@@ -1,5 +1,5 @@
 import {describe, expect} from 'vitest';
-import {isAlive} from '../support/instance.ts';
+import {isAlive} from '../support/processes.ts';
 import {behaviours, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';

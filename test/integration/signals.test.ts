@@ -1,7 +1,8 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {chmod, rename} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
-import {type Instance, isAlive} from '../support/instance.ts';
+import type {Instance} from '../support/instance.ts';
+import {isAlive} from '../support/processes.ts';
 import {cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
