@@ -8,10 +8,10 @@ import {never, test, throughGateway} from './sandboxes.ts';
 /** Waits until a gateway has been asked to approve a request. */
 function untilApproved(gateway: ScriptedGateway, requestId: string): Promise<unknown> {
 	const isApproved = () => gateway.approved.includes(requestId);
-	return until(`${requestId} to be approved`, isApproved, {timeoutMs: 30_000, seen: () => gateway.requests});
+	return until(`${requestId} to be approved`, isApproved, {seen: () => gateway.requests});
 }
 
-describe('transport: auto', () => {
+describe.concurrent('transport: auto', () => {
 	test('approves what the gateway announces, without a call of the CLI', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		await instance.configure(never, await throughGateway(instance, 'alpha', gateway));
@@ -108,7 +108,7 @@ describe('transport: auto', () => {
 		await alpha.always('list', behaviours.hang);
 		await instance.configure({...never, runTimeout: '10m'}, await throughGateway(instance, 'alpha', gateway));
 		await instance.start();
-		await until('the CLI to hang', async () => (await alpha.calls('list')).length > 0, {timeoutMs: 30_000});
+		await until('the CLI to hang', async () => (await alpha.calls('list')).length > 0);
 		gateway.ask(cliAsk('cli-1'));
 		await gateway.open();
 		await untilApproved(gateway, 'cli-1');
@@ -162,7 +162,7 @@ describe('transport: auto', () => {
 	});
 });
 
-describe('a gateway that says hello', () => {
+describe.concurrent('a gateway that says hello', () => {
 	test.for([
 		{
 			what: 'and refuses to list',
@@ -192,7 +192,7 @@ describe('a gateway that says hello', () => {
 			answer(gateway);
 			const alpha = await instance.sandbox('alpha');
 			await alpha.ask(cliAsk('cli-1'));
-			await instance.configure({runTimeout: '1s'}, await throughGateway(instance, 'alpha', gateway));
+			await instance.configure({runTimeout: '3s'}, await throughGateway(instance, 'alpha', gateway));
 			await instance.start();
 			await instance.untilSandbox(
 				'alpha',
@@ -211,7 +211,7 @@ describe('a gateway that says hello', () => {
 	);
 });
 
-describe('transport: gateway', () => {
+describe.concurrent('transport: gateway', () => {
 	test('never runs the CLI, whatever the gateway does', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		await gateway.shut();
@@ -239,12 +239,12 @@ describe('transport: gateway', () => {
 		await instance.start();
 		const {lastError} = await instance.untilSandbox('alpha', 'to fail', ({failures}) => failures > 0);
 		expect(lastError).toMatch(/no answer within 0\.5 s/);
-		await until('further tries', () => gateway.accepted > 2, {timeoutMs: 30_000});
+		await until('further tries', () => gateway.accepted > 2);
 		expect(await instance.log('transport: ', 'no answer')).toHaveLength(1);
 	});
 });
 
-describe('transport: cli', () => {
+describe.concurrent('transport: cli', () => {
 	test('never connects', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		const alpha = await instance.sandbox('alpha');
@@ -381,7 +381,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 	});
 
 	test.for([
-		['says nothing', {opened: () => {}}, /no answer within 1 s.*is the gateway running/],
+		['says nothing', {opened: () => {}}, /no answer within 3 s.*is the gateway running/],
 		[
 			'refuses the token',
 			{connect: (to, frame) => to.refuse(frame, 'unauthorized')},
@@ -395,7 +395,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		async ([, script, remedy], {instance, startGateway}) => {
 			const gateway = await startGateway(script);
 			await instance.configure(
-				{runTimeout: '1s'},
+				{runTimeout: '3s'},
 				await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}),
 			);
 			const {exitCode, stdout} = await instance.command(['check']);
@@ -413,7 +413,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 	});
 });
 
-test('the token shows nowhere: not in an argument, the log, the status, an error or what commands print', async ({
+test.concurrent('the token shows nowhere: not in an argument, the log, the status, an error or what commands print', async ({
 	instance,
 	startGateway,
 }) => {
