@@ -9,7 +9,8 @@ import {until} from '../support/until.ts';
 
 const admin = 'operator.admin';
 const readAndWrite = ['operator.read', 'operator.write'];
-const cadence = {fastInterval: '500ms', slowInterval: '1s'};
+// A poll by the command line costs more than a second of a core.
+const cadence = {fastInterval: '1s', slowInterval: '2s'};
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 
 /** Waits until `openclaw devices list` shows a pending request for administrator rights, and returns it. */

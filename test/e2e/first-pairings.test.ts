@@ -8,7 +8,8 @@ import {until} from '../support/until.ts';
 const controlUi = {clientName: 'openclaw-control-ui', mode: 'webchat'} as const;
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 const readAndWrite = ['operator.read', 'operator.write'];
-const cadence = {fastInterval: '500ms', slowInterval: '1s'};
+// A poll by the command line costs more than a second of a core.
+const cadence = {fastInterval: '1s', slowInterval: '2s'};
 
 describe('on real OpenClaw 2026.9.6 that pairs nobody by itself', () => {
 	let host: Host;

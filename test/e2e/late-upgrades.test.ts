@@ -4,6 +4,9 @@ import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
 import type {RecordedCall} from '../support/recorded-openclaw.ts';
 
+/** What is done in one sandbox does not wait for the other. */
+const testInBoth = test.concurrent.for(['alpha', 'beta'] as const);
+
 // Two sandboxes of 2026.5.27. In `beta`, as behind a proxy, everybody's environment names the gateway by its URL: with
 // that URL, approving an upgrade of the approver's own device fails for ever.
 describe('on real OpenClaw 2026.5.27, after convergence', () => {
@@ -43,7 +46,7 @@ describe('on real OpenClaw 2026.5.27, after convergence', () => {
 	describe('with a slow poll every 2 s', () => {
 		beforeAll(() => converged({slowInterval: '2s'}));
 
-		test.for(['alpha', 'beta'] as const)('a refused `openclaw cron list` works once approved, in %s', async name => {
+		testInBoth('a refused `openclaw cron list` works once approved, in %s', async name => {
 			const refused = await inSandbox[name]('cron', 'list');
 			expect(refused.exitCode).not.toBe(0);
 			expect(refused.stderr).toContain('scope upgrade pending approval');
@@ -82,7 +85,7 @@ describe('on real OpenClaw 2026.5.27, after convergence', () => {
 		// Without re-entry polls one kick is one pass, and nothing else polls for ten minutes.
 		beforeAll(() => converged({slowInterval: '10m', fastReentryPolls: 0}));
 
-		test.for(['alpha', 'beta'] as const)('one pass takes an agent out of its fallback, in %s', async name => {
+		testInBoth('one pass takes an agent out of its fallback, in %s', async name => {
 			const gateway = {alpha, beta}[name];
 			const fallback = await inSandbox[name]('agent', '--agent', 'main', '-m', 'hi');
 			expect(fallback.stderr).toContain('EMBEDDED FALLBACK');

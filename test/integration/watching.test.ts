@@ -57,7 +57,7 @@ describe.concurrent('a sandbox that is watched', () => {
 		await instance.configure({fastDeadline: '5s', slowInterval: '600ms'});
 		await instance.start();
 		const fast = await instance.untilSandbox('alpha', 'to be polled fast', ({state}) => state === 'running');
-		expect(fast).toMatchObject({mode: 'fast', interval: 0.2});
+		expect(fast).toMatchObject({mode: 'fast', interval: 0.25});
 		const slow = await instance.untilSandbox('alpha', 'to be polled slowly', converged);
 		expect(slow).toMatchObject({interval: 0.6, approved: 0, healthy: true});
 	});

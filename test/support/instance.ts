@@ -13,9 +13,9 @@ const mark = 'TEST_INSTANCE';
 
 /** Cadences short enough for a test; all else is the default. */
 const quick = {
-	fastInterval: '200ms',
-	slowInterval: '400ms',
-	fastReentryInterval: '200ms',
+	fastInterval: '250ms',
+	slowInterval: '500ms',
+	fastReentryInterval: '250ms',
 	maxConcurrentCalls: 4,
 	restart: {minDelay: '50ms', maxDelay: '1s', stableAfter: '60s'},
 };
