@@ -79,12 +79,13 @@ describe.concurrent('transport: auto', () => {
 		expect(transportReason).toContain(String(gateway.port));
 		// Tries that fail for the same reason are not told again.
 		await instance.untilPolled('alpha', 6);
-		expect(await instance.log('transport: cli', 'ECONNREFUSED')).toHaveLength(1);
+		expect(await instance.untilLogged('transport: cli', 'ECONNREFUSED')).toHaveLength(1);
 
 		gateway.ask(cliAsk('cli-back'));
 		await gateway.open();
 		await instance.untilSandbox('alpha', 'to return', ({transport}) => transport === 'gateway');
 		await untilApproved(gateway, 'cli-back');
+		await until('its return to be told', async () => (await instance.log('transport: gateway')).length >= 2);
 		expect(await instance.log('transport: gateway')).toHaveLength(2);
 		expect(await alpha.idsOf('approve')).toEqual(['cli-down']);
 		expect((await instance.status()).sandboxes.alpha).toMatchObject({transportReason: null, lastError: null});
@@ -202,7 +203,7 @@ describe.concurrent('a gateway that says hello', () => {
 			);
 			await gateway.untilGreeted(3);
 			await instance.untilPolled('alpha');
-			expect(await instance.log('"transport: ')).toHaveLength(1);
+			expect(await instance.untilLogged('"transport: ')).toHaveLength(1);
 			expect((await instance.status()).sandboxes.alpha).toMatchObject({transport: 'cli', lastError: null});
 
 			gateway.script = {};
@@ -240,7 +241,7 @@ describe.concurrent('transport: gateway', () => {
 		const {lastError} = await instance.untilSandbox('alpha', 'to fail', ({failures}) => failures > 0);
 		expect(lastError).toMatch(/no answer within 0\.5 s/);
 		await until('further tries', () => gateway.accepted > 2);
-		expect(await instance.log('transport: ', 'no answer')).toHaveLength(1);
+		expect(await instance.untilLogged('transport: ', 'no answer')).toHaveLength(1);
 	});
 });
 
@@ -330,8 +331,8 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		const gateway = await startGateway({accept: () => false});
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
-		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '6s']);
+		await instance.configure({runTimeout: '1h'}, await throughGateway(instance, 'alpha', gateway));
+		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '20s']);
 		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
 		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
 	});
@@ -341,8 +342,11 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		startGateway,
 	}) => {
 		const gateway = await startGateway({accept: () => false});
-		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
-		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '4s']);
+		await instance.configure(
+			{runTimeout: '1h'},
+			await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}),
+		);
+		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '12s']);
 		expect(approve).toMatchObject({exitCode: 1, stderr: expect.stringContaining('no answer within')});
 	});
 
@@ -429,9 +433,7 @@ test.concurrent('the token shows nowhere: not in an argument, the log, the statu
 	await instance.start();
 	await instance.untilSandbox('alpha', 'to be connected', ({lastListAt}) => lastListAt !== null);
 	gateway.ask(cliAsk(`cli-1`));
-	await until('the approval to fail', async () => (await instance.log('nothing that will do')).length > 0, {
-		timeoutMs: 30_000,
-	});
+	await instance.untilLogged('nothing that will do');
 	gateway.script = {connect: (connection, frame) => connection.refuse(frame, `not ${scriptedToken}, sorry`)};
 	for (const client of gateway.clients) client.close(1008, `${scriptedToken} is over`);
 	await instance.untilSandbox('alpha', 'to be refused', ({lastError}) => /sorry/.test(lastError ?? ''));

@@ -156,7 +156,7 @@ describe('a gateway that cannot be used', () => {
 		expect(transportReason).not.toMatch(/[\u0000-\u001f]/);
 		const gateway = gateways[cases.findIndex(([each]) => each === what)];
 		await until('further tries', () => (gateway?.accepted ?? 0) > 2);
-		const changes = (await instance.log('"transport: ')).filter(({sandbox}) => sandbox === name);
+		const changes = await instance.untilLogged('"transport: ', `"sandbox":"${name}"`);
 		expect(changes, JSON.stringify(changes)).toHaveLength(1);
 		expect(await instance.statusOf(name)).toMatchObject({restarts: 0, healthy: true, lastError: null});
 	});

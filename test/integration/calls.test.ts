@@ -202,7 +202,7 @@ describe.concurrent('a call behind an exec prefix', () => {
 		await instance.start();
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 		const [hung] = await alpha.calls('list');
-		await until('the end of the call inside', () => !isAlive(hung?.pid ?? 0), {timeoutMs: 30_000});
+		await until('the end of the call inside', () => !isAlive(hung?.pid ?? 0));
 	});
 
 	test('needs no trust in the files of the sandbox', async ({instance}) => {
