@@ -21,6 +21,8 @@ export interface Connection {
 	sendRaw(data: string | Buffer): Promise<void>;
 	/** Sends a short text so many times, each in a frame of its own, in one write: a flood should cost its reader more than its sender. Resolves as `sendRaw`. */
 	sendMany(text: string, times: number): Promise<void>;
+	/** Begins a text frame of so many bytes, and sends the first MiB of it: whoever takes no such frame knows it from its head. */
+	beginFrame(bytes: number): void;
 	/** Announces something, as a gateway does. */
 	announce(event: string, payload: unknown): void;
 	answer(frame: Frame, payload: unknown): void;
@@ -252,6 +254,13 @@ function connectionOver(socket: WebSocket): Connection {
 				if (socket.readyState === 1) socket._socket.write(frames, () => sent());
 				else sent();
 			}),
+		beginFrame: bytes => {
+			const head = Buffer.alloc(10);
+			// A length of 64 bits follows (RFC 6455, 5.2).
+			head.set([0x81, 127]);
+			head.writeBigUInt64BE(BigInt(bytes), 2);
+			if (socket.readyState === 1) socket._socket.write(Buffer.concat([head, Buffer.alloc(2 ** 20, 'x')]));
+		},
 		announce: (event, payload) => send({type: 'event', event, payload}),
 		answer: ({id}, payload) => send({type: 'res', id, ok: true, payload}),
 		refuse: ({id}, message, details) =>
