@@ -7,6 +7,7 @@ const rough = [
 	'integration/hostile-sandboxes.test.ts',
 	'integration/robustness.test.ts',
 	'gateway/hostile-gateways.test.ts',
+	'gateway/session.test.ts',
 	'gateway/transport.test.ts',
 	'gateway/unusable-gateways.test.ts',
 ];
