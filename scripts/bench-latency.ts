@@ -210,7 +210,7 @@ async function measureRow(row: Row): Promise<Map<Sandbox, Result>> {
 	if (row.transport === 'cli') await Promise.all(sandboxes.map(sandbox => sandbox.warmUp()));
 	const latencies = new Map<Sandbox, {requestId: string; latency: number}[]>();
 	const drive = async (sandbox: Sandbox) => {
-		const approvals = async () => (await keeper.sandbox(sandbox.name)).approved;
+		const approvals = async () => (await keeper.statusOf(sandbox.name)).approved;
 		const before = await approvals();
 		latencies.set(sandbox, await ask(sandbox, row));
 		// The CLI asks for itself too, at times.
@@ -300,7 +300,7 @@ async function idleCost(
 	{idlePolls}: Row,
 ): Promise<Pick<Result, 'cpu' | 'memory'>> {
 	const nextPoll = async () => {
-		const before = (await keeper.sandbox(name)).lastListAt;
+		const before = (await keeper.statusOf(name)).lastListAt;
 		const {pid} = await keeper.untilSandbox(name, 'to poll', ({lastListAt}) => lastListAt !== before, {
 			timeoutMs: giveUpAfterMs,
 			everyMs: 20,

@@ -14,5 +14,6 @@ USAGE
 	exit 2
 	;;
 esac
-install_and_build
+install_packages
+step 'Building pairkeeper' npm run --silent build
 exec node scripts/demo.ts "$@"

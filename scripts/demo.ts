@@ -5,7 +5,8 @@ import {join, resolve} from 'node:path';
 import type {Status} from '../supervisor/status.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {launcher, Pairkeeper} from '../test/support/pairkeeper.ts';
-import {plainEnvironment, RealGateway} from '../test/support/real-gateway.ts';
+import {plainEnvironment} from '../test/support/processes.ts';
+import {RealGateway} from '../test/support/real-gateway.ts';
 import {installOpenclaw} from './setup-openclaw.ts';
 import {interruption} from './support/interruption.ts';
 
@@ -51,7 +52,7 @@ async function show(): Promise<void> {
 	const sandboxes = gateways.map(({name, environment}) => ({name, env: environment}));
 	const config = {deadline: '1h', fastInterval: '1s', slowInterval: '5s', openclaw, sandboxes};
 	pairkeeper = await Pairkeeper.start(folder, config, {signal});
-	say(`running (pid ${pairkeeper.pid}), configured by ${pairkeeper.files.config}`);
+	say(`running (pid ${pairkeeper.pid}), configured by ${pairkeeper.configFile}`);
 	say('it polls fast until pairing has converged: four polls with nothing left to decide');
 	await untilStatus('both sandboxes to be in slow mode', allSlow);
 
@@ -137,8 +138,8 @@ function leaveRunning(): void {
 	const {PATH} = plainEnvironment();
 	heading('Left running (--keep)');
 	console.log(`Look at it:
-  ${node} ${launcher} status --watch --config ${pairkeeper.files.config}
-  tail -f ${pairkeeper.files.log}`);
+  ${node} ${launcher} status --watch --config ${pairkeeper.configFile}
+  tail -f ${pairkeeper.logFile}`);
 	for (const gateway of gateways) {
 		const {HOME, OPENCLAW_STATE_DIR} = gateway.environment;
 		console.log(`Be the user of ${gateway.name}:
@@ -151,7 +152,7 @@ function leaveRunning(): void {
 }
 
 async function showLogs(): Promise<void> {
-	const logs = [...(pairkeeper ? [pairkeeper.files.log] : []), ...gateways.map(({logFile}) => logFile)];
+	const logs = [...(pairkeeper ? [pairkeeper.logFile] : []), ...gateways.map(({logFile}) => logFile)];
 	for (const log of logs) {
 		const tail = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').slice(-15);
 		console.error(`\nThe end of ${log}:\n${tail.join('\n')}`);

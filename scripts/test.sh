@@ -2,8 +2,9 @@
 # Every check and every test, from a fresh clone: scripts/test.sh [arguments for vitest…]
 source "$(dirname "${BASH_SOURCE[0]}")/support/prepare.sh"
 
-install_and_build
+install_packages
 node scripts/setup-openclaw.ts
 step 'Linting' biome check .
 step 'Checking types' tsc -p test/tsconfig.json --noEmit
+# It begins with a build, unless dist/ is of these very sources.
 exec vitest run --config test/vitest.config.ts --reporter=default --reporter="$PWD/test/support/closing-line.ts" "$@"

@@ -8,10 +8,8 @@ export async function startMeasuredGateway(
 	folder: string,
 	signal: AbortSignal,
 ): Promise<{readonly gateway: RealGateway; readonly tokenFile: string}> {
-	// 2026.5.27 pairs local devices by itself and refuses to start with this key.
-	const autoApproveLocal = version === '2026.5.27';
 	const name = `v${version.replaceAll('.', '-')}`;
-	const gateway = await RealGateway.start({version, name, autoApproveLocal, signal});
+	const gateway = await RealGateway.start({version, name, signal});
 	const tokenFile = join(folder, `${name}.token`);
 	await writeToken(tokenFile, gateway.token);
 	return {gateway, tokenFile};

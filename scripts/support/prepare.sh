@@ -51,8 +51,8 @@ debian_package() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1"
 }
 
-# What everything here needs: npm's packages, as locked, and the compiled program.
-install_and_build() {
+# What everything here needs: npm's packages, as locked, and a Node that runs TypeScript.
+install_packages() {
 	need flock util-linux
 	if ! command -v npm >/dev/null; then
 		printf 'npm is missing: please install Node.js 20 or newer with npm, and try again.\n' >&2
@@ -67,5 +67,4 @@ install_and_build() {
 			"$(node --version)" >&2
 		return 1
 	fi
-	step 'Building pairkeeper' npm run --silent build
 }

@@ -7,7 +7,7 @@ import {gatewayClient} from '../../worker/gateway/client.ts';
 import {GatewaySession} from '../../worker/gateway/session.ts';
 import {connectionScopes} from '../../worker/transport.ts';
 import {Device} from '../support/device.ts';
-import {e2eTimeoutMs, Host} from '../support/e2e.ts';
+import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
 import {until} from '../support/until.ts';
@@ -76,8 +76,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 
 	beforeAll(async () => {
 		host = await Host.create(version);
-		const autoApproveLocal = version === '2026.5.27';
-		[gateway] = (await host.startGateways({version, name: 'alpha', autoApproveLocal})) as [RealGateway];
+		[gateway] = (await host.startGateways({version, name: 'alpha'})) as [RealGateway];
 		proxy = await Passage.to(gateway.port);
 		tokenFile = join(host.folder, 'alpha.token');
 		await writeToken(gateway.token);
@@ -85,12 +84,12 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		const alpha = {gateway: {url: proxy.url, tokenFile}, transport: 'auto'};
 		pairkeeper = await host.supervise({...cadence, policy}, {alpha});
 		await untilTransport('gateway');
-	}, e2eTimeoutMs);
+	});
 
 	afterAll(async () => {
 		await proxy?.shut();
 		await host?.[Symbol.asyncDispose]();
-	}, e2eTimeoutMs);
+	});
 
 	async function writeToken(token: string): Promise<void> {
 		await writeFile(`${tokenFile}.new`, `${token}\n`, {mode: 0o600});
@@ -132,19 +131,17 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 			seen: () => pairkeeper.logTail(),
 		});
 		expect(await ask(device, readAndWrite)).toMatchObject({kind: 'hello'});
-		const {lastListAt} = await pairkeeper.sandbox('alpha');
+		const {lastListAt} = await pairkeeper.statusOf('alpha');
 		await pairkeeper.untilSandbox('alpha', 'to list again', sandbox => sandbox.lastListAt !== lastListAt, patience);
 		expect(await lines()).toHaveLength(1);
 		expect(await pairkeeper.logLines('"message":"approved"')).toHaveLength(
-			(await pairkeeper.sandbox('alpha')).approved,
+			(await pairkeeper.statusOf('alpha')).approved,
 		);
 	}
 
 	const callsSoFar = async () => (await host.openclaw.calls(gateway.stateDir)).length;
 
-	test('approves on the announcement, without the CLI, and times it as this test does', {
-		timeout: e2eTimeoutMs,
-	}, async () => {
+	test('approves on the announcement, without the CLI, and times it as this test does', async () => {
 		const device = await pairedDevice();
 		const calls = await callsSoFar();
 		const asked = Date.now();
@@ -152,7 +149,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		const answered = Date.now();
 		await isApprovedOnce(device, requestId);
 		const seen = Date.now();
-		const {lastApproval, transport, transportReason} = await pairkeeper.sandbox('alpha');
+		const {lastApproval, transport, transportReason} = await pairkeeper.statusOf('alpha');
 		expect({transport, transportReason}).toEqual({transport: 'gateway', transportReason: null});
 		expect(lastApproval?.requestId).toBe(requestId);
 		const at = Date.parse(lastApproval?.at ?? '');
@@ -164,9 +161,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		expect(await callsSoFar()).toBe(calls);
 	});
 
-	test('refuses operator.admin by policy, and the gateway would not grant it over such a connection', {
-		timeout: e2eTimeoutMs,
-	}, async () => {
+	test('refuses operator.admin by policy, and the gateway would not grant it over such a connection', async () => {
 		const device = await pairedDevice();
 		const answer = await ask(device, [...read, admin]);
 		if (answer.kind !== 'pairing-required') throw new Error(`the device was let in, with ${answer.scopes}`);
@@ -204,9 +199,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		}
 	});
 
-	test('falls back to the CLI while the port is shut, and returns; no request is lost on the way', {
-		timeout: e2eTimeoutMs,
-	}, async () => {
+	test('falls back to the CLI while the port is shut, and returns; no request is lost on the way', async () => {
 		const [atShutting, whileShut, atOpening, after] = [
 			await pairedDevice(),
 			await pairedDevice(),
@@ -233,7 +226,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		expect(await callsSoFar()).toBe(calls);
 	});
 
-	test('survives a gateway that is killed and started again', {timeout: e2eTimeoutMs}, async () => {
+	test('survives a gateway that is killed and started again', async () => {
 		const device = await pairedDevice();
 		gateway.kill('SIGKILL');
 		await untilTransport('cli');
@@ -242,7 +235,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		await untilTransport('gateway');
 	});
 
-	test('survives a gateway that comes back with another token', {timeout: e2eTimeoutMs}, async () => {
+	test('survives a gateway that comes back with another token', async () => {
 		const device = await pairedDevice();
 		const secrets = [gateway.token, 'another-token-of-the-tests-98765'] as const;
 		const [, token] = secrets;
@@ -262,7 +255,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		}
 	});
 
-	test('survives a gateway that stands still for a moment', {timeout: e2eTimeoutMs}, async () => {
+	test('survives a gateway that stands still for a moment', async () => {
 		const device = await pairedDevice();
 		gateway.kill('SIGSTOP');
 		const asking = askForMore(device);
@@ -270,7 +263,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		await isApprovedOnce(device, await asking);
 	});
 
-	test('survives a gateway that stands still until it is given up, and goes on', {timeout: e2eTimeoutMs}, async () => {
+	test('survives a gateway that stands still until it is given up, and goes on', async () => {
 		const device = await pairedDevice();
 		gateway.kill('SIGSTOP');
 		await untilTransport('cli');

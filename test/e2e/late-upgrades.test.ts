@@ -1,12 +1,15 @@
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
-import {e2eTimeoutMs, Host} from '../support/e2e.ts';
+import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
 import type {RecordedCall} from '../support/recorded-openclaw.ts';
 
+/** What is done in one sandbox does not wait for the other. */
+const testInBoth = test.concurrent.for(['alpha', 'beta'] as const);
+
 // Two sandboxes of 2026.5.27. In `beta`, as behind a proxy, everybody's environment names the gateway by its URL: with
 // that URL, approving an upgrade of the approver's own device fails for ever.
-describe('on real OpenClaw 2026.5.27, after convergence', {timeout: e2eTimeoutMs}, () => {
+describe('on real OpenClaw 2026.5.27, after convergence', () => {
 	let host: Host;
 	let alpha: RealGateway;
 	let beta: RealGateway;
@@ -23,9 +26,9 @@ describe('on real OpenClaw 2026.5.27, after convergence', {timeout: e2eTimeoutMs
 		];
 		betaEnvironment = {OPENCLAW_GATEWAY_URL: beta.url, OPENCLAW_GATEWAY_TOKEN: beta.token};
 		betaSandbox = {envFile: await host.envFile('beta-env.sh', betaEnvironment)};
-	}, e2eTimeoutMs);
+	});
 
-	afterAll(async () => host?.[Symbol.asyncDispose](), e2eTimeoutMs);
+	afterAll(async () => host?.[Symbol.asyncDispose]());
 
 	/** What each sandbox's user types, in that user's environment. */
 	const inSandbox = {
@@ -41,9 +44,9 @@ describe('on real OpenClaw 2026.5.27, after convergence', {timeout: e2eTimeoutMs
 	}
 
 	describe('with a slow poll every 2 s', () => {
-		beforeAll(() => converged({slowInterval: '2s'}), e2eTimeoutMs);
+		beforeAll(() => converged({slowInterval: '2s'}));
 
-		test.for(['alpha', 'beta'] as const)('a refused `openclaw cron list` works once approved, in %s', async name => {
+		testInBoth('a refused `openclaw cron list` works once approved, in %s', async name => {
 			const refused = await inSandbox[name]('cron', 'list');
 			expect(refused.exitCode).not.toBe(0);
 			expect(refused.stderr).toContain('scope upgrade pending approval');
@@ -80,9 +83,9 @@ describe('on real OpenClaw 2026.5.27, after convergence', {timeout: e2eTimeoutMs
 
 	describe('with a slow poll every 10 min', () => {
 		// Without re-entry polls one kick is one pass, and nothing else polls for ten minutes.
-		beforeAll(() => converged({slowInterval: '10m', fastReentryPolls: 0}), e2eTimeoutMs);
+		beforeAll(() => converged({slowInterval: '10m', fastReentryPolls: 0}));
 
-		test.for(['alpha', 'beta'] as const)('one pass takes an agent out of its fallback, in %s', async name => {
+		testInBoth('one pass takes an agent out of its fallback, in %s', async name => {
 			const gateway = {alpha, beta}[name];
 			const fallback = await inSandbox[name]('agent', '--agent', 'main', '-m', 'hi');
 			expect(fallback.stderr).toContain('EMBEDDED FALLBACK');

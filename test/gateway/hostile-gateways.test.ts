@@ -1,41 +1,16 @@
 import {setImmediate} from 'node:timers/promises';
 import {describe, expect} from 'vitest';
-import type {Instance, Run} from '../support/instance.ts';
-import {
-	type Connection,
-	challenge,
-	type Frame,
-	type Script,
-	type ScriptedGateway,
-} from '../support/scripted-gateway.ts';
+import type {Instance} from '../support/instance.ts';
+import type {Run} from '../support/pairkeeper.ts';
+import {type Connection, onceInside, type ScriptedGateway} from '../support/scripted-gateway.ts';
 import {cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test, throughGateway} from './sandboxes.ts';
 
-const patience = {timeoutMs: 60_000};
-const nesting = 100_000;
-const deep = `${'['.repeat(nesting)}${']'.repeat(nesting)}`;
-const huge = Buffer.alloc(100 * 2 ** 20, 'x');
-
-/** Answers a frame with JSON text as it is. */
-function answerText(connection: Connection, {id}: Frame, payload: string): void {
-	void connection.sendRaw(`{"type":"res","id":${JSON.stringify(id)},"ok":true,"payload":${payload}}`);
-}
-
-/** A script that lets clients in, and then does this. */
-function onceInside(gateway: ScriptedGateway, act: (connection: Connection) => void): Script {
-	return {
-		connect: (connection, frame) => {
-			gateway.greet(connection, frame);
-			act(connection);
-		},
-	};
-}
-
 /** Alpha with that gateway and a CLI that works, and beta, which must not notice; nobody is killed for being slow to stop. */
 async function startBeside(instance: Instance, gateway: ScriptedGateway, more: object = {}): Promise<Run> {
 	await instance.sandbox('beta');
-	const keys = {runTimeout: '1s', stopTimeout: '5m', ...more};
+	const keys = {runTimeout: '5s', stopTimeout: '5m', ...more};
 	await instance.configure(keys, await throughGateway(instance, 'alpha', gateway));
 	return instance.start();
 }
@@ -55,132 +30,7 @@ async function stops(run: Run): Promise<void> {
 	expect(await run.ended).toEqual({code: 0, signal: null});
 }
 
-describe.concurrent('a gateway that cannot be used', () => {
-	const cases: readonly (readonly [string, (gateway: ScriptedGateway) => Script, RegExp])[] = [
-		['accepts and says nothing', () => ({accept: () => false}), /no answer within 1 s/],
-		['opens the WebSocket and says nothing', () => ({opened: () => {}}), /no answer within 1 s/],
-		['never answers connect', () => ({connect: () => {}}), /no answer within 1 s|gateway request timeout for connect/],
-		[
-			'speaks no HTTP',
-			() => ({accept: socket => !socket.write('\u0000\u0001garbage\r\n\r\n') && false}),
-			/Parse Error|Expected HTTP/,
-		],
-		[
-			'is a web server',
-			() => ({accept: socket => !socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno') && false}),
-			/HTTP 200/,
-		],
-		[
-			'sends what is no JSON',
-			() => ({opened: connection => void connection.sendRaw('{"type":"event",,,')}),
-			/no answer within 1 s: what it says is not JSON/,
-		],
-		[
-			'sends bytes that are no text',
-			() => ({opened: connection => void connection.sendRaw(Buffer.alloc(999, 255))}),
-			/no JSON/,
-		],
-		[
-			'sends a challenge without a nonce',
-			() => ({opened: connection => connection.announce('connect.challenge', null)}),
-			/challenge missing nonce/,
-		],
-		['says hello with nothing in it', () => ({connect: (connection, frame) => connection.answer(frame, null)}), /./],
-		[
-			'refuses connect with a control sequence',
-			() => ({connect: (connection, frame) => connection.refuse(frame, 'no\u001b]0;owned\u0007\nforged line')}),
-			/no.*owned.*forged line/,
-		],
-		[
-			'sends a frame of 100 MB instead of a challenge',
-			() => ({opened: connection => void connection.sendRaw(huge)}),
-			/payload size/,
-		],
-		[
-			'sends a frame of 100 MB instead of hello',
-			() => ({connect: connection => void connection.sendRaw(huge)}),
-			/payload size/,
-		],
-		['lists in a frame of 100 MB', () => ({request: connection => void connection.sendRaw(huge)}), /payload size/],
-		[
-			'nests 100,000 deep instead of a challenge',
-			() => ({opened: connection => void connection.sendRaw(deep)}),
-			/no answer within 1 s/,
-		],
-		[
-			'nests 100,000 deep in its refusal',
-			() => ({
-				connect: (connection, {id}) =>
-					void connection.sendRaw(
-						`{"type":"res","id":"${id}","ok":false,"error":{"code":"X","message":"no","details":${deep}}}`,
-					),
-			}),
-			/no/,
-		],
-		[
-			'nests 100,000 deep in its list',
-			() => ({request: (connection, frame) => answerText(connection, frame, deep)}),
-			/listing/,
-		],
-		['closes at the first byte', () => ({accept: socket => !socket.once('data', () => socket.end())}), /hang up/],
-		[
-			'closes when the WebSocket opens',
-			() => ({opened: connection => connection.close(1001, 'going')}),
-			/closed \(1001\): going/,
-		],
-		['drops when the WebSocket opens', () => ({opened: connection => connection.drop()}), /closed/],
-		[
-			'closes after the challenge',
-			() => ({
-				opened: connection => {
-					challenge(connection);
-					connection.close(1000);
-				},
-			}),
-			/closed/,
-		],
-		[
-			'closes at connect',
-			() => ({connect: connection => connection.close(1012, 'service restart')}),
-			/service restart/,
-		],
-		['drops at connect', () => ({connect: connection => connection.drop()}), /closed/],
-		['closes after hello', gateway => onceInside(gateway, connection => connection.close(1008, 'not you')), /not you/],
-		['drops after hello', gateway => onceInside(gateway, connection => connection.drop()), /closed/],
-		[
-			'refuses connect in a million colons',
-			() => ({connect: (connection, frame) => connection.refuse(frame, `no${':'.repeat(1_000_000)}x`)}),
-			/no/,
-		],
-		['drops at every list', () => ({request: connection => connection.drop()}), /closed/],
-	];
-
-	test.for(cases)(
-		'because it %s is given up for the CLI, and the status says why',
-		async ([, script, reason], {instance, startGateway}) => {
-			const gateway = await startGateway();
-			gateway.script = script(gateway);
-			const alpha = await instance.sandbox('alpha');
-			await alpha.ask(cliAsk('cli-1'));
-			const run = await startBeside(instance, gateway);
-			const {transportReason} = await instance.untilSandbox(
-				'alpha',
-				'to approve by the CLI, and to say why',
-				s => s.approved === 1 && s.transport === 'cli' && reason.test(s.transportReason ?? ''),
-				patience,
-			);
-			expect(transportReason).not.toMatch(/[\u0000-\u001f]/);
-			await until('further tries', () => gateway.accepted > 2, patience);
-			await betaApproves(instance, 'cli-1');
-			const changes = await instance.log('"transport: ');
-			expect(changes, JSON.stringify(changes)).toHaveLength(1);
-			expect((await instance.status()).sandboxes.alpha).toMatchObject({restarts: 0, healthy: true, lastError: null});
-			await stops(run);
-		},
-	);
-});
-
-describe('a gateway that', () => {
+describe.concurrent('a gateway that', () => {
 	test('drops the connection at every approval is asked again, and the CLI approves', async ({
 		instance,
 		startGateway,
@@ -197,7 +47,7 @@ describe('a gateway that', () => {
 		// The CLI and the WebSocket are two ways to one gateway.
 		await alpha.ask(request);
 		gateway.ask(request);
-		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1, patience);
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 		expect(gateway.approved.length).toBeGreaterThan(0);
 		await stops(run);
 	});
@@ -218,7 +68,7 @@ describe('a gateway that', () => {
 		const run = await instance.start();
 		await instance.untilSandbox('alpha', 'to be connected', ({lastListAt}) => lastListAt !== null);
 		gateway.ask(cliAsk('cli-1'));
-		await instance.untilSandbox('alpha', 'to count it', ({approved}) => approved === 1, patience);
+		await instance.untilSandbox('alpha', 'to count it', ({approved}) => approved === 1);
 		expect(gateway.approved).toEqual(['cli-1']);
 		await stops(run);
 	});
@@ -235,14 +85,14 @@ describe('a gateway that', () => {
 		};
 		gateway.pending = [request];
 		const run = await startBeside(instance, gateway);
-		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1, patience);
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 		for (let time = 0; time < 1000; time++) gateway.announce('device.pair.requested', request);
 		const lists = gateway.asked('device.pair.list').length;
-		await until('further lists', () => gateway.asked('device.pair.list').length > lists + 5, patience);
+		await until('further lists', () => gateway.asked('device.pair.list').length > lists + 5);
 		const {approved, warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0);
 		expect(approved).toBe(1);
 		expect(gateway.approved).toEqual(['cli-1']);
-		expect(warnings.join()).toMatch(/744 pending requests are beyond the limit/);
+		expect(warnings.join()).toMatch(/744 pending requests are more than are looked at/);
 		await betaApproves(instance, 'cli-1');
 		await stops(run);
 	});
@@ -255,7 +105,6 @@ describe('a gateway that', () => {
 		const request = JSON.stringify(cliAsk('a-request-that-is-not-pending'));
 		const text = `{"type":"event","event":"device.pair.requested","payload":${request}}`;
 		const floodMs = 10_000;
-		const perTurn = 100;
 		let sent = 0;
 		gateway.script = onceInside(gateway, connection => {
 			const began = performance.now();
@@ -263,24 +112,26 @@ describe('a gateway that', () => {
 				const elapsed = performance.now() - began;
 				if (elapsed >= floodMs || !connection.isOpen) clearInterval(turn);
 				// As many as are due by now, should a turn have come late.
-				for (; sent < Math.min(elapsed, floodMs) * 10; sent++) void connection.sendRaw(text);
-			}, perTurn / 10);
+				const due = Math.max(Math.floor(Math.min(elapsed, floodMs) * 10) - sent, 0);
+				sent += due;
+				void connection.sendMany(text, due);
+			}, 10);
 		});
 		const run = await startBeside(instance, gateway, {slowInterval: '10m'});
-		const {warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0, patience);
+		const {warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0);
 		expect(warnings.join()).toMatch(/announces requests without end/);
 		const listsBefore = gateway.asked('device.pair.list').length;
 		const sentBefore = sent;
 		gateway.pending.push(cliAsk('cli-1'));
-		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1, patience);
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 		await betaApproves(instance, 'cli-1');
-		await until('the end of the flood', () => sent >= floodMs * 10, patience);
+		await until('the end of the flood', () => sent >= floodMs * 10);
 		// Far fewer lists than events: not a pass for each.
 		const lists = gateway.asked('device.pair.list').length - listsBefore;
 		expect(lists).toBeLessThan((sent - sentBefore) / 100);
 		expect((await instance.status()).sandboxes.alpha).toMatchObject({transport: 'gateway', restarts: 0, healthy: true});
 		await stops(run);
-	}, 150_000);
+	});
 
 	test('floods without end does not keep the worker from stopping', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
@@ -289,10 +140,10 @@ describe('a gateway that', () => {
 		gateway.script = onceInside(gateway, async connection => {
 			isFlooding = true;
 			// As fast as the worker takes them.
-			while (connection.isOpen) await Promise.all(Array.from({length: 1000}, () => connection.sendRaw(text)));
+			while (connection.isOpen) await connection.sendMany(text, 1000);
 		});
 		const run = await startBeside(instance, gateway);
-		await until('the flood', () => isFlooding, patience);
+		await until('the flood', () => isFlooding);
 		await betaApproves(instance, 'cli-1');
 		await stops(run);
 	});
@@ -302,11 +153,11 @@ describe('a gateway that', () => {
 		const text = '{"type":"res","id":"nobody","ok":true,"payload":{}}';
 		const alpha = await instance.sandbox('alpha');
 		const run = await startBeside(instance, gateway, {runTimeout: '10s'});
-		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway', patience);
+		await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
 		// As fast as the worker takes them; what it asks is answered all the same.
 		const flood = async (connection: Connection) => {
 			while (connection.isOpen) {
-				await Promise.all(Array.from({length: 1000}, () => connection.sendRaw(text)));
+				await connection.sendMany(text, 10_000);
 				await setImmediate();
 			}
 		};
@@ -317,11 +168,11 @@ describe('a gateway that', () => {
 		await flooding;
 		const accepted = gateway.accepted;
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.untilSandbox('alpha', 'to approve by the CLI', ({approved}) => approved === 1, patience);
+		await instance.untilSandbox('alpha', 'to approve by the CLI', ({approved}) => approved === 1);
 		await instance.untilPolled('alpha', 3);
 		expect(gateway.accepted).toBe(accepted);
 		await stops(run);
-	}, 150_000);
+	});
 
 	test('keeps the worker from beating is left alone, as one that makes it grow is', async ({
 		instance,
@@ -332,12 +183,11 @@ describe('a gateway that', () => {
 		gateway.script = {connect: (connection, frame) => connection.refuse(frame, '?'.repeat(1_000_000))};
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
-		const run = await startBeside(instance, gateway, {heartbeatTimeout: '4s'});
+		const run = await startBeside(instance, gateway, {heartbeatTimeout: '6s'});
 		const {lastExit, transportReason} = await instance.untilSandbox(
 			'alpha',
 			'to be replaced by one that uses the CLI',
 			({approved, restarts}) => approved === 1 && restarts > 0,
-			patience,
 		);
 		expect(lastExit?.reason).toBe('hang');
 		expect(transportReason).toMatch(/left alone until 20\d\d-/);
@@ -357,14 +207,13 @@ describe('a gateway that', () => {
 		});
 		const alpha = await instance.sandbox('alpha');
 		const run = await startBeside(instance, gateway);
-		const {lastExit} = await instance.untilSandbox('alpha', 'to be ended', ({restarts}) => restarts > 0, patience);
+		const {lastExit} = await instance.untilSandbox('alpha', 'to be ended', ({restarts}) => restarts > 0);
 		expect(lastExit?.reason).toBe('memory');
 		await alpha.ask(cliAsk('cli-1'));
 		const {transport, transportReason} = await instance.untilSandbox(
 			'alpha',
 			'to come back',
 			({approved}) => approved === 1,
-			patience,
 		);
 		expect({transport, transportReason}).toEqual({
 			transport: 'cli',
@@ -375,7 +224,7 @@ describe('a gateway that', () => {
 		expect(gateway.accepted).toBe(accepted);
 		expect((await instance.status()).sandboxes.alpha).toMatchObject({restarts: 1, healthy: true});
 		// Nor does it wear down whoever only wants to look.
-		const check = await instance.command(['check'], {timeoutMs: 60_000});
+		const check = await instance.command(['check']);
 		expect(check).toMatchObject({
 			exitCode: 0,
 			stdout: expect.stringMatching(/alpha +ok +cli .*grew beyond workerMemory/),

@@ -1,12 +1,12 @@
-import {afterEach, describe, expect, it} from 'vitest';
+import {afterAll, describe, expect, it} from 'vitest';
 import type {ClientFailure} from '../../worker/client.ts';
 import {GatewaySession} from '../../worker/gateway/session.ts';
 import {messageOf} from '../../worker/text.ts';
 import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 
 const gateways: ScriptedGateway[] = [];
-afterEach(async () => {
-	for (const gateway of gateways.splice(0)) await gateway[Symbol.asyncDispose]();
+afterAll(async () => {
+	for (const gateway of gateways) await gateway[Symbol.asyncDispose]();
 });
 
 async function open(script: Script, {timeout = 5000, signal = new AbortController().signal} = {}) {
@@ -29,7 +29,7 @@ async function open(script: Script, {timeout = 5000, signal = new AbortControlle
 	return {gateway, session, ends};
 }
 
-describe('a session', () => {
+describe.concurrent('a session', () => {
 	it('that nobody greets fails for the same reason every time, also beyond the limits of the library', async () => {
 		await expect(open({opened: () => {}}, {timeout: 16_000})).rejects.toThrow(/^no answer within 16 s$/);
 	}, 40_000);

@@ -25,7 +25,7 @@ afterAll(() => rmSync(folder, {recursive: true, force: true}));
 /** As `openssl x509 -fingerprint -sha256` prints it. */
 const fingerprintOf = ({cert}: GatewayIdentity) => new X509Certificate(cert).fingerprint256;
 
-describe('over wss://', () => {
+describe.concurrent('over wss://', () => {
 	test('a certificate of the fingerprint is trusted, whoever signed it', async ({instance, startGateway}) => {
 		const gateway = await startGateway({}, identity);
 		const keys = {transport: 'gateway', gateway: {fingerprint: fingerprintOf(identity)}} as const;
@@ -44,7 +44,7 @@ describe('over wss://', () => {
 		await instance.start();
 		const {lastError} = await instance.untilSandbox('alpha', 'to fail', ({failures}) => failures > 1);
 		expect(lastError).toMatch(/fingerprint mismatch/);
-		await until('further tries', () => gateway.accepted > 2, {timeoutMs: 30_000});
+		await until('further tries', () => gateway.accepted > 2);
 		expect(gateway.connects).toEqual([]);
 	});
 
@@ -58,7 +58,7 @@ describe('over wss://', () => {
 	});
 });
 
-describe('the configuration', () => {
+describe.concurrent('the configuration', () => {
 	const urls: readonly (readonly [string, object, RegExp | null])[] = [
 		['ws://127.0.0.1:1', {}, null],
 		['ws://127.9.9.9:1', {}, null],

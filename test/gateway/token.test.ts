@@ -5,6 +5,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {readToken, readTokenFile} from '../../worker/gateway/token.ts';
 import type {Turns} from '../../worker/turns.ts';
 import {freeTurns} from '../support/free-turns.ts';
+import {isAlive} from '../support/processes.ts';
 import {until} from '../support/until.ts';
 
 const secret = 'a-secret-of-the-tests-42';
@@ -157,12 +158,3 @@ describe('a token command', () => {
 		await expect(running).rejects.toThrow('stopped');
 	});
 });
-
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch {
-		return false;
-	}
-}

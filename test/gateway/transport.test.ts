@@ -8,10 +8,10 @@ import {never, test, throughGateway} from './sandboxes.ts';
 /** Waits until a gateway has been asked to approve a request. */
 function untilApproved(gateway: ScriptedGateway, requestId: string): Promise<unknown> {
 	const isApproved = () => gateway.approved.includes(requestId);
-	return until(`${requestId} to be approved`, isApproved, {timeoutMs: 30_000, seen: () => gateway.requests});
+	return until(`${requestId} to be approved`, isApproved, {seen: () => gateway.requests});
 }
 
-describe('transport: auto', () => {
+describe.concurrent('transport: auto', () => {
 	test('approves what the gateway announces, without a call of the CLI', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		await instance.configure(never, await throughGateway(instance, 'alpha', gateway));
@@ -79,12 +79,13 @@ describe('transport: auto', () => {
 		expect(transportReason).toContain(String(gateway.port));
 		// Tries that fail for the same reason are not told again.
 		await instance.untilPolled('alpha', 6);
-		expect(await instance.log('transport: cli', 'ECONNREFUSED')).toHaveLength(1);
+		expect(await instance.untilLogged('transport: cli', 'ECONNREFUSED')).toHaveLength(1);
 
 		gateway.ask(cliAsk('cli-back'));
 		await gateway.open();
 		await instance.untilSandbox('alpha', 'to return', ({transport}) => transport === 'gateway');
 		await untilApproved(gateway, 'cli-back');
+		await until('its return to be told', async () => (await instance.log('transport: gateway')).length >= 2);
 		expect(await instance.log('transport: gateway')).toHaveLength(2);
 		expect(await alpha.idsOf('approve')).toEqual(['cli-down']);
 		expect((await instance.status()).sandboxes.alpha).toMatchObject({transportReason: null, lastError: null});
@@ -108,7 +109,7 @@ describe('transport: auto', () => {
 		await alpha.always('list', behaviours.hang);
 		await instance.configure({...never, runTimeout: '10m'}, await throughGateway(instance, 'alpha', gateway));
 		await instance.start();
-		await until('the CLI to hang', async () => (await alpha.calls('list')).length > 0, {timeoutMs: 30_000});
+		await until('the CLI to hang', async () => (await alpha.calls('list')).length > 0);
 		gateway.ask(cliAsk('cli-1'));
 		await gateway.open();
 		await untilApproved(gateway, 'cli-1');
@@ -162,7 +163,7 @@ describe('transport: auto', () => {
 	});
 });
 
-describe('a gateway that says hello', () => {
+describe.concurrent('a gateway that says hello', () => {
 	test.for([
 		{
 			what: 'and refuses to list',
@@ -192,7 +193,7 @@ describe('a gateway that says hello', () => {
 			answer(gateway);
 			const alpha = await instance.sandbox('alpha');
 			await alpha.ask(cliAsk('cli-1'));
-			await instance.configure({runTimeout: '1s'}, await throughGateway(instance, 'alpha', gateway));
+			await instance.configure({runTimeout: '3s'}, await throughGateway(instance, 'alpha', gateway));
 			await instance.start();
 			await instance.untilSandbox(
 				'alpha',
@@ -202,7 +203,7 @@ describe('a gateway that says hello', () => {
 			);
 			await gateway.untilGreeted(3);
 			await instance.untilPolled('alpha');
-			expect(await instance.log('"transport: ')).toHaveLength(1);
+			expect(await instance.untilLogged('"transport: ')).toHaveLength(1);
 			expect((await instance.status()).sandboxes.alpha).toMatchObject({transport: 'cli', lastError: null});
 
 			gateway.script = {};
@@ -211,7 +212,7 @@ describe('a gateway that says hello', () => {
 	);
 });
 
-describe('transport: gateway', () => {
+describe.concurrent('transport: gateway', () => {
 	test('never runs the CLI, whatever the gateway does', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		await gateway.shut();
@@ -239,12 +240,12 @@ describe('transport: gateway', () => {
 		await instance.start();
 		const {lastError} = await instance.untilSandbox('alpha', 'to fail', ({failures}) => failures > 0);
 		expect(lastError).toMatch(/no answer within 0\.5 s/);
-		await until('further tries', () => gateway.accepted > 2, {timeoutMs: 30_000});
-		expect(await instance.log('transport: ', 'no answer')).toHaveLength(1);
+		await until('further tries', () => gateway.accepted > 2);
+		expect(await instance.untilLogged('transport: ', 'no answer')).toHaveLength(1);
 	});
 });
 
-describe('transport: cli', () => {
+describe.concurrent('transport: cli', () => {
 	test('never connects', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
 		const alpha = await instance.sandbox('alpha');
@@ -330,8 +331,8 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		const gateway = await startGateway({accept: () => false});
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
-		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '6s']);
+		await instance.configure({runTimeout: '1h'}, await throughGateway(instance, 'alpha', gateway));
+		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '20s']);
 		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
 		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
 	});
@@ -341,8 +342,11 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		startGateway,
 	}) => {
 		const gateway = await startGateway({accept: () => false});
-		await instance.configure({}, await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}));
-		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '4s']);
+		await instance.configure(
+			{runTimeout: '1h'},
+			await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}),
+		);
+		const approve = await instance.command(['approve', 'alpha', '--strict', '--timeout', '12s']);
 		expect(approve).toMatchObject({exitCode: 1, stderr: expect.stringContaining('no answer within')});
 	});
 
@@ -381,7 +385,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 	});
 
 	test.for([
-		['says nothing', {opened: () => {}}, /no answer within 1 s.*is the gateway running/],
+		['says nothing', {opened: () => {}}, /no answer within 3 s.*is the gateway running/],
 		[
 			'refuses the token',
 			{connect: (to, frame) => to.refuse(frame, 'unauthorized')},
@@ -395,7 +399,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		async ([, script, remedy], {instance, startGateway}) => {
 			const gateway = await startGateway(script);
 			await instance.configure(
-				{runTimeout: '1s'},
+				{runTimeout: '3s'},
 				await throughGateway(instance, 'alpha', gateway, {transport: 'gateway'}),
 			);
 			const {exitCode, stdout} = await instance.command(['check']);
@@ -413,7 +417,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 	});
 });
 
-test('the token shows nowhere: not in an argument, the log, the status, an error or what commands print', async ({
+test.concurrent('the token shows nowhere: not in an argument, the log, the status, an error or what commands print', async ({
 	instance,
 	startGateway,
 }) => {
@@ -429,9 +433,7 @@ test('the token shows nowhere: not in an argument, the log, the status, an error
 	await instance.start();
 	await instance.untilSandbox('alpha', 'to be connected', ({lastListAt}) => lastListAt !== null);
 	gateway.ask(cliAsk(`cli-1`));
-	await until('the approval to fail', async () => (await instance.log('nothing that will do')).length > 0, {
-		timeoutMs: 30_000,
-	});
+	await instance.untilLogged('nothing that will do');
 	gateway.script = {connect: (connection, frame) => connection.refuse(frame, `not ${scriptedToken}, sorry`)};
 	for (const client of gateway.clients) client.close(1008, `${scriptedToken} is over`);
 	await instance.untilSandbox('alpha', 'to be refused', ({lastError}) => /sorry/.test(lastError ?? ''));

@@ -9,26 +9,30 @@ import {test} from '../support/with-instance.ts';
 /** Request ids `prefix-1` to `prefix-n`. */
 const ids = (prefix: string, n: number) => Array.from({length: n}, (_, index) => `${prefix}-${index + 1}`);
 
-/** The exit code of `approve alpha --timeout 4s`, plain and strict; each must be over within that time, and leave nothing. */
-async function approveTwice(instance: Instance): Promise<{plain: number | null; strict: number | null; said: string}> {
+/** The exit codes of `approve alpha`, plain and strict; neither may leave anything. */
+async function approveTwice(
+	instance: Instance,
+	timeout = '60s',
+): Promise<{plain: number | null; strict: number | null; said: string}> {
 	let said = '';
 	const approve = async (...more: string[]) => {
-		const begin = performance.now();
-		const {exitCode, stdout, stderr} = await instance.command(['approve', 'alpha', '--timeout', '4s', ...more]);
-		expect(performance.now() - begin).toBeLessThanOrEqual(4000);
-		await instance.untilNothingRuns({timeoutMs: 1000});
+		const {exitCode, stdout, stderr} = await instance.command(['approve', 'alpha', '--timeout', timeout, ...more]);
+		await instance.untilNothingRuns();
 		said = stdout + stderr;
 		return exitCode;
 	};
 	return {plain: await approve(), strict: await approve('--strict'), said};
 }
 
-describe('approve, while no supervisor runs,', () => {
+/** So long that only `--timeout` can end a hanging call while a test runs. */
+const endless = {runTimeout: '1h'};
+
+describe.concurrent('approve, while no supervisor runs,', () => {
 	test('clears a backlog of 8, each request once and in listed order', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		for (const id of ids('cli', 8)) await alpha.ask(cliAsk(id));
 		await instance.configure();
-		const {exitCode, stdout} = await instance.command(['approve', 'alpha']);
+		const {exitCode, stdout} = await instance.command(['approve', 'alpha', '--timeout', '60s']);
 		expect(exitCode).toBe(0);
 		expect(stdout).toMatch(/^alpha: 8 approved/);
 		expect(await alpha.idsOf('approve')).toEqual(ids('cli', 8));
@@ -39,7 +43,7 @@ describe('approve, while no supervisor runs,', () => {
 		const alpha = await instance.sandbox('alpha');
 		for (const id of ids('cli', 10)) await alpha.ask(cliAsk(id));
 		await instance.configure();
-		expect(await instance.command(['approve', 'alpha', '--strict'])).toMatchObject({exitCode: 0});
+		expect(await instance.command(['approve', 'alpha', '--strict', '--timeout', '60s'])).toMatchObject({exitCode: 0});
 		expect(await alpha.idsOf('approve')).toEqual(ids('cli', 8));
 	});
 
@@ -68,19 +72,19 @@ describe('approve, while no supervisor runs,', () => {
 		expect(said).toMatch(/not settled/);
 	});
 
-	test('exits 0 within its timeout when a list hangs; --strict tells the difference', async ({instance}) => {
+	test('exits 0 at its timeout when a list hangs; --strict tells the difference', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.always('list', behaviours.hangWithChildren);
-		await instance.configure();
-		expect(await approveTwice(instance)).toMatchObject({plain: 0, strict: 1});
+		await instance.configure(endless);
+		expect(await approveTwice(instance, '4s')).toMatchObject({plain: 0, strict: 1});
 	});
 
-	test('exits 0 within its timeout when an approve hangs; --strict tells the difference', async ({instance}) => {
+	test('exits 0 at its timeout when an approve hangs; --strict tells the difference', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
 		await alpha.always('approve', behaviours.hangWithChildren);
-		await instance.configure();
-		expect(await approveTwice(instance)).toMatchObject({plain: 0, strict: 1});
+		await instance.configure(endless);
+		expect(await approveTwice(instance, '4s')).toMatchObject({plain: 0, strict: 1});
 	});
 
 	test.for([
@@ -133,7 +137,7 @@ describe('approve, while no supervisor runs,', () => {
 		await alpha.ask(cliAsk('cli-1'));
 		await alpha.once('approve', 'while [ ! -e "$folder/go" ]; do sleep 0.05; done; answer');
 		await instance.configure();
-		const approving = instance.command(['approve', 'alpha', '--timeout', '20s', '--strict']);
+		const approving = instance.command(['approve', 'alpha', '--timeout', '60s', '--strict']);
 		await until('the approve call', async () => (await alpha.calls('approve')).length === 1);
 		const run = instance.launch();
 		const {supervisor} = await instance.until('a supervisor', ({supervisor: {pid}}) => pid === run.pid);
@@ -153,16 +157,16 @@ describe('approve, while no supervisor runs,', () => {
 	});
 });
 
-describe('approve, while a supervisor runs,', () => {
+describe.concurrent('approve, while a supervisor runs,', () => {
 	test('20 times at once beside a busy worker, makes each request be approved exactly once', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		// Slow enough that passes overlap the asking.
 		await alpha.always('approve', behaviours.slow);
-		await instance.configure({fastInterval: '10ms', runTimeout: '30s'});
+		await instance.configure({fastInterval: '50ms', runTimeout: '60s'});
 		await instance.start();
 		for (const id of ids('early', 6)) await alpha.ask(cliAsk(id));
 		const approving = Array.from({length: 20}, () =>
-			instance.command(['approve', 'alpha', '--timeout', '60s', '--strict'], {timeoutMs: 70_000}),
+			instance.command(['approve', 'alpha', '--timeout', '60s', '--strict']),
 		);
 		for (const id of ids('late', 6)) await alpha.ask(cliAsk(id));
 		const results = await Promise.all(approving);
@@ -185,24 +189,24 @@ describe('approve, while a supervisor runs,', () => {
 		await instance.start();
 		await until('the first poll', async () => (await alpha.calls('list'))[0]?.endedAt);
 		await alpha.ask(cliAsk('cli-1'));
-		const {exitCode, stdout} = await instance.command(['approve', 'alpha', '--strict']);
+		const {exitCode, stdout} = await instance.command(['approve', 'alpha', '--strict', '--timeout', '60s']);
 		expect(exitCode).toBe(0);
 		expect(stdout).toMatch(/^alpha: 1 approved/);
 	});
 
-	test('exits 0 within its timeout when the call hangs; --strict tells the difference', async ({instance}) => {
+	test('exits 0 at its timeout when the call hangs; --strict tells the difference', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.always('list', behaviours.hang);
-		await instance.configure();
+		await instance.configure(endless);
 		await instance.start();
 		for (const [args, code] of [
 			[[], 0],
 			[['--strict'], 1],
 		] as const) {
-			const begin = performance.now();
 			expect((await instance.command(['approve', 'alpha', '--timeout', '3s', ...args])).exitCode).toBe(code);
-			expect(performance.now() - begin).toBeLessThanOrEqual(3000);
 		}
+		// The call that they waited for hangs still.
+		expect((await alpha.calls('list')).map(({endedAt}) => endedAt)).toEqual([null]);
 	});
 
 	test('reports an unknown sandbox', async ({instance}) => {
@@ -229,8 +233,9 @@ describe('approve, while a supervisor runs,', () => {
 			exitCode: 1,
 			stderr: expect.stringMatching(/did not answer in time/),
 		});
-		run.kill('SIGCONT');
+		// Before the supervisor goes on: it may still do what it was asked.
 		expect(await alpha.calls()).toHaveLength(calls);
+		run.kill('SIGCONT');
 	});
 
 	test.skipIf(process.getuid?.() !== 0)('makes no pass of its own without permission', async ({instance}) => {

@@ -110,7 +110,7 @@ describe.concurrent('health', () => {
 	test('goes from ok to degraded to critical, and to unknown for a file that is no status', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		const beta = await instance.sandbox('beta');
-		await instance.configure({runTimeout: '1s'});
+		await instance.configure({runTimeout: '3s'});
 		const run = await instance.start();
 		await instance.until('both to be healthy', ({totals}) => totals.healthy === 2);
 		expect(await instance.command(['health'])).toMatchObject({
@@ -174,7 +174,7 @@ describe.concurrent('check', () => {
 		await instance.sandbox('alpha');
 		const beta = await instance.sandbox('beta');
 		await beta.always('list', behaviours.hang);
-		await instance.configure({runTimeout: '1s'});
+		await instance.configure({runTimeout: '3s'});
 		const {exitCode, stdout} = await instance.command(['check']);
 		expect(exitCode).toBe(1);
 		expect(stdout).toMatch(/alpha .*ok/);

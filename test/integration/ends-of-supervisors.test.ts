@@ -1,5 +1,5 @@
 import {describe, expect} from 'vitest';
-import {isAlive} from '../support/instance.ts';
+import {isAlive} from '../support/processes.ts';
 import {behaviours, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
@@ -8,13 +8,13 @@ import {test} from '../support/with-instance.ts';
 const shift = ({startedAt, deadlineAt}: {startedAt: string; deadlineAt: string | null}) =>
 	Date.parse(deadlineAt ?? '') - Date.parse(startedAt);
 
-describe('a supervisor that is killed', () => {
-	test('takes workers and calls with it within 2 s, a stopped worker when the next one starts, which goes on with deadline and counters', async ({
+describe.concurrent('a supervisor that is killed', () => {
+	test('takes workers and calls with it, a stopped worker when the next one starts, which goes on with deadline and counters', async ({
 		instance,
 	}) => {
 		const alpha = await instance.sandbox('alpha');
 		const beta = await instance.sandbox('beta');
-		await instance.configure({runTimeout: '60s'});
+		await instance.configure({runTimeout: '1h'});
 		const first = await instance.start();
 		const worker = await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
 		process.kill(worker.pid ?? 0, 'SIGKILL');
@@ -38,7 +38,7 @@ describe('a supervisor that is killed', () => {
 		process.kill(stopped, 'SIGSTOP');
 
 		first.kill('SIGKILL');
-		await until('the end of alpha and its calls', () => !isAlive(running) && sleeping().length <= 3, {timeoutMs: 2000});
+		await until('the end of alpha and its calls', () => !isAlive(running) && sleeping().length <= 3);
 		expect(isAlive(stopped)).toBe(true);
 		await alpha.recover('list');
 		await beta.recover('list');
@@ -53,13 +53,13 @@ describe('a supervisor that is killed', () => {
 		expect(after.sandboxes.alpha).toMatchObject({approved: 1, refused: 1, restarts: 1, lastApproval, lastRefusal});
 		await instance.untilPolled('alpha', 2);
 		expect((await instance.status()).totals).toMatchObject({approved: 1, refused: 1});
-		expect(await instance.log('the last supervisor was killed')).toHaveLength(1);
+		expect(await instance.untilLogged('the last supervisor was killed')).toHaveLength(1);
 	});
 
 	test('before its deadline, which passes meanwhile, is followed by one with a full deadline', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({deadline: '4s'});
+		await instance.configure({deadline: '10s'});
 		const first = await instance.start();
 		const {supervisor} = await instance.until('the approval', ({totals}) => totals.approved === 1);
 		first.kill('SIGKILL');
@@ -74,16 +74,16 @@ describe('a supervisor that is killed', () => {
 	});
 });
 
-describe('a supervisor that reaches its deadline', () => {
+describe.concurrent('a supervisor that reaches its deadline', () => {
 	test('exits 0 in the state `deadline`, and the next one has a full shift', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({deadline: '4s', stopTimeout: '5s'});
+		await instance.configure({deadline: '10s', stopTimeout: '10m'});
 		const run = await instance.start();
 		await instance.until('the approval', ({totals}) => totals.approved === 1);
 		await alpha.always('list', behaviours.hangWithChildren);
 		expect(await run.ended).toEqual({code: 0, signal: null});
-		await instance.untilNothingRuns({timeoutMs: 1000});
+		await instance.untilNothingRuns();
 		const {supervisor, totals, sandboxes} = await instance.status();
 		expect(supervisor).toMatchObject({state: 'deadline', pid: run.pid});
 		expect(Date.parse(supervisor.updatedAt)).toBeGreaterThanOrEqual(Date.parse(supervisor.deadlineAt ?? ''));
@@ -100,7 +100,7 @@ describe('a supervisor that reaches its deadline', () => {
 	});
 });
 
-describe('a supervisor that is stopped cleanly', () => {
+describe.concurrent('a supervisor that is stopped cleanly', () => {
 	test('is followed by one with a full deadline and fresh counters', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
@@ -120,16 +120,14 @@ describe('a supervisor that is stopped cleanly', () => {
 		expect(after.totals.approved).toBe(0);
 	});
 
-	test('during a hanging call exits 0 within stopTimeout, and leaves nothing', async ({instance}) => {
+	test('during a hanging call exits 0 without waiting for stopTimeout, and leaves nothing', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.always('list', behaviours.hangWithChildren);
-		await instance.configure({stopTimeout: '5s', runTimeout: '60s'});
+		await instance.configure({stopTimeout: '10m', runTimeout: '1h'});
 		const run = await instance.start();
 		await until('the call', async () => (await alpha.calls('list')).length === 1);
-		const begin = performance.now();
 		run.kill('SIGTERM');
 		expect(await run.ended).toEqual({code: 0, signal: null});
-		expect(performance.now() - begin).toBeLessThanOrEqual(5000);
 		expect(instance.processes()).toEqual(new Map());
 		expect((await instance.status()).supervisor.state).toBe('stopped');
 	});
@@ -141,7 +139,7 @@ describe('a supervisor that is stopped cleanly', () => {
 		// The terminal signals the whole foreground group.
 		process.kill(-run.pid, 'SIGINT');
 		expect(await run.ended).toEqual({code: 0, signal: null});
-		await instance.untilNothingRuns({timeoutMs: 1000});
+		await instance.untilNothingRuns();
 		expect((await instance.status()).totals.restarts).toBe(0);
 	});
 
@@ -151,13 +149,9 @@ describe('a supervisor that is stopped cleanly', () => {
 		const run = await instance.start();
 		const {pid} = await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
 		process.kill(pid ?? 0, 'SIGSTOP');
-		const begin = performance.now();
 		run.kill('SIGTERM');
 		expect(await run.ended).toEqual({code: 0, signal: null});
-		const took = performance.now() - begin;
-		expect(took).toBeGreaterThanOrEqual(1000);
-		expect(took).toBeLessThanOrEqual(3000);
-		expect(await instance.log('received SIGTERM')).toHaveLength(1);
+		expect(await instance.untilLogged('received SIGTERM')).toHaveLength(1);
 		expect(instance.processes()).toEqual(new Map());
 	});
 
@@ -169,6 +163,8 @@ describe('a supervisor that is stopped cleanly', () => {
 		process.kill(pid ?? 0, 'SIGSTOP');
 		run.kill('SIGTERM');
 		await instance.until('the supervisor to stop', ({supervisor}) => supervisor.state === 'stopping');
+		// Nobody is killed before stopTimeout is over.
+		expect(isAlive(pid ?? 0)).toBe(true);
 		run.kill('SIGTERM');
 		expect(await run.ended).toEqual({code: 0, signal: null});
 		expect(instance.processes()).toEqual(new Map());

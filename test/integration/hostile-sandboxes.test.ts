@@ -76,7 +76,7 @@ describe('in a listing with sound and unsound requests', () => {
 	});
 
 	test('two different requests under one id are refused both', async () => {
-		expect(await instance.log('"refused"', 'twice', 'malformed')).toHaveLength(1);
+		expect(await instance.untilLogged('"refused"', 'twice', 'malformed')).toHaveLength(1);
 	});
 
 	test('every refusal is told once, however often it is polled', async () => {

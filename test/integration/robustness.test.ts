@@ -64,8 +64,8 @@ describe.concurrent('a start', () => {
 		run.kill('SIGHUP');
 		await instance.until('the reload', ({supervisor: {config, pid}}) => pid === run.pid && config.generation === 2);
 		await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
-		const started = (await instance.log('worker started')).length;
-		expect(started).toBe(2);
+		await until('both to be told', async () => (await instance.log('worker started')).length >= 2);
+		expect(await instance.log('worker started')).toHaveLength(2);
 	});
 });
 

@@ -1,7 +1,8 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {chmod, rename} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
-import {type Instance, isAlive} from '../support/instance.ts';
+import type {Instance} from '../support/instance.ts';
+import {isAlive} from '../support/processes.ts';
 import {cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
@@ -46,7 +47,7 @@ describe.concurrent('SIGHUP', () => {
 		expect(isAlive(before.removed ?? 0)).toBe(false);
 		expect(isAlive(before.changed ?? 0)).toBe(false);
 		expect((await instance.status()).totals).toMatchObject({sandboxes: 4, restarts: 0});
-		expect(await instance.log('configuration reloaded')).toEqual([
+		expect(await instance.untilLogged('configuration reloaded')).toEqual([
 			expect.objectContaining({added: 1, removed: 1, changed: 2, unchanged: 1}),
 		]);
 	});
@@ -63,7 +64,7 @@ describe.concurrent('SIGHUP', () => {
 		const {supervisor} = await instance.until('the refusal', ({supervisor: {config}}) => config.error !== null);
 		expect(supervisor.config.error).toMatch(refused);
 		expect(supervisor.config.generation).toBe(1);
-		const [line] = await instance.log('"error"', 'the configuration is refused');
+		const [line] = await instance.untilLogged('"error"', 'the configuration is refused');
 		expect(line?.error).toMatch(refused);
 		expect(await workers(instance)).toEqual(before);
 		await alpha.ask(cliAsk('cli-1'));
@@ -135,7 +136,8 @@ describe.concurrent('SIGHUP', () => {
 		run.kill('SIGHUP');
 		await instance.until('the reload', ({supervisor}) => supervisor.config.generation > 1);
 		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
-		expect((await instance.log('configuration reloaded')).length).toBe(2);
+		await until('both to be told', async () => (await instance.log('configuration reloaded')).length >= 2);
+		expect(await instance.log('configuration reloaded')).toHaveLength(2);
 	});
 });
 

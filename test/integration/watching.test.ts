@@ -1,5 +1,5 @@
 import {describe, expect} from 'vitest';
-import {isAlive} from '../support/instance.ts';
+import {isAlive} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
@@ -49,24 +49,24 @@ describe.concurrent('a sandbox that is watched', () => {
 		expect(later).toMatchObject({mode: 'slow', interval: 0.25, approved: 0, refused: 1, pending: 1});
 		expect(await alpha.calls('approve')).toEqual([]);
 		expect(await alpha.calls('reject')).toEqual([]);
-		expect(await instance.log('"refused"', 'stranger-1')).toHaveLength(1);
+		expect(await instance.untilLogged('"refused"', 'stranger-1')).toHaveLength(1);
 	});
 
 	test('is polled slowly from the fast deadline on, without convergence', async ({instance}) => {
 		await instance.sandbox('alpha');
-		await instance.configure({fastDeadline: '1500ms', slowInterval: '400ms'});
+		await instance.configure({fastDeadline: '5s', slowInterval: '600ms'});
 		await instance.start();
 		const fast = await instance.untilSandbox('alpha', 'to be polled fast', ({state}) => state === 'running');
-		expect(fast).toMatchObject({mode: 'fast', interval: 0.1});
+		expect(fast).toMatchObject({mode: 'fast', interval: 0.25});
 		const slow = await instance.untilSandbox('alpha', 'to be polled slowly', converged);
-		expect(slow).toMatchObject({interval: 0.4, approved: 0, healthy: true});
+		expect(slow).toMatchObject({interval: 0.6, approved: 0, healthy: true});
 	});
 
 	test('is polled slowly from the fast deadline on, even while an approval fails on and on', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.always('approve', behaviours.exit7);
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({fastDeadline: '1500ms'});
+		await instance.configure({fastDeadline: '1s'});
 		await instance.start();
 		const slow = await instance.untilSandbox('alpha', 'to be polled slowly', converged);
 		expect(slow).toMatchObject({pending: 1, approved: 0});
@@ -95,12 +95,12 @@ describe.concurrent('a sandbox that is watched', () => {
 	test('is polled fast for a while, still in slow mode, after an allowed request', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.pair(browserAsk('paired'));
-		await instance.configure({slowInterval: '1s', fastReentryInterval: '200ms', fastReentryPolls: 20});
+		await instance.configure({slowInterval: '1s', fastReentryInterval: '300ms', fastReentryPolls: 10});
 		await instance.start();
 		await instance.untilSandbox('alpha', 'to converge', converged);
 
 		await alpha.ask(cliAsk('cli-1'));
-		const bought = await instance.untilSandbox('alpha', 'to be polled fast', ({interval}) => interval === 0.2);
+		const bought = await instance.untilSandbox('alpha', 'to be polled fast', ({interval}) => interval === 0.3);
 		expect(bought.mode).toBe('slow');
 		const after = await instance.untilSandbox('alpha', 'to be polled slowly again', ({interval}) => interval === 1);
 		expect(after.mode).toBe('slow');
@@ -112,10 +112,10 @@ describe.concurrent('a call that hangs past its bound', () => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.once('list', behaviours.hangWithChildren);
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({runTimeout: '1s'});
+		await instance.configure({runTimeout: '3s'});
 		await instance.start();
 		const failed = await instance.untilSandbox('alpha', 'to fail once', ({failures}) => failures > 0);
-		expect(failed.lastError).toMatch(/no answer within 1 s/);
+		expect(failed.lastError).toMatch(/no answer within 3 s/);
 		const status = await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 		expect(status).toMatchObject({restarts: 0, failures: 0, lastError: null, healthy: true});
 		const [hung] = await alpha.calls('list');
@@ -127,7 +127,7 @@ describe.concurrent('a call that hangs past its bound', () => {
 		const alpha = await instance.sandbox('alpha');
 		const beta = await instance.sandbox('beta');
 		await alpha.always('list', behaviours.hang);
-		await instance.configure({runTimeout: '20s', maxConcurrentCalls: 2});
+		await instance.configure({runTimeout: '1h', maxConcurrentCalls: 2});
 		await instance.start();
 		await until('alpha to hang', async () => (await alpha.calls('list')).length === 1);
 		const [hanging] = await alpha.calls('list');
@@ -140,14 +140,14 @@ describe.concurrent('a call that hangs past its bound', () => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.once('approve', behaviours.hang);
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({runTimeout: '1s'});
+		await instance.configure({runTimeout: '3s'});
 		await instance.start();
 		const status = await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved > 0);
 		expect(status.lastApproval).toMatchObject({requestId: 'cli-1'});
 		await instance.untilPolled('alpha', 3);
 		expect(await alpha.idsOf('approve')).toEqual(['cli-1', 'cli-1']);
 		expect((await instance.status()).totals).toMatchObject({approved: 1, refused: 0});
-		expect(await instance.log('"approved"', 'cli-1')).toHaveLength(1);
+		expect(await instance.untilLogged('"approved"', 'cli-1')).toHaveLength(1);
 	});
 
 	test('with an approve that the gateway has granted all the same is recorded once and not repeated', async ({
@@ -156,7 +156,7 @@ describe.concurrent('a call that hangs past its bound', () => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.once('approve', `approve; ${behaviours.hang}`);
 		await alpha.ask(cliAsk('cli-1'));
-		await instance.configure({runTimeout: '1s'});
+		await instance.configure({runTimeout: '3s'});
 		await instance.start();
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved > 0);
 		await instance.untilPolled('alpha', 3);
@@ -176,7 +176,7 @@ describe.concurrent('an approve that fails', () => {
 		await instance.untilPolled('alpha', 3);
 		expect((await alpha.calls('approve')).map(({exitCode}) => exitCode)).toEqual([7, 0]);
 		expect((await instance.status()).totals).toMatchObject({approved: 1, refused: 0});
-		expect(await instance.log('not settled', 'cli-1')).toHaveLength(1);
+		expect(await instance.untilLogged('not settled', 'cli-1')).toHaveLength(1);
 	});
 
 	test('does not hide the refusals that were listed behind it', async ({instance}) => {
@@ -187,7 +187,7 @@ describe.concurrent('an approve that fails', () => {
 		await instance.configure();
 		await instance.start();
 		await instance.untilSandbox('alpha', 'to settle both', ({approved, refused}) => approved === 1 && refused === 1);
-		expect(await instance.log('"refused"', 'stranger-1')).toHaveLength(1);
+		expect(await instance.untilLogged('"refused"', 'stranger-1')).toHaveLength(1);
 	});
 
 	test('since its request was replaced leads to the new one within the same pass', async ({instance}) => {
@@ -217,7 +217,7 @@ describe.concurrent('an approve that fails', () => {
 		await instance.start();
 		await instance.untilSandbox('alpha', 'to approve the other', ({approved}) => approved === 1);
 		const stuck = async () => (await alpha.calls('approve')).filter(({args}) => args[2] === 'stuck');
-		await until('the fourth try', async () => (await stuck()).length === 4, {timeoutMs: 30_000});
+		await until('the fourth try', async () => (await stuck()).length >= 4);
 		const starts = (await stuck()).map(({startedAt}) => startedAt);
 		const waits = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
 		// 1 s, 2 s, and then no more than slowInterval.

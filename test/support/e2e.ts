@@ -8,9 +8,6 @@ import {Pairkeeper} from './pairkeeper.ts';
 import {type GatewayOptions, RealGateway} from './real-gateway.ts';
 import {type RecordedOpenclaw, recordOpenclaw} from './recorded-openclaw.ts';
 
-/** Milliseconds that a hook or test may take when others keep the machine busy; none of them sleeps. */
-export const e2eTimeoutMs = 180_000;
-
 /** One OpenClaw version, its gateways and the supervisor over them. */
 export class Host implements AsyncDisposable {
 	readonly folder: string;

@@ -4,7 +4,7 @@ import {mkdir, readdir, readFile, writeFile} from 'node:fs/promises';
 import {dirname, join, resolve} from 'node:path';
 import {isInstalled, openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {launcher} from './pairkeeper.ts';
-import {runCommand} from './real-gateway.ts';
+import {runCommand} from './processes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const sources = ['supervisor', 'worker', 'scripts/build.sh', 'package.json', 'package-lock.json', 'tsconfig.json'];

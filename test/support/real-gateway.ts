@@ -5,47 +5,20 @@ import {closeSync, openSync} from 'node:fs';
 import {chmod, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
-import {delimiter, join, resolve} from 'node:path';
+import {join} from 'node:path';
 import {type InstallOptions, isInstalled, openclawBinary} from '../../scripts/setup-openclaw.ts';
 import {guardFolder, guardGroup, unguard} from './guard.ts';
+import {type CallOptions, type CallResult, endGroup, hasEnded, plainEnvironment, runCommand} from './processes.ts';
 import {GiveUp, until} from './until.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const startTimeoutMs = 90_000;
-const stopTimeoutMs = 10_000;
-const callTimeoutMs = 90_000;
-
-/** What a process that OpenClaw or pairkeeper is started from may see: nothing of the test runner, Node 24 first. */
-export function plainEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-	const path = [join(root, 'node_modules/.bin'), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter);
-	return {PATH: path, LANG: 'C.UTF-8', NO_COLOR: '1', ...extra};
-}
 
 /** How a gateway is started. */
 export interface GatewayOptions {
 	readonly version: string;
 	/** A word for messages and the folder's name. */
 	readonly name?: string;
-	/** `false` asks even local clients to pair (2026.9.6 and later; earlier versions refuse to start with it). */
-	readonly autoApproveLocal?: boolean;
 	readonly signal?: InstallOptions['signal'];
-}
-
-/** What a finished command left behind. */
-export interface CallResult {
-	/** `null` after a signal. */
-	readonly exitCode: number | null;
-	readonly stdout: string;
-	readonly stderr: string;
-}
-
-/** How one command is run. */
-export interface CallOptions {
-	/** Added to the plain environment, and in a sandbox to the sandbox's own. */
-	readonly env?: NodeJS.ProcessEnv;
-	readonly cwd?: string;
-	readonly timeoutMs?: number;
-	readonly signal?: AbortSignal | undefined;
 }
 
 /** A pending request, as `openclaw devices list --json` prints it. */
@@ -66,21 +39,19 @@ export interface PairedDevice {
 	readonly tokens?: readonly {readonly role: string; readonly scopes?: readonly string[]}[];
 }
 
-/** One real gateway and its sandbox. */
+/** One real gateway and its sandbox. Where its version can be told to, it asks even local clients to pair. */
 export class RealGateway {
 	readonly version: string;
 	readonly name: string;
 	/** The sandbox's folder: 0700, removed by {@link stop}. */
 	readonly folder: string;
 	readonly port: number;
-	readonly #autoApproveLocal: boolean;
 	#token = newToken();
 	#process: ChildProcess | undefined;
 
 	private constructor(options: GatewayOptions, folder: string, port: number) {
 		this.version = options.version;
 		this.name = options.name ?? 'gateway';
-		this.#autoApproveLocal = options.autoApproveLocal ?? true;
 		this.folder = folder;
 		this.port = port;
 	}
@@ -189,7 +160,8 @@ export class RealGateway {
 			mode: 'local',
 			port: this.port,
 			auth: {mode: 'token', token: this.#token},
-			...(this.#autoApproveLocal ? {} : {nodes: {pairing: {autoApproveLocal: false}}}),
+			// 2026.5.27 pairs local devices by itself, and refuses to start with this key.
+			...(this.version === '2026.5.27' ? {} : {nodes: {pairing: {autoApproveLocal: false}}}),
 		};
 		await writeFile(config, JSON.stringify({gateway, update: {checkOnStart: false}}));
 		await chmod(config, 0o600);
@@ -232,81 +204,6 @@ export class RealGateway {
 		this.#process = undefined;
 		if (child) await endGroup(child);
 	}
-}
-
-/** True once this process has ended. */
-export function hasEnded(child: ChildProcess): boolean {
-	return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
-}
-
-/** Ends a child that leads its own process group, and the whole group: SIGTERM, SIGKILL after 10 s. */
-export async function endGroup(child: ChildProcess): Promise<void> {
-	const {pid} = child;
-	if (pid === undefined) return;
-	const ended = () => !signalGroup(pid, 0);
-	signalGroup(pid, 'SIGTERM');
-	// A stopped process would not act on it.
-	signalGroup(pid, 'SIGCONT');
-	try {
-		await until('the end of a process group', ended, {timeoutMs: stopTimeoutMs, everyMs: 20});
-	} catch {
-		signalGroup(pid, 'SIGKILL');
-		await until('the end of a killed process group', ended, {everyMs: 20});
-	}
-	unguard(pid);
-}
-
-function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
-	try {
-		return process.kill(-pid, signal);
-	} catch {
-		return false;
-	}
-}
-
-/** Runs a command to its end, with its output; its process group is ended at the time limit and on `signal`. */
-export async function runCommand(command: readonly string[], options: CallOptions = {}): Promise<CallResult> {
-	const {env = {}, cwd = '/', timeoutMs = callTimeoutMs, signal} = options;
-	signal?.throwIfAborted();
-	const [file = '', ...args] = command;
-	const child = spawn(file, args, {
-		cwd,
-		env: plainEnvironment(env),
-		stdio: ['ignore', 'pipe', 'pipe'],
-		detached: true,
-	});
-	if (child.pid !== undefined) guardGroup(child.pid);
-	let late = false;
-	const timer = setTimeout(() => {
-		late = true;
-		if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
-	}, timeoutMs);
-	const abort = () => child.pid !== undefined && signalGroup(child.pid, 'SIGKILL');
-	signal?.addEventListener('abort', abort);
-	try {
-		const [exitCode, stdout, stderr] = await Promise.all([
-			new Promise<number | null>((done, fail) => {
-				child.on('error', fail);
-				child.on('close', done);
-			}),
-			text(child.stdout),
-			text(child.stderr),
-		]);
-		signal?.throwIfAborted();
-		if (late) throw new Error(`${command.join(' ')} took longer than ${timeoutMs / 1000} s:\n${stderr}${stdout}`);
-		return {exitCode, stdout, stderr};
-	} finally {
-		clearTimeout(timer);
-		signal?.removeEventListener('abort', abort);
-		if (child.pid !== undefined) unguard(child.pid);
-	}
-}
-
-async function text(stream: NodeJS.ReadableStream): Promise<string> {
-	let all = '';
-	stream.setEncoding('utf8');
-	for await (const chunk of stream) all += chunk;
-	return all;
 }
 
 function newToken(): string {

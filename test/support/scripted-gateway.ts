@@ -19,6 +19,10 @@ export interface Connection {
 	send(value: unknown): void;
 	/** Sends text or bytes as they are; resolves when they are on their way, or the connection is gone. */
 	sendRaw(data: string | Buffer): Promise<void>;
+	/** Sends a short text so many times, each in a frame of its own, in one write: a flood should cost its reader more than its sender. Resolves as `sendRaw`. */
+	sendMany(text: string, times: number): Promise<void>;
+	/** Begins a text frame of so many bytes, and sends the first MiB of it: whoever takes no such frame knows it from its head. */
+	beginFrame(bytes: number): void;
 	/** Announces something, as a gateway does. */
 	announce(event: string, payload: unknown): void;
 	answer(frame: Frame, payload: unknown): void;
@@ -221,11 +225,42 @@ export function challenge(connection: Connection): void {
 	connection.announce('connect.challenge', {nonce: 'a-nonce', ts: Date.now()});
 }
 
+/** A script that lets clients in, and then does this. */
+export function onceInside(gateway: ScriptedGateway, act: (connection: Connection) => void): Script {
+	return {
+		connect: (connection, frame) => {
+			gateway.greet(connection, frame);
+			act(connection);
+		},
+	};
+}
+
+/** A whole unmasked text frame (RFC 6455, 5.2), for less than 64 KiB. */
+function textFrame(text: string): Buffer {
+	const payload = Buffer.from(text);
+	const {length} = payload;
+	const header = length < 126 ? [0x81, length] : [0x81, 126, length >> 8, length & 0xff];
+	return Buffer.concat([Buffer.from(header), payload]);
+}
+
 function connectionOver(socket: WebSocket): Connection {
 	const send = (value: unknown) => socket.send(JSON.stringify(value), () => {});
 	return {
 		send,
 		sendRaw: data => new Promise(sent => socket.send(data, () => sent())),
+		sendMany: (text, times) =>
+			new Promise(sent => {
+				const frames = Buffer.concat(Array(times).fill(textFrame(text)));
+				if (socket.readyState === 1) socket._socket.write(frames, () => sent());
+				else sent();
+			}),
+		beginFrame: bytes => {
+			const head = Buffer.alloc(10);
+			// A length of 64 bits follows (RFC 6455, 5.2).
+			head.set([0x81, 127]);
+			head.writeBigUInt64BE(BigInt(bytes), 2);
+			if (socket.readyState === 1) socket._socket.write(Buffer.concat([head, Buffer.alloc(2 ** 20, 'x')]));
+		},
 		announce: (event, payload) => send({type: 'event', event, payload}),
 		answer: ({id}, payload) => send({type: 'res', id, ok: true, payload}),
 		refuse: ({id}, message, details) =>

@@ -1,8 +1,5 @@
-import {test as base, vi} from 'vitest';
+import {test as base} from 'vitest';
 import {Instance} from './instance.ts';
-
-// Nothing here sleeps: what takes long on a busy machine is starting processes.
-vi.setConfig({testTimeout: 90_000, hookTimeout: 90_000, maxConcurrency: 4});
 
 /** A test with an instance of its own, which ends with the test, whatever becomes of it; of a failed one the log is shown. */
 export const test = base.extend<{instance: Instance}>({

@@ -2,10 +2,13 @@
 declare module 'ws' {
 	import type {EventEmitter} from 'node:events';
 	import type {IncomingMessage, Server} from 'node:http';
+	import type {Socket} from 'node:net';
 
 	export class WebSocket extends EventEmitter {
 		readonly readyState: number;
 		readonly bufferedAmount: number;
+		/** The connection below; there is no other way to write many frames at once. */
+		readonly _socket: Socket;
 		send(data: string | Buffer, sent?: (error?: Error) => void): void;
 		close(code?: number, reason?: string): void;
 		terminate(): void;
