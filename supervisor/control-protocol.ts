@@ -1,7 +1,5 @@
 import * as z from 'zod';
-
-/** The longest that one approval pass may take, in milliseconds. */
-export const MAX_APPROVE_TIMEOUT = 60_000;
+import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
 
 /** What a client may ask over the control socket: one JSON object on a line, answered by one on a line. */
 export const controlRequestSchema = z.discriminatedUnion('op', [

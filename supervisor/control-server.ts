@@ -35,7 +35,12 @@ export class ControlServer {
 		rmSync(path, {force: true});
 		const control = new ControlServer(path, answer);
 		await control.#bind();
-		control.restrictTo(group);
+		try {
+			control.restrictTo(group);
+		} catch (error) {
+			await control.close();
+			throw error;
+		}
 		return control;
 	}
 
@@ -44,7 +49,7 @@ export class ControlServer {
 		const gid = group === null ? null : groupIdOf(group);
 		if (group !== null && gid === null)
 			throw new Error(`controlGroup: there is no group ${group} on this host any more`);
-		if (gid !== null) chownSync(this.#path, process.getuid?.() ?? 0, gid);
+		if (gid !== null) giveToGroup(this.#path, gid, group);
 		chmodSync(this.#path, gid === null ? 0o600 : 0o660);
 	}
 
@@ -87,6 +92,17 @@ export class ControlServer {
 				}),
 			);
 		socket.end(`${JSON.stringify(response)}\n`);
+	}
+}
+
+function giveToGroup(file: string, gid: number, group: string | null): void {
+	try {
+		chownSync(file, process.getuid?.() ?? 0, gid);
+	} catch (error) {
+		throw new Error(
+			`controlGroup: ${file} cannot be given to the group ${group}; make the user of pairkeeper a member of it (usermod --append --groups ${group} USER), or remove the key`,
+			{cause: error},
+		);
 	}
 }
 

@@ -1,8 +1,12 @@
-import {execaSync} from 'execa';
+import {spawnSync} from 'node:child_process';
 
-/** The number of a group, from wherever this host keeps its groups (getent(1)), or `null` where there is none of that name. */
+/** How long the name service may take to answer, in milliseconds: it may ask a directory on the network. */
+const TIMEOUT = 5000;
+
+/** The number of the group called `name`, or `null` where there is none, or where the name service does not say. */
 export function groupIdOf(name: string): number | null {
-	const {stdout = '', exitCode} = execaSync('getent', ['group', '--', name], {reject: false, timeout: 5000});
-	const gid = Number.parseInt(stdout.split(':')[2] ?? '', 10);
-	return exitCode === 0 && Number.isInteger(gid) ? gid : null;
+	// Not by execa, which is much to load for every command that reads a configuration.
+	const {stdout} = spawnSync('getent', ['group', '--', name], {encoding: 'utf8', timeout: TIMEOUT});
+	const [, , gid = ''] = (stdout ?? '').trim().split(':');
+	return /^\d+$/.test(gid) ? Number(gid) : null;
 }

@@ -54,7 +54,8 @@ export function holderOf(file: string): number | null {
 /** Runs flock(1) with the lock file as descriptor 3. By spawn, since execa's types do not allow an open descriptor there. */
 function flock(args: readonly string[], descriptor: number): Promise<{exitCode: number | null; problem: string}> {
 	return new Promise(resolve => {
-		const child = spawn('flock', args, {stdio: ['ignore', 'ignore', 'inherit', descriptor]});
+		// Out of reach of what a terminal sends to its foreground group: a Ctrl-C is for us to act on.
+		const child = spawn('flock', args, {detached: true, stdio: ['ignore', 'ignore', 'inherit', descriptor]});
 		child.once('error', (error: NodeJS.ErrnoException) => {
 			const isMissing = error.code === 'ENOENT';
 			resolve({

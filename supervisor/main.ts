@@ -1,14 +1,8 @@
 import {Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
-import {approve} from './commands/approve.ts';
-import {check} from './commands/check.ts';
-import {kick, reload} from './commands/control.ts';
-import {health} from './commands/health.ts';
 import {durationUpTo} from './commands/options.ts';
-import {run} from './commands/run.ts';
-import {status} from './commands/status.ts';
 import {ConfigError} from './config/config.ts';
-import {MAX_APPROVE_TIMEOUT} from './control-protocol.ts';
+import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
 import {EXIT} from './exit-codes.ts';
 import {LOG_LEVELS} from './log.ts';
 import {InstancePathError} from './paths.ts';
@@ -43,18 +37,18 @@ function program(): Command {
 			new Option('--log-level <level>', 'the least severe level that is logged').choices(LOG_LEVELS).default('info'),
 		)
 		.addHelpText('after', RUN_HELP)
-		.action(act(run));
+		.action(act(async () => (await import('./commands/run.ts')).run));
 	command(root, 'status', 'show the state of the sandboxes')
 		.option('--json', 'print the status file as it is')
 		.option('--watch', 'refresh it until interrupted')
-		.action(act(status));
+		.action(act(async () => (await import('./commands/status.ts')).status));
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
 		.addOption(
 			new Option('--max-age <duration>', 'a status older than this is critical')
 				.argParser(durationUpTo(MAX_AGE))
 				.default(15_000, '15s'),
 		)
-		.action(act(health));
+		.action(act(async () => (await import('./commands/health.ts')).health));
 	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
 		.argument('<sandbox>', 'its name in the configuration')
 		.addOption(
@@ -63,17 +57,21 @@ function program(): Command {
 				.default(12_000, '12s'),
 		)
 		.option('--strict', 'exit 1 if the pass failed')
-		.action((sandbox: string, _: unknown, self: Command) => approve(sandbox, self.optsWithGlobals()).then(setExitCode));
+		.action(async (sandbox: string, _: unknown, self: Command) => {
+			const {approve} = await import('./commands/approve.ts');
+			setExitCode(await approve(sandbox, self.optsWithGlobals()));
+		});
 	command(root, 'check', 'check the configuration and whether each sandbox answers, with remedies')
 		.option('--offline', 'only the configuration')
-		.action(act(check));
+		.action(act(async () => (await import('./commands/check.ts')).check));
 	command(root, 'kick', 'ask running workers to poll now, and fast for a while')
 		.argument('[sandboxes...]', 'their names; without any, all of them')
-		.action((sandboxes: string[], _: unknown, self: Command) =>
-			kick(sandboxes, self.optsWithGlobals()).then(setExitCode),
-		);
+		.action(async (sandboxes: string[], _: unknown, self: Command) => {
+			const {kick} = await import('./commands/control.ts');
+			setExitCode(await kick(sandboxes, self.optsWithGlobals()));
+		});
 	command(root, 'reload', 'make the supervisor read its configuration again, and say what came of it').action(
-		act(reload),
+		act(async () => (await import('./commands/control.ts')).reload),
 	);
 	return root;
 }
@@ -88,8 +86,12 @@ function withCommonOptions(command: Command): Command {
 		.option('--status-file <file>', "the status file (else the configuration's, else the default place)");
 }
 
-function act<Options>(action: (options: Options) => Promise<number>) {
-	return (_: unknown, self: Command): Promise<void> => action(self.optsWithGlobals() as Options).then(setExitCode);
+/** A command's action. Each loads its own code, so that `health`, which monitors run all the time, need not load that of `run`. */
+function act<Options>(load: () => Promise<(options: Options) => Promise<number>>) {
+	return async (_: unknown, self: Command): Promise<void> => {
+		const action = await load();
+		setExitCode(await action(self.optsWithGlobals() as Options));
+	};
 }
 
 function setExitCode(code: number): void {

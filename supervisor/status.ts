@@ -3,6 +3,13 @@ import {REFUSAL_REASONS} from '../worker/policy.ts';
 
 const time = z.string().nullable();
 
+/**
+ * Why a worker ended: `hang`, it was silent; `stalled`, it beat without making progress; `memory`, it was above its limit; `crash`, a signal or an exit
+ * code other than 0; `exit`, exit code 0.
+ */
+export const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
+export type ExitReason = (typeof EXIT_REASONS)[number];
+
 export const sandboxStatusSchema = z.object({
 	state: z.enum(['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle']),
 	healthy: z.boolean(),
@@ -16,7 +23,7 @@ export const sandboxStatusSchema = z.object({
 	crashLooping: z.boolean(),
 	lastExit: z
 		.object({
-			reason: z.enum(['crash', 'hang', 'stalled', 'memory', 'exit']),
+			reason: z.enum(EXIT_REASONS),
 			code: z.number().nullable(),
 			signal: z.string().nullable(),
 			at: z.string(),

@@ -6,6 +6,7 @@ const rough = [
 	'integration/ends-of-supervisors.test.ts',
 	'integration/hostile-sandboxes.test.ts',
 	'integration/robustness.test.ts',
+	'integration/starts-and-reloads.test.ts',
 	'gateway/hostile-gateways.test.ts',
 	'gateway/session.test.ts',
 	'gateway/transport.test.ts',

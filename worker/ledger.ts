@@ -126,7 +126,7 @@ export class Ledger {
 				if (record.kind === 'approved' || !isTroubled(record.attempts)) return [];
 				if (record.kind === 'refused' && record.rejected) return [];
 				const {failures, error} = record.attempts;
-				return [`request ${id} could not be settled in ${failures} attempts: ${error}`];
+				return [`request ${id} could not be settled in ${failures} tries: ${error}`];
 			})
 			.slice(0, 3);
 	}

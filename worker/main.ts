@@ -1,4 +1,4 @@
-import {killCalls} from './cli/call.ts';
+import {killCommands} from './cli/call.ts';
 import {systemClock} from './clock.ts';
 import {endMarked} from './host/processes.ts';
 import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
@@ -51,7 +51,7 @@ function send(message: ToSupervisor, sent: () => void = () => {}): void {
 async function endWithSupervisor(): Promise<void> {
 	// First of all, so that no call is made in place of one that is killed.
 	stopping.abort(new Error('the supervisor is gone'));
-	killCalls();
+	killCommands();
 	if (owner !== undefined) await endMarked(owner);
 	process.exit(1);
 }

@@ -1,4 +1,5 @@
-import {type ClientError, type OpenClawClient, toClientError} from './client.ts';
+import type {OpenClawClient} from './client.ts';
+import {type ClientError, toClientError} from './client-error.ts';
 import type {Clock} from './clock.ts';
 import type {Ledger} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';

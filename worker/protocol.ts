@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import {cadenceConfigSchema} from './cadence.ts';
 import {checkpointChangesSchema, checkpointSchema} from './checkpoint.ts';
-import {CLIENT_FAILURES} from './client.ts';
+import {CLIENT_FAILURES} from './client-error.ts';
 import {policySchema, REFUSAL_REASONS} from './policy.ts';
 import {TURN_KINDS} from './turns.ts';
 
@@ -88,6 +88,9 @@ const outcomeSchema = z.object({
 /** What a pass came to, as told to whoever waited for it. */
 export type PassSummary = Readonly<z.infer<typeof outcomeSchema>>;
 
+/** Milliseconds since the epoch, within what a date can show (ECMAScript: Time Values). */
+const wallTime = z.number().min(0).max(8.64e15);
+
 const snapshotSchema = z.object({
 	mode: z.enum(['fast', 'slow']),
 	/** Seconds between polls now. */
@@ -95,8 +98,8 @@ const snapshotSchema = z.object({
 	transport: z.enum(['cli', 'gateway']),
 	transportReason: z.string().nullable(),
 	/** Wall-clock milliseconds of the last list that succeeded. */
-	lastListAt: z.number().nullable(),
-	nextPollAt: z.number().nullable(),
+	lastListAt: wallTime.nullable(),
+	nextPollAt: wallTime.nullable(),
 	warnings: z.array(z.string()),
 	pending: z.number(),
 });
@@ -113,7 +116,7 @@ export const decisionSchema = z.discriminatedUnion('kind', [
 		scopes: z.array(z.string()),
 		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
 		latencyMs: z.number().nullable(),
-		at: z.number(),
+		at: wallTime,
 	}),
 	z.object({
 		kind: z.literal('refused'),
@@ -125,12 +128,12 @@ export const decisionSchema = z.discriminatedUnion('kind', [
 		reason: z.enum(REFUSAL_REASONS),
 		/** What to do where it should have been approved, if there is something. */
 		remedy: z.string().nullable(),
-		at: z.number(),
+		at: wallTime,
 	}),
 	/** A refused request was rejected at the gateway, so that the next ask of its device is clean. */
-	z.object({kind: z.literal('rejected'), requestId: z.string(), at: z.number()}),
+	z.object({kind: z.literal('rejected'), requestId: z.string(), at: wallTime}),
 	/** Nothing more is approved in this sandbox until a reload. */
-	z.object({kind: z.literal('alarm'), reason: z.string(), at: z.number()}),
+	z.object({kind: z.literal('alarm'), reason: z.string(), at: wallTime}),
 ]);
 export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 

@@ -93,7 +93,7 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 				: []),
 			...troubles,
 			...transportWarnings,
-			...(ignored > 0 ? [`${ignored} pending requests are more than are looked at`] : []),
+			...(ignored > 0 ? [`${ignored} pending requests are beyond the limit and were not looked at`] : []),
 		],
 	};
 }

@@ -11,7 +11,7 @@ import {
 import type {Clock} from './clock.ts';
 import type {Ledger} from './ledger.ts';
 import {type PassEvent, type PassOutcome, runPass} from './pass.ts';
-import type {Transport} from './transport.ts';
+import type {Transport} from './transport/transport.ts';
 import type {Asked, Wakes} from './wakes.ts';
 
 /** What the loop says of itself, besides what its passes say. */

@@ -1,5 +1,6 @@
 import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
-import {ClientError, type OpenClawClient} from './client.ts';
+import type {OpenClawClient} from './client.ts';
+import {ClientError} from './client-error.ts';
 import {type Clock, every} from './clock.ts';
 import {Ledger} from './ledger.ts';
 import {decisionsIn, logLinesOf, summaryOf} from './messages.ts';
@@ -7,7 +8,8 @@ import {type PassOutcome, runPass} from './pass.ts';
 import type {ToWorker, WorkerConfig} from './protocol.ts';
 import {initialObservations, type Observations, observe, snapshotOf, type WorkerEvent} from './snapshot.ts';
 import type {Link} from './supervisor-link.ts';
-import {openTransport, type Transport, type TransportDeps} from './transport.ts';
+import {openTransport} from './transport/open.ts';
+import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
 import {Wakes} from './wakes.ts';
 import {watch} from './watch.ts';

@@ -6,11 +6,11 @@ import {findStatusFile} from '../config/locate.ts';
 import {askSupervisor} from '../control-client.ts';
 import {EXIT} from '../exit-codes.ts';
 import {FileLock} from '../lock.ts';
-import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
 import {describePass, isDone} from '../pass-text.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
-import {planFor} from '../plans.ts';
+import {runOnce} from '../sandbox/one-shot.ts';
+import {specFor} from '../sandbox/spec.ts';
 import type {CommonOptions} from './options.ts';
 
 /** Part of the timeout that is left for printing the outcome and ending the process, in milliseconds. */
@@ -67,8 +67,8 @@ async function approveAlone(
 	try {
 		if (!(await isFree(paths)))
 			return {isDone: false, detail: 'a supervisor is starting or does not answer; it alone approves'};
-		const plan = planFor(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
-		const {outcome, notes} = await runOnce('pass', plan, new CallTurns(1, systemClock.now), left());
+		const spec = specFor(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
+		const {outcome, notes} = await runOnce('pass', spec, new CallTurns(1, systemClock.now), left());
 		return {isDone: isDone(outcome), detail: describePass(outcome), notes};
 	} finally {
 		lock.release();

@@ -6,9 +6,9 @@ import {CallTurns} from '../call-turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
 import {EXIT} from '../exit-codes.ts';
-import {runOnce} from '../one-shot.ts';
 import {findOpenclaw} from '../openclaw-path.ts';
-import {planFor} from '../plans.ts';
+import {runOnce} from '../sandbox/one-shot.ts';
+import {specFor} from '../sandbox/spec.ts';
 import {styled, table} from '../table.ts';
 import type {CommonOptions} from './options.ts';
 
@@ -119,8 +119,8 @@ async function probeBy(
 ): Promise<Probe> {
 	// The probe may wait for a turn until all other sandboxes have had theirs, with three tries each at most.
 	const patience = (config.runTimeout + 2000) * 3 * Math.max(config.sandboxes.length, 1);
-	const plan = planFor(config, {...sandbox, transport: way}, openclaw ?? config.openclaw);
-	const {outcome, notes} = await runOnce('probe', plan, turns, patience);
+	const spec = specFor(config, {...sandbox, transport: way}, openclaw ?? config.openclaw);
+	const {outcome, notes} = await runOnce('probe', spec, turns, patience);
 	const {pending, error, failure} = outcome;
 	const remedy = way === 'cli' ? cliRemedy(failure, sandbox) : gatewayRemedies[failure ?? 'unreachable'];
 	return {way, pending, error, remedy, notes};

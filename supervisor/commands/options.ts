@@ -1,5 +1,5 @@
 import {InvalidArgumentError} from 'commander';
-import {toMilliseconds} from '../config/units.ts';
+import {toMilliseconds} from '../config/duration.ts';
 
 /** The options of every command. */
 export interface CommonOptions {

@@ -1,4 +1,4 @@
-import {readTokenFile} from '../../worker/gateway/token.ts';
+import {readTokenFile} from '../../worker/host/token-file.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';

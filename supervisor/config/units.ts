@@ -1,8 +1,7 @@
-import parseDuration from 'parse-duration';
 import * as z from 'zod';
 import {MAX_TIMER} from '../../worker/clock.ts';
+import {toMilliseconds} from './duration.ts';
 
-const DURATION = /^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$/;
 const SIZE = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i;
 const SIZE_UNITS = ['', 'K', 'M', 'G', 'T'];
 
@@ -33,12 +32,6 @@ export function duration({min = 1, max = MAX_TIMER}: DurationRange = {}) {
 			}
 			return ms;
 		});
-}
-
-/** Milliseconds for a number of seconds or a duration string, or `null` for anything else. */
-export function toMilliseconds(value: number | string): number | null {
-	if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value * 1000 : null;
-	return DURATION.test(value) ? parseDuration(value) : null;
 }
 
 /** A size in a configuration: a number of bytes, or a string such as `192M` (1024-based); bytes once parsed. */

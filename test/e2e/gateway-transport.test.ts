@@ -5,7 +5,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {gatewayClient} from '../../worker/gateway/client.ts';
 import {GatewaySession} from '../../worker/gateway/session.ts';
-import {connectionScopes} from '../../worker/transport.ts';
+import {connectionScopes} from '../../worker/transport/gateway/open.ts';
 import {Device} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';

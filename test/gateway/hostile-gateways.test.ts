@@ -92,7 +92,7 @@ describe.concurrent('a gateway that', () => {
 		const {approved, warnings} = await instance.untilSandbox('alpha', 'to warn', s => s.warnings.length > 0);
 		expect(approved).toBe(1);
 		expect(gateway.approved).toEqual(['cli-1']);
-		expect(warnings.join()).toMatch(/744 pending requests are more than are looked at/);
+		expect(warnings.join()).toMatch(/744 pending requests are beyond the limit/);
 		await betaApproves(instance, 'cli-1');
 		await stops(run);
 	});

@@ -1,5 +1,5 @@
 import {afterAll, describe, expect, it} from 'vitest';
-import type {ClientFailure} from '../../worker/client.ts';
+import type {ClientFailure} from '../../worker/client-error.ts';
 import {GatewaySession} from '../../worker/gateway/session.ts';
 import {messageOf} from '../../worker/text.ts';
 import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';

@@ -2,7 +2,7 @@ import {chmod, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
 import type {Instance} from '../support/instance.ts';
-import {behaviours, cliAsk} from '../support/scripted-openclaw.ts';
+import {behaviours, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
 
@@ -37,6 +37,16 @@ describe.concurrent('approve, while no supervisor runs,', () => {
 		expect(stdout).toMatch(/^alpha: 8 approved/);
 		expect(await alpha.idsOf('approve')).toEqual(ids('cli', 8));
 		expect(instance.processes()).toEqual(new Map());
+	});
+
+	test('tells of what it approved, however much it refused', async ({instance}) => {
+		const alpha = await instance.sandbox('alpha');
+		for (const id of ids('junk', 60)) await alpha.ask(strangerAsk(id));
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure();
+		const {stderr} = await instance.command(['approve', 'alpha', '--timeout', '60s']);
+		expect(stderr).toMatch(/^approved \(.*requestId: cli-1/m);
+		expect(stderr.match(/^refused /gm)).toHaveLength(50);
 	});
 
 	test('approves no more than maxApprovals', async ({instance}) => {

@@ -142,7 +142,7 @@ describe.concurrent('an answer to approve', () => {
 		await instance.untilSandbox('alpha', 'to warn', ({warnings}) => warnings.some(warning => /^alarm: /.test(warning)));
 		await instance.untilPolled('alpha', 4);
 		expect(await alpha.idsOf('approve')).toEqual(['lying-1']);
-		expect(await instance.untilLogged('"error"', 'alarm: approving lying-1')).toHaveLength(1);
+		expect(await instance.untilLogged('"error"', '"message":"alarm: ', 'approving lying-1')).toHaveLength(1);
 		// Only in that sandbox.
 		await beta.ask(cliAsk('cli-1'));
 		await instance.untilSandbox('beta', 'to approve', ({approved}) => approved === 1);

@@ -1,6 +1,8 @@
 // Loaded into every Node process of a run by NODE_OPTIONS=--import. Only a worker acts on it: the first that finds the trigger file takes it
 // and goes wrong in the way that the file names. Nothing in pairkeeper knows of it.
 import {readFileSync, renameSync} from 'node:fs';
+import {syncBuiltinESMExports} from 'node:module';
+import timers from 'node:timers/promises';
 
 const trigger = process.env.FAULT_TRIGGER;
 
@@ -11,7 +13,8 @@ const faults = {
 	},
 	/** The event loop turns, but whoever waits from now on waits for ever. */
 	stall() {
-		globalThis.setTimeout = () => setInterval(() => {}, 2 ** 30);
+		timers.setTimeout = () => new Promise(() => {});
+		syncBuiltinESMExports();
 	},
 	/** More and more memory, as fast as it can without blocking the event loop. */
 	bloat() {

@@ -23,13 +23,13 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 	const shared = [
 		'worker/checkpoint.ts',
 		'worker/clock.ts',
-		'worker/gateway/token.ts',
 		'worker/host/processes.ts',
+		'worker/host/token-file.ts',
 		'worker/host/trusted-path.ts',
 		'worker/json.ts',
-		'worker/policy.ts',
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',
+		'worker/policy.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
 		'worker/turns.ts',
@@ -38,6 +38,15 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 	expect(imports.length).toBeGreaterThan(50);
 	const foreign = imports.filter(({to}) => !to.startsWith('supervisor/'));
 	expect(foreign.filter(({to}) => !shared.includes(to))).toEqual([]);
+});
+
+it('in the worker, what runs programs and what decides about requests know nothing of how a gateway is reached', () => {
+	const imports = importsOf('worker').filter(({from}) => /^worker\/(host|requests)\//.test(from));
+	const upwards = imports.filter(({to}) =>
+		/^worker\/(watch|transport\/(cli|gateway))\/|^worker\/(main|worker)\.ts/.test(to),
+	);
+	expect(imports.length).toBeGreaterThan(5);
+	expect(upwards).toEqual([]);
 });
 
 it('nothing that ships imports what does not', () => {

@@ -1,6 +1,8 @@
 import {describe, expect, it} from 'vitest';
-import {load, problemsIn} from './config-file.ts';
+import {load, problemsIn, useConfigFile} from './config-file.ts';
 import {HOUR} from './fixtures.ts';
+
+useConfigFile();
 
 describe('the environment', () => {
 	it('overrides the file', () => {

@@ -8,13 +8,17 @@ import {loadConfig} from '../../supervisor/config/load.ts';
 /** The directory of the test under way, and the configuration in it. */
 export let folder: string;
 export let file: string;
-beforeEach(() => {
-	folder = mkdtempSync(path.join(os.tmpdir(), 'config-'));
-	file = path.join(folder, 'config.yaml');
-});
-afterEach(() => {
-	rmSync(folder, {recursive: true, force: true});
-});
+
+/** Gives each test of the file that calls this a directory of its own. */
+export function useConfigFile(): void {
+	beforeEach(() => {
+		folder = mkdtempSync(path.join(os.tmpdir(), 'config-'));
+		file = path.join(folder, 'config.yaml');
+	});
+	afterEach(() => {
+		rmSync(folder, {recursive: true, force: true});
+	});
+}
 
 export function write(text: string, mode = 0o600): void {
 	writeFileSync(file, text);

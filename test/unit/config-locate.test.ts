@@ -3,8 +3,10 @@ import {describe, expect, it} from 'vitest';
 import {ConfigError} from '../../supervisor/config/config.ts';
 import {loadConfig} from '../../supervisor/config/load.ts';
 import {findStatusFile} from '../../supervisor/config/locate.ts';
-import {file, folder, write} from './config-file.ts';
+import {file, folder, useConfigFile, write} from './config-file.ts';
 import {HOUR} from './fixtures.ts';
+
+useConfigFile();
 
 describe('the file', () => {
 	it('is refused when others could write it', () => {

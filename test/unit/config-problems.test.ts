@@ -1,5 +1,7 @@
 import {describe, expect, it} from 'vitest';
-import {problemsIn} from './config-file.ts';
+import {problemsIn, useConfigFile} from './config-file.ts';
+
+useConfigFile();
 
 describe('a mistake is named with file, line and key', () => {
 	it.each([

@@ -1,5 +1,7 @@
 import {describe, expect, it} from 'vitest';
-import {problemsIn} from './config-file.ts';
+import {problemsIn, useConfigFile} from './config-file.ts';
+
+useConfigFile();
 
 describe('two sandboxes reach the same gateway', () => {
 	const clashes = (one: string, other: string, environment: NodeJS.ProcessEnv = {}) =>

@@ -1,7 +1,9 @@
 import {describe, expect, it} from 'vitest';
 import {configJsonSchema} from '../../supervisor/config/schema.ts';
-import {load, problemsIn} from './config-file.ts';
+import {load, problemsIn, useConfigFile} from './config-file.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
+
+useConfigFile();
 
 describe('a configuration that says nothing', () => {
 	it('has the defaults that are promised', () => {

@@ -1,7 +1,7 @@
 import {expect, it} from 'vitest';
 import {Ledger} from '../../worker/ledger.ts';
 import {runPass} from '../../worker/pass.ts';
-import {withFallback} from '../../worker/transport.ts';
+import {withFallback} from '../../worker/transport/fallback.ts';
 import {defaultPolicy, entryOf, MemoryGateway, SECOND, SimulatedClock} from './fixtures.ts';
 
 const {signal} = new AbortController();

@@ -1,5 +1,7 @@
 // What the unit tests share: values of the domain, a clock that tests move, and a gateway in memory.
-import {ClientError, type OpenClawClient} from '../../worker/client.ts';
+
+import type {OpenClawClient} from '../../worker/client.ts';
+import {ClientError} from '../../worker/client-error.ts';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/listing.ts';
 import type {PairingRequest, Policy} from '../../worker/policy.ts';
@@ -47,6 +49,9 @@ export function listingOf(pending: readonly unknown[], paired: readonly unknown[
 	return listing;
 }
 
+/** So many events of simulated time happen before the event loop goes on. */
+const STEPS_AT_ONCE = 50;
+
 /**
  * Time that passes only while somebody sleeps, at once. What is to happen at a certain time happens then, and whoever it wakes has its say before the
  * time goes on. Any number may sleep.
@@ -58,6 +63,7 @@ export class SimulatedClock implements Clock {
 	readonly #timers: Timer[] = [];
 	#sleepers = 0;
 	#isPassing = false;
+	#steps = 0;
 	#count = 0;
 
 	constructor(now = 1_000_000) {
@@ -115,7 +121,7 @@ export class SimulatedClock implements Clock {
 	#letPass(): void {
 		if (this.#isPassing) return;
 		this.#isPassing = true;
-		setImmediate(() => {
+		const step = () => {
 			this.#isPassing = false;
 			if (this.#sleepers === 0) return;
 			const next = this.#timers.pop();
@@ -123,7 +129,10 @@ export class SimulatedClock implements Clock {
 			this.#now = Math.max(next.at, this.#now);
 			next.act();
 			this.#letPass();
-		});
+		};
+		// A tick that a promise's reaction asks for comes when all promises have reacted; what is real, such as files, has its turn now and then.
+		if (++this.#steps % STEPS_AT_ONCE === 0) setImmediate(step);
+		else void Promise.resolve().then(() => process.nextTick(step));
 	}
 }
 
@@ -151,7 +160,7 @@ export class MemoryGateway implements OpenClawClient {
 
 	async list(signal: AbortSignal): Promise<Listing> {
 		await this.#call('list', signal);
-		return listingOf(this.pending, this.paired);
+		return this.listing;
 	}
 
 	async approve(requestId: string, signal: AbortSignal): Promise<ApprovalAnswer> {
@@ -161,6 +170,16 @@ export class MemoryGateway implements OpenClawClient {
 
 	async reject(requestId: string, signal: AbortSignal): Promise<void> {
 		await this.#call(`reject ${requestId}`, signal);
+		this.drop(requestId);
+	}
+
+	/** What it lists now. */
+	get listing(): Listing {
+		return listingOf(this.pending, this.paired);
+	}
+
+	/** What a rejection does to the gateway, whoever makes it. */
+	drop(requestId: string): void {
 		this.#remove(requestId);
 	}
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {ClientError} from '../../worker/client.ts';
+import {ClientError} from '../../worker/client-error.ts';
 import {Ledger, ledgerSchema} from '../../worker/ledger.ts';
 import {type PassEvent, runPass} from '../../worker/pass.ts';
 import type {Policy} from '../../worker/policy.ts';

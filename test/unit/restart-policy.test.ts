@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {isBlamedOnGateway, isCrashLooping, nextAvoidance, nextRestart} from '../../supervisor/restart-policy.ts';
-import {HOUR, MINUTE, SECOND} from './fixtures.ts';
+import {isBlamedOnGateway, isCrashLooping, nextRestart} from '../../supervisor/sandbox/restart-policy.ts';
+import {MINUTE, SECOND} from './fixtures.ts';
 
 const policy = {minDelay: 100, maxDelay: 30 * SECOND, stableAfter: MINUTE};
 
@@ -59,20 +59,5 @@ describe('a gateway that brings workers down', () => {
 		['exit', 5, false],
 	] as const)('is blamed for %s, after %i unstable exits: %s', (reason, unstableExits, isBlamed) => {
 		expect(isBlamedOnGateway(reason, unstableExits)).toBe(isBlamed);
-	});
-
-	it('is left alone for a minute, then twice as long each time it does so again soon after', () => {
-		let avoidance = nextAvoidance(null, 0);
-		const lengths = [avoidance.length];
-		for (let again = 0; again < 8; again++) {
-			avoidance = nextAvoidance(avoidance, avoidance.until + SECOND);
-			lengths.push(avoidance.length);
-		}
-		expect(lengths.map(length => length / MINUTE)).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
-	});
-
-	it('is forgiven when it behaved for as long as it had been left alone', () => {
-		const long = {until: 0, length: HOUR};
-		expect(nextAvoidance(long, HOUR + 1)).toEqual({until: HOUR + 1 + MINUTE, length: MINUTE});
 	});
 });

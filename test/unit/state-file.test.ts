@@ -2,22 +2,16 @@ import {chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:f
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {
-	bootId,
-	forgetState,
-	memoryOf,
-	readState,
-	type SupervisorState,
-	startTimeOf,
-} from '../../supervisor/state-file.ts';
+import {startTimeOf} from '../../supervisor/instance/leftovers.ts';
+import {bootId, forgetState, readState, type SupervisorState} from '../../supervisor/instance/state-file.ts';
 
 const state: SupervisorState = {
-	schema: 1,
+	schema: 2,
 	bootId: bootId(),
 	run: 'run',
 	shift: {startedAt: 1, deadlineAt: 2, deadline: 1, deadlineWall: null},
 	workers: [{pid: 7, startTime: '9'}],
-	sandboxes: {},
+	sandboxes: [],
 };
 
 let folder: string;
@@ -44,7 +38,7 @@ describe('the state that a killed supervisor left', () => {
 	it.each<[string, () => void]>([
 		['there is none', () => {}],
 		['it is of another boot', () => write(JSON.stringify({...state, bootId: 'another'}))],
-		['it is of another version', () => write(JSON.stringify({...state, schema: 2}))],
+		['it is of another version', () => write(JSON.stringify({...state, schema: 1}))],
 		['it is cut short', () => write(JSON.stringify(state).slice(0, -5))],
 		['it is empty', () => write('')],
 		['others may read or write it', () => write(JSON.stringify(state), 0o644)],
@@ -65,10 +59,6 @@ describe('the state that a killed supervisor left', () => {
 		forgetState(file);
 		forgetState(file);
 		expect(readState(file)).toBeNull();
-	});
-
-	it('knows nothing of a sandbox that was not there, whatever it is called', () => {
-		for (const name of ['alpha', 'constructor']) expect(memoryOf(state.sandboxes, name)).toBeNull();
 	});
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {duration, size, toMilliseconds} from '../../supervisor/config/units.ts';
+import {toMilliseconds} from '../../supervisor/config/duration.ts';
+import {duration, size} from '../../supervisor/config/units.ts';
 
 describe('a duration', () => {
 	it.each([

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {applyChanges, type Checkpoint, emptyCheckpoint} from '../../worker/checkpoint.ts';
-import {ClientError, type OpenClawClient} from '../../worker/client.ts';
+import type {OpenClawClient} from '../../worker/client.ts';
+import {ClientError} from '../../worker/client-error.ts';
 import type {Policy} from '../../worker/policy.ts';
 import {
 	type Decision,
@@ -12,7 +13,7 @@ import {
 	type WorkerConfig,
 } from '../../worker/protocol.ts';
 import {SupervisorLink} from '../../worker/supervisor-link.ts';
-import {polledTransport, type Transport} from '../../worker/transport.ts';
+import {polledTransport, type Transport} from '../../worker/transport/transport.ts';
 import {type Start, Worker, type WorkerDeps} from '../../worker/worker.ts';
 import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
 

@@ -2,32 +2,38 @@ import type {ChildProcess} from 'node:child_process';
 import type {Readable} from 'node:stream';
 import {execa} from 'execa';
 import pTimeout, {TimeoutError} from 'p-timeout';
-import {ClientError} from '../client.ts';
+import {ClientError} from '../client-error.ts';
 import {endMarked, signalGroup} from '../host/processes.ts';
-import type {Command} from './command.ts';
 
-/** Between SIGTERM and SIGKILL, in milliseconds; with the sweep that follows, a call is over within a second after its bound. */
+/** Between SIGTERM and SIGKILL, in milliseconds; with the sweep that follows, a command is over within a second after its bound. */
 const GRACE = 500;
 
-/** How long a call's own children may keep its output open after it has ended, in milliseconds. */
+/** How long a command's own children may keep its output open after it has ended, in milliseconds. */
 const LINGER = 500;
 
-/** The most that is read of one call's output, in bytes. */
+/** The most that is read of one command's output, in bytes. */
 const MAX_STDOUT = 4 * 2 ** 20;
 const MAX_STDERR = 2 ** 18;
 
-/** What came of a call that ended by itself. `code` is `null` after a signal. */
-export interface CallResult {
+/** A program with its arguments and whole environment, ready to be run without a shell. */
+export interface Command {
+	readonly file: string;
+	readonly args: readonly string[];
+	readonly env: NodeJS.ProcessEnv;
+}
+
+/** What came of a command that ended by itself. `code` is `null` after a signal. */
+export interface CommandResult {
 	readonly code: number | null;
 	readonly stdout: string;
 	readonly stderr: string;
 }
 
-/** The process groups of the calls under way, by their leaders' pids. */
+/** The process groups of the commands under way, by their leaders' pids. */
 const running = new Set<number>();
 
-/** SIGKILLs every call under way, at once. For a worker that must not outlive its supervisor. */
-export function killCalls(): void {
+/** SIGKILLs every command under way, at once. For a worker that must not outlive its supervisor. */
+export function killCommands(): void {
 	for (const leader of running) signalGroup(leader, 'SIGKILL');
 }
 
@@ -36,10 +42,10 @@ export function killCalls(): void {
  * whole group gets SIGTERM and at most {@link GRACE} later SIGKILL, as does whatever else carries `owner`. Throws a {@link ClientError}, or the
  * signal's reason.
  */
-export async function runCall(
+export async function runCommand(
 	{file, args, env}: Command,
 	{timeout, owner, signal}: {timeout: number; owner: string; signal: AbortSignal},
-): Promise<CallResult> {
+): Promise<CommandResult> {
 	signal.throwIfAborted();
 	const call = execa(file, args, {
 		cwd: '/',
@@ -72,7 +78,7 @@ export async function runCall(
 		}
 		throw error;
 	} finally {
-		if (leader !== undefined) await endCall(subprocess, leader, owner).finally(() => running.delete(leader));
+		if (leader !== undefined) await endCommand(subprocess, leader, owner).finally(() => running.delete(leader));
 	}
 }
 
@@ -105,8 +111,8 @@ function collect(stream: Readable | null, limit: number, flood: (error: ClientEr
 	return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/** Ends what is left of a call: its process group, and what has left the group. */
-async function endCall(subprocess: ChildProcess, leader: number, owner: string): Promise<void> {
+/** Ends what is left of a command: its process group, and what has left the group. */
+async function endCommand(subprocess: ChildProcess, leader: number, owner: string): Promise<void> {
 	const isOver = subprocess.exitCode !== null || subprocess.signalCode !== null;
 	if (!isOver) {
 		signalGroup(leader, 'SIGTERM');

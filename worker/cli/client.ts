@@ -1,12 +1,13 @@
 import pRetry from 'p-retry';
-import {ClientError, type OpenClawClient} from '../client.ts';
+import type {OpenClawClient} from '../client.ts';
+import {ClientError} from '../client-error.ts';
 import {assertTrusted} from '../host/trusted-path.ts';
 import {jsonObjectsIn} from '../json.ts';
 import {type ApprovalAnswer, isRequestId, type Listing, readApproval, readListing} from '../listing.ts';
 import type {SandboxTarget} from '../protocol.ts';
 import {messageOf, printable, redact, SECRET_VARIABLE} from '../text.ts';
 import type {TurnOutcome, Turns} from '../turns.ts';
-import {type CallResult, runCall} from './call.ts';
+import {type CommandResult, runCommand} from './call.ts';
 import {type Call, commandFor, obeyedFiles} from './command.ts';
 
 /** How often a list is tried again when the reason may pass in a moment. After a timeout it is not: the next poll comes soon enough. */
@@ -46,7 +47,7 @@ export function cliClient(options: CliOptions): OpenClawClient {
 }
 
 /** Runs one call when the host has a turn for it. Waiting for the turn does not count against the call's bound. */
-async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal): Promise<CallResult> {
+async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal): Promise<CommandResult> {
 	if ('requestId' in call && !isRequestId(call.requestId))
 		throw new TypeError(`not a request id: ${printable(call.requestId)}`);
 	const turn = await options.turns.take(call.kind, signal);
@@ -68,10 +69,10 @@ async function callOnce(
 	call: Call,
 	id: number,
 	signal: AbortSignal,
-): Promise<CallResult> {
+): Promise<CommandResult> {
 	assertSafe(target);
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
-	const result = await runCall(commandFor(target, call, bounds), bounds);
+	const result = await runCommand(commandFor(target, call, bounds), bounds);
 	if (result.code === 0) return result;
 	const reason = printable(redact(reasonOf(result).slice(0, 4096), secretsOf(target)));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
@@ -95,7 +96,7 @@ function assertSafe(target: SandboxTarget): void {
 	}
 }
 
-function readList({stdout}: CallResult): Listing {
+function readList({stdout}: CommandResult): Listing {
 	for (const value of jsonObjectsIn(stdout)) {
 		const listing = readListing(value);
 		if (listing) return listing;
@@ -105,7 +106,7 @@ function readList({stdout}: CallResult): Listing {
 }
 
 /** Exit code 0 alone means that it is approved. What the output says of device and scopes, if anything, is for the caller to compare. */
-function readAnswer({stdout}: CallResult): ApprovalAnswer {
+function readAnswer({stdout}: CommandResult): ApprovalAnswer {
 	for (const value of jsonObjectsIn(stdout)) {
 		const answer = readApproval(value);
 		if (answer.deviceId !== null || answer.scopes !== null) return answer;
@@ -114,7 +115,7 @@ function readAnswer({stdout}: CallResult): ApprovalAnswer {
 }
 
 /** The most telling words of a failed call: the JSON error's message, else the first line that says something. */
-function reasonOf({stdout, stderr}: CallResult): string {
+function reasonOf({stdout, stderr}: CommandResult): string {
 	for (const {error} of jsonObjectsIn(stdout)) {
 		if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string')
 			return error.message;

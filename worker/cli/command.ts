@@ -2,19 +2,13 @@ import os from 'node:os';
 import path from 'node:path';
 import {MARKER} from '../host/processes.ts';
 import type {SandboxTarget} from '../protocol.ts';
+import type {Command} from './call.ts';
 
 /** One thing that is asked of `openclaw` (docs/cli/devices.md). */
 export type Call =
 	| {readonly kind: 'list'}
 	| {readonly kind: 'approve'; readonly requestId: string}
 	| {readonly kind: 'reject'; readonly requestId: string};
-
-/** A program with its arguments and whole environment, ready to be run without a shell. */
-export interface Command {
-	readonly file: string;
-	readonly args: readonly string[];
-	readonly env: NodeJS.ProcessEnv;
-}
 
 /**
  * The only shell text there is. It is constant, and data reaches it as arguments only: it sources the file `$1` if that can be read, then runs

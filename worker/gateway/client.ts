@@ -1,4 +1,5 @@
-import {ClientError, type OpenClawClient, toClientError} from '../client.ts';
+import type {OpenClawClient} from '../client.ts';
+import {ClientError, toClientError} from '../client-error.ts';
 import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../listing.ts';
 import type {GatewaySession} from './session.ts';
 

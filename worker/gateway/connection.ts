@@ -1,5 +1,5 @@
 import {connect} from 'node:net';
-import {ClientError, type ClientFailure, toClientError} from '../client.ts';
+import {ClientError, type ClientFailure, toClientError} from '../client-error.ts';
 import {type Clock, isoTime} from '../clock.ts';
 import {type GatewayTarget, NOT_CONNECTED_YET} from '../protocol.ts';
 import {printable} from '../text.ts';

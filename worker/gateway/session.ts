@@ -1,6 +1,6 @@
 import {GatewayClient, GatewayClientRequestError, GatewayClientRequestTimeoutError} from '@openclaw/gateway-client';
 import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
-import {ClientError, type ClientFailure} from '../client.ts';
+import {ClientError, type ClientFailure} from '../client-error.ts';
 import {systemClock} from '../clock.ts';
 import {messageOf, printable, redact} from '../text.ts';
 

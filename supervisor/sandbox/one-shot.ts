@@ -1,17 +1,21 @@
 import {randomUUID} from 'node:crypto';
-import {systemClock} from '../worker/clock.ts';
-import type {Failure, PassSummary, ToSupervisor} from '../worker/protocol.ts';
-import {messageOf} from '../worker/text.ts';
-import type {CallTurns} from './call-turns.ts';
-import {diagnose} from './liveness.ts';
-import {failedPass, type SandboxPlan} from './sandbox.ts';
-import {WorkerProcess} from './worker-process.ts';
+import {every, systemClock} from '../../worker/clock.ts';
+import type {Decision, Failure, PassSummary, ToSupervisor} from '../../worker/protocol.ts';
+import {messageOf} from '../../worker/text.ts';
+import type {CallTurns} from '../call-turns.ts';
+import {checkLiveness} from './liveness.ts';
+import type {SandboxSpec} from './spec.ts';
+import {failedPass} from './waiters.ts';
+import {forkWorker, type WorkerHandle} from './worker-process.ts';
 
 /** Kept back from a one-shot's time, so that its last call can be ended properly, in milliseconds. */
 const CLOSING_TIME = 1500;
 
 /** How often the worker is looked at, in milliseconds. */
 const INSPECTION = 500;
+
+/** More is not told of what a pass met; what it did is told whole. */
+const MAX_NOTES = 50;
 
 export interface OneShotResult {
 	readonly outcome: PassSummary;
@@ -25,17 +29,19 @@ export interface OneShotResult {
  */
 export async function runOnce(
 	kind: 'pass' | 'probe',
-	{worker: config, limits}: SandboxPlan,
+	{worker: config, limits}: SandboxSpec,
 	turns: CallTurns,
 	timeout: number,
 ): Promise<OneShotResult> {
+	const clock = systemClock;
 	const notes: string[] = [];
+	let met = 0;
+	const note = (line: string) => ++met <= MAX_NOTES && notes.push(line);
 	let outcome = failedPass('the worker ended without a result');
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
 	const budget = Math.max(timeout - CLOSING_TIME, timeout / 2);
 	const owner = `${randomUUID()}/${randomUUID()}`;
-	const {now} = systemClock;
-	let lastBeatAt = now();
+	let lastBeatAt = clock.now();
 	// Two probes of one sandbox are two parties among the turns.
 	const party = randomUUID();
 	const {promise: ended, resolve: end} = Promise.withResolvers<void>();
@@ -48,24 +54,28 @@ export async function runOnce(
 				turns.over(party, message.turn, message.outcome);
 				break;
 			case 'heartbeat':
-				lastBeatAt = now();
+				lastBeatAt = clock.now();
 				break;
 			case 'passed':
 				outcome = message.outcome;
 				break;
 			case 'checkpoint':
-				for (const {kind, at: _, ...fields} of message.decisions) notes.push(noteOf(kind, fields));
+				for (const decision of message.decisions) {
+					const line = describeDecision(decision);
+					if (decision.kind === 'refused') note(line);
+					else notes.push(line);
+				}
 				break;
 			case 'log':
-				if (message.level !== 'debug') notes.push(noteOf(message.message, message.fields));
+				if (message.level !== 'debug') note(describe(message.message, message.fields));
 				break;
 		}
 	};
-	let worker: WorkerProcess;
+	let worker: WorkerHandle;
 	try {
-		worker = new WorkerProcess(
+		worker = forkWorker(
 			{kind: 'start', config, owner, task: {kind, budget}, checkpoint: null, avoidGatewayUntil: null},
-			{onMessage, onOutput: line => notes.push(line), onExit: () => end()},
+			{onMessage, onOutput: note, onExit: () => end()},
 		);
 	} catch (error) {
 		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes};
@@ -74,24 +84,31 @@ export async function runOnce(
 		outcome = failedPass(error, failure);
 		worker.kill();
 	};
-	const inspection = setInterval(() => {
+	const endInspection = every(clock, INSPECTION, () => {
 		// Its loop is bounded by the timeout.
-		const vitals = {lastBeatAt, lastStepAt: now(), isWaitingForTurn: true, rss: worker.rss};
-		const ailment = diagnose(vitals, limits, now());
-		if (ailment === 'memory') killFor('the worker grew beyond workerMemory', 'hostile');
-		else if (ailment !== null) killFor('the worker hung', 'hostile');
-	}, INSPECTION);
-	const timer = setTimeout(() => killFor('out of time', 'timeout'), timeout - Math.min(CLOSING_TIME, timeout) / 4);
+		const observation = {lastBeatAt, lastProgressAt: clock.now(), isWaitingForTurn: true, rss: worker.rss};
+		const failure = checkLiveness(observation, limits, clock.now());
+		if (failure === 'memory') killFor('the worker grew beyond workerMemory', 'hostile');
+		else if (failure !== null) killFor('the worker hung', 'hostile');
+	});
+	const cancelTimeout = clock.after(timeout - Math.min(CLOSING_TIME, timeout) / 4, () =>
+		killFor('out of time', 'timeout'),
+	);
 	await ended;
-	clearInterval(inspection);
-	clearTimeout(timer);
+	endInspection();
+	cancelTimeout();
 	turns.forget(party, false);
 	return {outcome, notes};
 }
 
-function noteOf(message: string, fields: Readonly<Record<string, unknown>>): string {
-	const parts = Object.entries(fields).map(
-		([key, value]) => `${key}: ${Array.isArray(value) ? value.join(' ') : String(value)}`,
-	);
+function describeDecision(decision: Decision): string {
+	const {kind, at: _, ...fields} = decision;
+	return describe(kind, fields);
+}
+
+function describe(message: string, fields: Readonly<Record<string, unknown>>): string {
+	const parts = Object.entries(fields)
+		.filter(([, value]) => value !== null)
+		.map(([key, value]) => `${key}: ${Array.isArray(value) ? value.join(' ') : String(value)}`);
 	return parts.length === 0 ? message : `${message} (${parts.join(', ')})`;
 }

@@ -1,24 +1,23 @@
 import {type ChildProcess, fork} from 'node:child_process';
 import {readFileSync} from 'node:fs';
+import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
-import {systemClock} from '../worker/clock.ts';
-import {endMarked, MARKER, signalGroup} from '../worker/host/processes.ts';
-import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../worker/protocol.ts';
-import {messageOf, printable} from '../worker/text.ts';
+import pRetry from 'p-retry';
+import {systemClock} from '../../worker/clock.ts';
+import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
+import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../../worker/protocol.ts';
+import {messageOf, printable} from '../../worker/text.ts';
 
 /** The module a worker runs: compiled beside us, or as source where we run as source. */
 const WORKER_MODULE = fileURLToPath(
-	new URL(import.meta.url.endsWith('.ts') ? '../worker/main.ts' : '../worker/main.js', import.meta.url),
+	new URL(`../../worker/main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
 );
-
-/** Lines of a worker's own output that are passed on at a time; it has none unless it crashes. */
-const MAX_OUTPUT_LINES = 20;
 
 /** How long the last output of an ended worker is waited for, in milliseconds. */
 const LAST_WORDS = 250;
 
-/** How often, and how far apart in milliseconds, the leftovers of a worker are looked for at most. */
-const SWEEPS = 20;
+/** How often, and how far apart in milliseconds, the leftovers of a worker are looked for again where that failed. */
+const SWEEP_RETRIES = 19;
 const SWEEP_DELAY = 250;
 
 export interface WorkerExit {
@@ -34,17 +33,33 @@ export interface WorkerListener {
 	onExit(exit: WorkerExit): void;
 }
 
+/** A living worker, as its supervisor sees it. */
+export interface WorkerHandle {
+	readonly pid: number | null;
+	/** Resident memory in bytes, or `null` when it cannot be read. */
+	readonly rss: number | null;
+	/** Sends a message; to a worker that is gone it is dropped. */
+	send(message: ToWorker): void;
+	/** SIGKILL, to the worker alone: `onExit` follows when its calls are ended too. */
+	kill(): void;
+}
+
+/** Starts a worker. Throws where the system has no memory for it; any other start that fails is an exit. */
+export type ForkWorker = (start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) => WorkerHandle;
+
+/** Forks a process for the worker. */
+export const forkWorker: ForkWorker = (start, listener) => new WorkerProcess(start, listener);
+
 /** A forked worker, from its fork to the end of all that it started. */
-export class WorkerProcess {
+class WorkerProcess implements WorkerHandle {
 	/** What marks its processes: `<run>/<worker>`. */
-	readonly owner: string;
+	readonly #owner: string;
 	readonly #child: ChildProcess;
 	readonly #closed: Promise<void>;
 	#isOver = false;
 
-	/** Forks. Throws where the system has no memory for it; any other fork that fails is an exit. */
 	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) {
-		this.owner = start.owner;
+		this.#owner = start.owner;
 		this.#child = fork(WORKER_MODULE, [], {
 			cwd: '/',
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
@@ -63,9 +78,9 @@ export class WorkerProcess {
 			else listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
 		});
 		for (const stream of [this.#child.stdout, this.#child.stderr]) {
-			stream?.on('data', (chunk: Buffer) => {
-				const lines = chunk.toString('utf8').split('\n', MAX_OUTPUT_LINES);
-				for (const line of lines) if (line.trim() !== '') listener.onOutput(printable(line, 400));
+			if (!stream) continue;
+			createInterface({input: stream}).on('line', line => {
+				if (line.trim() !== '') listener.onOutput(printable(line, 400));
 			});
 		}
 		this.send(start);
@@ -75,12 +90,10 @@ export class WorkerProcess {
 		return this.#child.pid ?? null;
 	}
 
-	/** Sends a message; to a worker that is gone it is dropped. */
 	send(message: ToWorker): void {
 		if (this.#child.connected) this.#child.send(message, undefined, undefined, () => {});
 	}
 
-	/** SIGKILL, to the worker alone: `onExit` follows when its calls are ended too. */
 	kill(): void {
 		this.#child.kill('SIGKILL');
 	}
@@ -97,18 +110,10 @@ export class WorkerProcess {
 
 	/** A process table that cannot be read, as when descriptors are short, is tried again for a while. */
 	async #sweep(listener: WorkerListener): Promise<void> {
-		for (let attempt = 1; ; attempt++) {
-			try {
-				await endMarked(this.owner);
-				return;
-			} catch (error) {
-				if (attempt === SWEEPS) {
-					listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
-					return;
-				}
-				await systemClock.sleep(SWEEP_DELAY);
-			}
-		}
+		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
+		await pRetry(() => endMarked(this.#owner), retry).catch((error: unknown) =>
+			listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`),
+		);
 	}
 
 	async #end(exit: WorkerExit, listener: WorkerListener): Promise<void> {
@@ -117,7 +122,9 @@ export class WorkerProcess {
 		if (this.pid !== null) signalGroup(this.pid, 'SIGKILL');
 		await this.#sweep(listener);
 		// Nobody holds its pipes any more, so its last words are on their way.
-		await Promise.race([this.#closed, systemClock.sleep(LAST_WORDS)]);
+		const over = new AbortController();
+		await Promise.race([this.#closed, systemClock.sleep(LAST_WORDS, over.signal)]);
+		over.abort();
 		listener.onExit(exit);
 	}
 }

@@ -1,3 +1,5 @@
+import type {ExitReason} from '../status.ts';
+
 /** How eagerly a worker is started again; durations in milliseconds. */
 export interface RestartPolicy {
 	readonly minDelay: number;
@@ -36,30 +38,10 @@ export function isCrashLooping(policy: RestartPolicy, unstableExits: number, lif
 	return unstableExits >= LOOPING_AFTER && lifetime < policy.stableAfter;
 }
 
-/** How long a gateway is left alone at first, and at most, in milliseconds. */
-const FIRST_AVOIDANCE = 60_000;
-const LONGEST_AVOIDANCE = 3_600_000;
-
-/** A gateway that brought a worker down, left alone for `length` milliseconds, until the monotonic time `until`. */
-export interface Avoidance {
-	readonly until: number;
-	readonly length: number;
-}
-
 /**
  * Whether the end of a worker may be its gateway's doing: what it sends can fill a worker's memory or keep it from beating. A crash may be anybody's; a
  * second one in a row is taken for the gateway's too.
  */
-export function isBlamedOnGateway(
-	reason: 'crash' | 'hang' | 'stalled' | 'memory' | 'exit',
-	unstableExits: number,
-): boolean {
+export function isBlamedOnGateway(reason: ExitReason, unstableExits: number): boolean {
 	return reason === 'memory' || reason === 'hang' || (reason === 'crash' && unstableExits > 1);
-}
-
-/** How long to leave a gateway alone that has brought a worker down: twice as long as before where that happens again soon after. */
-export function nextAvoidance(before: Avoidance | null, now: number): Avoidance {
-	const isAgain = before !== null && now - before.until <= before.length;
-	const length = isAgain ? Math.min(2 * before.length, LONGEST_AVOIDANCE) : FIRST_AVOIDANCE;
-	return {until: now + length, length};
 }

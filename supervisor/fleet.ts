@@ -1,0 +1,149 @@
+import os from 'node:os';
+import {type SandboxRecord, withCountsOf, withoutAlarm} from './sandbox/record.ts';
+import {Sandbox, type SandboxDeps} from './sandbox/sandbox.ts';
+import {type SandboxSpec, targetOf} from './sandbox/spec.ts';
+import type {SandboxStatus} from './status.ts';
+
+/** Between two forks, in milliseconds, shared by the cores: a host of many sandboxes does not come up in one burst. */
+const FORK_GAP = 150;
+
+/** So many sandboxes that have left the configuration are remembered, the last ones. */
+const MAX_RETIRED = 4096;
+
+/** What is remembered of a sandbox, and its name. */
+export interface Remembered {
+	readonly name: string;
+	readonly record: SandboxRecord;
+}
+
+/** What a reconciliation did to the sandboxes. */
+export interface Changes {
+	readonly added: number;
+	readonly removed: number;
+	readonly changed: number;
+	readonly unchanged: number;
+}
+
+export interface FleetDeps extends SandboxDeps {
+	/** Aborts when no more sandboxes are to be started. */
+	readonly signal: AbortSignal;
+}
+
+/** The sandboxes of the configuration, and what is remembered of those that have left it. */
+export class Fleet {
+	readonly #deps: FleetDeps;
+	readonly #sandboxes = new Map<string, Sandbox>();
+	/** What is remembered of those that are not in the configuration, the latest last; of a name with several targets each. */
+	#retired: readonly Remembered[];
+
+	/** `remembered`: what a killed supervisor left. */
+	constructor(specs: ReadonlyMap<string, SandboxSpec>, remembered: readonly Remembered[], deps: FleetDeps) {
+		this.#deps = deps;
+		this.#retired = remembered;
+		for (const [name, spec] of specs) this.#add(name, spec);
+	}
+
+	get names(): readonly string[] {
+		return [...this.#sandboxes.keys()];
+	}
+
+	get(name: string): Sandbox | undefined {
+		return this.#sandboxes.get(name);
+	}
+
+	get all(): readonly Sandbox[] {
+		return [...this.#sandboxes.values()];
+	}
+
+	/** Forks the first worker of each sandbox that has none, one after the other; first polls are spread over `spread` milliseconds. */
+	async start(spread: number): Promise<void> {
+		const {clock, random, signal} = this.#deps;
+		const gap = FORK_GAP / os.availableParallelism();
+		const waiting = this.all.filter(({isWaiting}) => isWaiting);
+		for (const sandbox of waiting) {
+			if (signal.aborted) return;
+			sandbox.start(waiting.length > 1 ? random() * spread : 0);
+			await clock.sleep(gap, signal);
+		}
+	}
+
+	/**
+	 * Makes the sandboxes those of the configuration. What leaves or changes is stopped before anything starts, since two may have swapped gateways.
+	 * `stopTimeout` in milliseconds. To be called again only when it has resolved.
+	 */
+	async reconcile(specs: ReadonlyMap<string, SandboxSpec>, stopTimeout: number): Promise<Changes> {
+		const present = this.all;
+		const removed = present.filter(({name}) => !specs.has(name));
+		const changed = present.filter(sandbox => {
+			const spec = specs.get(sandbox.name);
+			return spec !== undefined && !sandbox.isUnchangedBy(spec);
+		});
+		await Promise.all([...removed, ...changed].map(sandbox => sandbox.stop(stopTimeout)));
+		for (const sandbox of removed) this.#retire(sandbox);
+		for (const [name, spec] of specs) {
+			const sandbox = this.#sandboxes.get(name);
+			if (sandbox) sandbox.adopt(spec);
+			else this.#add(name, spec);
+		}
+		await this.start(0);
+		const unchanged = present.length - removed.length - changed.length;
+		return {
+			added: specs.size - changed.length - unchanged,
+			removed: removed.length,
+			changed: changed.length,
+			unchanged,
+		};
+	}
+
+	/** Ends all workers and what they started: politely, and after `timeout` milliseconds not. */
+	async stop(timeout: number): Promise<void> {
+		await Promise.all(this.all.map(sandbox => sandbox.stop(timeout)));
+	}
+
+	/** Ends workers that fail to be alive. `isLate`: we were held up ourselves, so that their silence proves nothing. */
+	inspect(isLate: boolean): void {
+		for (const sandbox of this.all) {
+			if (isLate) sandbox.forgive();
+			sandbox.inspect();
+		}
+	}
+
+	clearAlarms(): void {
+		for (const sandbox of this.all) sandbox.clearAlarm();
+		this.#retired = this.#retired.map(({name, record}) => ({name, record: withoutAlarm(record)}));
+	}
+
+	/** The pids of the workers there are. */
+	get pids(): readonly number[] {
+		return this.all.flatMap(({pid}) => pid ?? []);
+	}
+
+	get statuses(): Readonly<Record<string, SandboxStatus>> {
+		return Object.fromEntries(this.all.map(sandbox => [sandbox.name, sandbox.status()]));
+	}
+
+	/** What the next supervisor would need, were this one killed; of the sandboxes that have left the configuration too. */
+	get remembered(): readonly Remembered[] {
+		return [...this.#retired, ...this.all.map(({name, record}) => ({name, record}))];
+	}
+
+	#add(name: string, spec: SandboxSpec): void {
+		const ofName = this.#retired.filter(each => each.name === name);
+		const ofTarget = ofName.find(({record}) => record.target === targetOf(spec));
+		this.#retired = this.#retired.filter(each => each !== ofTarget);
+		// What was counted belongs to the name, the rest to the target.
+		const latest = ofName.at(-1)?.record ?? null;
+		const record = ofTarget && latest ? withCountsOf(latest, ofTarget.record) : latest;
+		this.#sandboxes.set(name, new Sandbox(name, spec, record, this.#deps));
+	}
+
+	/** A sandbox that comes back within the shift finds its alarm, its refusals and its fast time as they were. */
+	#retire(sandbox: Sandbox): void {
+		const {name, record} = sandbox;
+		this.#sandboxes.delete(name);
+		// Somebody may have asked for a pass since it was stopped.
+		void sandbox.stop(0);
+		const others = this.#retired.filter(each => each.name !== name || each.record.target !== record.target);
+		this.#retired = [...others, {name, record}].slice(-MAX_RETIRED);
+	}
+}

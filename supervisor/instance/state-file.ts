@@ -1,0 +1,47 @@
+import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync} from 'node:fs';
+import * as z from 'zod';
+import {recordSchema} from '../sandbox/record.ts';
+import {shiftSchema} from '../shift.ts';
+
+/** What a supervisor writes down for the case that it is killed. Private: it holds what sandboxes have asked for. */
+const stateSchema = z.object({
+	schema: z.literal(2),
+	bootId: z.string(),
+	/** Marks the processes of this supervisor's life. */
+	run: z.string(),
+	shift: shiftSchema,
+	workers: z.array(z.object({pid: z.number(), startTime: z.string()})),
+	/** Those that have left the configuration too; a name with each target that it has had. */
+	sandboxes: z.array(z.object({name: z.string(), record: recordSchema})),
+});
+export type SupervisorState = Readonly<z.infer<typeof stateSchema>>;
+
+/** What names this boot: a pid, a start time and a monotonic time mean something only within it. */
+export function bootId(): string {
+	knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+	return knownBootId;
+}
+
+let knownBootId: string | undefined;
+
+/** What a supervisor left that was killed in this boot, or `null`: none was, or the file is not ours to believe. */
+export function readState(file: string): SupervisorState | null {
+	try {
+		const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+		try {
+			const {uid, mode} = fstatSync(descriptor);
+			if (uid !== process.getuid?.() || (mode & 0o077) !== 0) return null;
+			const state = stateSchema.safeParse(JSON.parse(readFileSync(descriptor, 'utf8')));
+			return state.success && state.data.bootId === bootId() ? state.data : null;
+		} finally {
+			closeSync(descriptor);
+		}
+	} catch {
+		return null;
+	}
+}
+
+/** After a clean end there is nothing to resume. */
+export function forgetState(file: string): void {
+	rmSync(file, {force: true});
+}

@@ -1,0 +1,318 @@
+import {isDeepStrictEqual} from 'node:util';
+import {isoTime} from '../../worker/clock.ts';
+import type {Decision, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
+import {trip} from '../../worker/transport/circuit-breaker.ts';
+import type {LogLevel} from '../log.ts';
+import type {ExitReason} from '../status.ts';
+import {checkLiveness, type LivenessFailure, type Observation} from './liveness.ts';
+import {newRecord, recordFor, type SandboxRecord, withCheckpoint, withoutAlarm} from './record.ts';
+import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';
+import {isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
+
+/** All there is to know of a sandbox: what it should be, what is remembered of it, and how its worker is. */
+export interface SandboxState {
+	readonly spec: SandboxSpec;
+	readonly record: SandboxRecord;
+	readonly life: Life;
+}
+
+/** Where a sandbox is in its life; one with a worker has exactly one. */
+export type Life =
+	/** Disabled in the configuration. */
+	| {readonly kind: 'idle'}
+	/** To be started, when it is its turn. */
+	| {readonly kind: 'waiting'}
+	/** The worker is forked and has not been heard of. */
+	| {readonly kind: 'starting'; readonly worker: WorkerView}
+	| {readonly kind: 'running'; readonly worker: WorkerView}
+	/** The worker has been asked to end. */
+	| {readonly kind: 'stopping'; readonly worker: WorkerView}
+	/** The worker ended by itself, and the next one is to come. */
+	| {readonly kind: 'backoff'}
+	| {readonly kind: 'stopped'};
+
+/** What the supervisor knows of a living worker. Times are monotonic milliseconds, but for those called wall. */
+export interface WorkerView {
+	readonly pid: number | null;
+	readonly startedAt: number;
+	readonly startedWall: number;
+	readonly lastBeatAt: number;
+	readonly lastBeatWall: number | null;
+	/** The loop's own count of what it has done, and when it last grew. */
+	readonly progress: number;
+	readonly lastProgressAt: number;
+	readonly lastListAt: number | null;
+	readonly snapshot: Snapshot | null;
+	/** Why it is being killed, or `null`. */
+	readonly failure: LivenessFailure | null;
+}
+
+export type SandboxEvent =
+	/** `initialDelay` in milliseconds spreads first polls. */
+	| {readonly kind: 'start'; readonly initialDelay: number}
+	| {readonly kind: 'forked'; readonly pid: number | null}
+	| {readonly kind: 'fork-failed'; readonly error: string}
+	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'checkpoint'}>}
+	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
+	| {readonly kind: 'turned'}
+	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}
+	/** The supervisor itself was held up: a worker's silence meanwhile proves nothing. */
+	| {readonly kind: 'forgiven'}
+	| {readonly kind: 'exited'; readonly code: number | null; readonly signal: string | null}
+	| {readonly kind: 'backoff-over'}
+	/** `timeout`: milliseconds until the worker is killed. */
+	| {readonly kind: 'stop'; readonly timeout: number}
+	/** A worker that cannot go on under the new spec must have been stopped before. */
+	| {readonly kind: 'adopt'; readonly spec: SandboxSpec}
+	| {readonly kind: 'clear-alarm'};
+
+/** What is to be done about a transition, in this order. */
+export type Effect =
+	| {readonly kind: 'fork'; readonly initialDelay: number}
+	| {readonly kind: 'send'; readonly message: ToWorker}
+	/** SIGKILL, after so many milliseconds; a later one replaces an earlier one. */
+	| {readonly kind: 'kill'; readonly after: number}
+	| {readonly kind: 'back-off'; readonly delay: number}
+	| {readonly kind: 'cancel-back-off'}
+	| {readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Fields}
+	| {readonly kind: 'log-decision'; readonly decision: Decision}
+	/** The worker is gone, and its calls with it. `isAtFault`: it was killed for what it did. */
+	| {readonly kind: 'forget-turns'; readonly isAtFault: boolean}
+	/** The status shows something else than before. */
+	| {readonly kind: 'show'};
+type Fields = Readonly<Record<string, unknown>>;
+
+/** When a transition happens, and by what chance. `now`: monotonic milliseconds; `wall`: milliseconds since the epoch. */
+export interface Moment {
+	readonly now: number;
+	readonly wall: number;
+	readonly random: () => number;
+}
+
+export interface Transition {
+	readonly state: SandboxState;
+	readonly effects: readonly Effect[];
+}
+
+/** A sandbox that is to be watched; `record`: what is remembered of it, if anything is. */
+export function initialState(spec: SandboxSpec, record: SandboxRecord | null): SandboxState {
+	const target = targetOf(spec);
+	return {spec, record: record ? recordFor(target, record) : newRecord(target), life: atRest(spec, 'waiting')};
+}
+
+/** What an event makes of a sandbox. Pure; an event that means nothing in a state changes nothing. */
+export function transition(state: SandboxState, event: SandboxEvent, moment: Moment): Transition {
+	const {life} = state;
+	switch (event.kind) {
+		case 'start':
+			return life.kind === 'waiting' || life.kind === 'stopped' ? fork(state, event.initialDelay, moment) : same(state);
+		case 'backoff-over':
+			return life.kind === 'backoff' ? fork(state, 0, moment) : same(state);
+		case 'forked': {
+			const fields = {pid: event.pid};
+			return withWorker(state, {pid: event.pid}, [log('info', 'worker started', fields), {kind: 'show'}]);
+		}
+		case 'fork-failed':
+			return forkFailed(state, event.error);
+		case 'heard':
+			return event.message.kind === 'heartbeat'
+				? onHeartbeat(state, event.message, moment)
+				: onCheckpoint(state, event.message);
+		case 'turned':
+			return withWorker(state, {lastProgressAt: moment.now});
+		case 'forgiven':
+			return withWorker(state, {lastBeatAt: moment.now, lastProgressAt: moment.now});
+		case 'observed':
+			return onObserved(state, event, moment);
+		case 'exited':
+			return onExited(state, event, moment);
+		case 'stop':
+			return onStop(state, event.timeout);
+		case 'adopt':
+			return {state: adopt(state, event.spec), effects: [{kind: 'show'}]};
+		case 'clear-alarm': {
+			const record = withoutAlarm(state.record);
+			const effects: Effect[] = workerIn(life) ? [{kind: 'send', message: {kind: 'clear-alarm'}}] : [];
+			return {state: {...state, record}, effects};
+		}
+	}
+}
+
+/** The worker there is, or `null`. */
+export function workerIn(life: Life): WorkerView | null {
+	return 'worker' in life ? life.worker : null;
+}
+
+function same(state: SandboxState): Transition {
+	return {state, effects: []};
+}
+
+function log(level: LogLevel, message: string, fields: Fields): Effect {
+	return {kind: 'log', level, message, fields};
+}
+
+/** Without a worker: `idle` where the configuration wants none. */
+function atRest({enabled}: SandboxSpec, kind: 'waiting' | 'stopped'): Life {
+	return {kind: enabled ? kind : 'idle'};
+}
+
+function withWorker(state: SandboxState, change: Partial<WorkerView>, effects: readonly Effect[] = []): Transition {
+	const {life} = state;
+	if (!('worker' in life)) return same(state);
+	return {state: {...state, life: {...life, worker: {...life.worker, ...change}}}, effects};
+}
+
+function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): Transition {
+	const worker: WorkerView = {
+		pid: null,
+		startedAt: now,
+		startedWall: wall,
+		lastBeatAt: now,
+		lastBeatWall: null,
+		progress: 0,
+		lastProgressAt: now,
+		lastListAt: null,
+		snapshot: null,
+		failure: null,
+	};
+	return {state: {...state, life: {kind: 'starting', worker}}, effects: [{kind: 'fork', initialDelay}]};
+}
+
+/** A host that has no memory for a process now may have it in a moment. */
+function forkFailed(state: SandboxState, error: string): Transition {
+	const {maxDelay} = state.spec.restart;
+	const effects: Effect[] = [log('error', 'no worker could be started', {error}), {kind: 'show'}];
+	if (state.life.kind === 'stopping') return {state: {...state, life: atRest(state.spec, 'stopped')}, effects};
+	return {state: {...state, life: {kind: 'backoff'}}, effects: [...effects, {kind: 'back-off', delay: maxDelay}]};
+}
+
+function onHeartbeat(
+	state: SandboxState,
+	{progress, snapshot}: Extract<ToSupervisor, {kind: 'heartbeat'}>,
+	{now, wall}: Moment,
+): Transition {
+	const {life} = state;
+	if (!('worker' in life)) return same(state);
+	const {worker} = life;
+	const before = worker.snapshot;
+	const hasListed = snapshot.lastListAt !== null && snapshot.lastListAt !== before?.lastListAt;
+	const isNews = before === null || !isDeepStrictEqual(withoutTimes(before), withoutTimes(snapshot));
+	const heard: WorkerView = {
+		...worker,
+		lastBeatAt: now,
+		lastBeatWall: wall,
+		progress,
+		lastProgressAt: progress === worker.progress ? worker.lastProgressAt : now,
+		lastListAt: hasListed ? now : worker.lastListAt,
+		snapshot,
+	};
+	const lastListAt = hasListed ? isoTime(snapshot.lastListAt ?? wall) : state.record.lastListAt;
+	return {
+		state: {
+			...state,
+			record: {...state.record, lastListAt},
+			life: {kind: life.kind === 'starting' ? 'running' : life.kind, worker: heard},
+		},
+		effects: isNews ? [{kind: 'show'}] : [],
+	};
+}
+
+/** What changes with every poll, and is no news. */
+function withoutTimes({lastListAt: _, nextPollAt: __, ...rest}: Snapshot): Omit<Snapshot, 'lastListAt' | 'nextPollAt'> {
+	return rest;
+}
+
+function onCheckpoint(state: SandboxState, message: Extract<ToSupervisor, {kind: 'checkpoint'}>): Transition {
+	const {cadence: _, ...changes} = message.changes;
+	// Where polling stands changes with every poll; what is decided, or being decided, must not be lost with us.
+	const isNews = message.decisions.length > 0 || Object.keys(changes).length > 0;
+	return {
+		state: {...state, record: withCheckpoint(state.record, message)},
+		effects: [
+			...message.decisions.map((decision): Effect => ({kind: 'log-decision', decision})),
+			...(isNews ? [{kind: 'show'} as const] : []),
+		],
+	};
+}
+
+function onObserved(
+	state: SandboxState,
+	{rss, isWaitingForTurn}: Pick<Observation, 'rss' | 'isWaitingForTurn'>,
+	{now}: Moment,
+): Transition {
+	const {life, spec} = state;
+	if ((life.kind !== 'starting' && life.kind !== 'running') || life.worker.failure !== null) return same(state);
+	const failure = checkLiveness({...life.worker, rss, isWaitingForTurn}, spec.limits, now);
+	if (failure === null) return same(state);
+	const {pid} = life.worker;
+	return withWorker(state, {failure}, [
+		log('error', `worker is ended: ${failure}`, {pid, rss}),
+		{kind: 'kill', after: 0},
+	]);
+}
+
+function onExited(
+	state: SandboxState,
+	{code, signal}: {readonly code: number | null; readonly signal: string | null},
+	moment: Moment,
+): Transition {
+	const {life, spec, record} = state;
+	const worker = workerIn(life);
+	if (!worker) return same(state);
+	const gone: Effect = {kind: 'forget-turns', isAtFault: worker.failure !== null};
+	if (life.kind === 'stopping')
+		return {state: {...state, life: atRest(spec, 'stopped')}, effects: [gone, {kind: 'show'}]};
+	const reason: ExitReason = worker.failure ?? (signal === null && code === 0 ? 'exit' : 'crash');
+	const lifetime = moment.now - worker.startedAt;
+	const {delay, unstableExits} = nextRestart(spec.restart, record.unstableExits, lifetime, moment.random);
+	const after: SandboxRecord = {
+		...record,
+		unstableExits,
+		breaker: isBlamedOnGateway(reason, unstableExits) ? tripped(state, moment.now) : record.breaker,
+		restarts: record.restarts + 1,
+		lastExit: {reason, code, signal, at: isoTime(moment.wall)},
+	};
+	return {
+		state: {...state, record: after, life: {kind: 'backoff'}},
+		effects: [
+			gone,
+			log('error', 'worker ended and is started again', {reason, code, signal, delay: Math.round(delay) / 1000}),
+			{kind: 'back-off', delay},
+			{kind: 'show'},
+		],
+	};
+}
+
+/** Where there is the CLI to come back by, the next worker must not walk into the same wall. */
+function tripped({record: {breaker}, spec}: SandboxState, now: number): SandboxRecord['breaker'] {
+	const {gateway, transport} = spec.worker;
+	const isOpen = breaker !== null && breaker.openUntil > now;
+	return gateway === null || transport !== 'auto' || isOpen ? breaker : trip(breaker, now);
+}
+
+function onStop(state: SandboxState, timeout: number): Transition {
+	const {life, spec} = state;
+	switch (life.kind) {
+		case 'starting':
+		case 'running':
+		case 'stopping':
+			return {
+				state: {...state, life: {...life, kind: 'stopping'}},
+				effects: [{kind: 'send', message: {kind: 'stop'}}, {kind: 'kill', after: timeout}, {kind: 'show'}],
+			};
+		default:
+			return {
+				state: {...state, life: atRest(spec, 'stopped')},
+				effects: [...(life.kind === 'backoff' ? [{kind: 'cancel-back-off'} as const] : []), {kind: 'show'}],
+			};
+	}
+}
+
+/** What the old spec's gateway taught us is not held against another one; whoever changed the sandbox's configuration has seen its alarm. */
+function adopt(state: SandboxState, spec: SandboxSpec): SandboxState {
+	const {life} = state;
+	const kept = recordFor(targetOf(spec), state.record);
+	const record = isConfiguredAlike(state.spec, spec) ? kept : withoutAlarm({...kept, breaker: null});
+	const isAtRest = life.kind === 'idle' || life.kind === 'waiting' || life.kind === 'stopped';
+	return {spec, record, life: isAtRest ? atRest(spec, 'stopped') : life};
+}

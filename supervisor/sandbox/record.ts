@@ -1,0 +1,89 @@
+import * as z from 'zod';
+import {applyChanges, checkpointSchema, emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {isoTime} from '../../worker/clock.ts';
+import type {ToSupervisor} from '../../worker/protocol.ts';
+import {breakerSchema} from '../../worker/transport/circuit-breaker.ts';
+import {sandboxStatusSchema} from '../status.ts';
+
+/** What is remembered of a sandbox: what its next worker is handed, and what is counted. It outlives workers, and supervisors that are killed. */
+export const recordSchema = z.object({
+	/** Which gateway this is about, as `targetOf` names it. */
+	target: z.string(),
+	checkpoint: checkpointSchema,
+	/** Exits in a row of workers that had not become stable. */
+	unstableExits: z.number(),
+	/** The gateway is left alone, since it has brought a worker down; monotonic milliseconds. */
+	breaker: breakerSchema.nullable(),
+	...sandboxStatusSchema.pick({
+		restarts: true,
+		approved: true,
+		refused: true,
+		lastListAt: true,
+		lastExit: true,
+		lastApproval: true,
+		lastRefusal: true,
+	}).shape,
+});
+export type SandboxRecord = Readonly<z.infer<typeof recordSchema>>;
+
+/** The record of a sandbox that was never watched. */
+export function newRecord(target: string): SandboxRecord {
+	return {
+		target,
+		checkpoint: emptyCheckpoint,
+		unstableExits: 0,
+		breaker: null,
+		restarts: 0,
+		approved: 0,
+		refused: 0,
+		lastListAt: null,
+		lastExit: null,
+		lastApproval: null,
+		lastRefusal: null,
+	};
+}
+
+/** The record, if it is about this gateway; of another one nothing is kept but what was counted under the sandbox's name. */
+export function recordFor(target: string, record: SandboxRecord): SandboxRecord {
+	if (record.target === target) return record;
+	return withCountsOf(record, newRecord(target));
+}
+
+/** A record with what was counted in another one. */
+export function withCountsOf(counted: SandboxRecord, record: SandboxRecord): SandboxRecord {
+	const {restarts, approved, refused, lastExit, lastApproval, lastRefusal} = counted;
+	return {...record, restarts, approved, refused, lastExit, lastApproval, lastRefusal};
+}
+
+/** Approvals may go on: somebody has looked at what raised the alarm. */
+export function withoutAlarm(record: SandboxRecord): SandboxRecord {
+	const {checkpoint} = record;
+	if (checkpoint.ledger.alarm === null) return record;
+	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null}}};
+}
+
+type CheckpointMessage = Extract<ToSupervisor, {kind: 'checkpoint'}>;
+
+/** Takes in what a worker tells of its progress. */
+export function withCheckpoint(record: SandboxRecord, {changes, decisions}: CheckpointMessage): SandboxRecord {
+	const updated = {...record, checkpoint: applyChanges(record.checkpoint, changes)};
+	return decisions.reduce(count, updated);
+}
+
+function count(record: SandboxRecord, decision: CheckpointMessage['decisions'][number]): SandboxRecord {
+	switch (decision.kind) {
+		case 'approved': {
+			const {requestId, clientId, scopes, latencyMs, at} = decision;
+			const lastApproval = {requestId, clientId, scopes, at: isoTime(at), latencyMs};
+			return {...record, approved: record.approved + 1, lastApproval};
+		}
+		case 'refused': {
+			const {requestId, clientId, clientMode, scopes, reason, at} = decision;
+			const lastRefusal = {requestId, clientId, clientMode, scopes, reason, at: isoTime(at)};
+			return {...record, refused: record.refused + 1, lastRefusal};
+		}
+		case 'rejected':
+		case 'alarm':
+			return record;
+	}
+}

@@ -1,0 +1,247 @@
+import {randomUUID} from 'node:crypto';
+import type {Cancel, Clock} from '../../worker/clock.ts';
+import type {PassSummary, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
+import {messageOf} from '../../worker/text.ts';
+import type {CallTurns} from '../call-turns.ts';
+import type {Log} from '../log.ts';
+import {limitedLog} from '../log.ts';
+import type {SandboxStatus} from '../status.ts';
+import {DecisionLog} from './decision-log.ts';
+import {type Effect, initialState, type SandboxEvent, type SandboxState, transition, workerIn} from './machine.ts';
+import {statusOf} from './projection.ts';
+import type {SandboxRecord} from './record.ts';
+import {needsNewWorker, type SandboxSpec} from './spec.ts';
+import {failedPass, PassWaiters} from './waiters.ts';
+import type {ForkWorker, WorkerHandle} from './worker-process.ts';
+
+export interface SandboxDeps {
+	/** Marks this supervisor's processes. */
+	readonly run: string;
+	readonly fork: ForkWorker;
+	readonly turns: CallTurns;
+	readonly log: Log;
+	readonly clock: Clock;
+	/** From 0 to 1, as `Math.random`. */
+	readonly random: () => number;
+	/** Something in the status has changed. */
+	readonly onChange: () => void;
+}
+
+/** One sandbox under supervision. What happens to it is decided by `transition`; here it is done. */
+export class Sandbox {
+	readonly name: string;
+	readonly #deps: SandboxDeps;
+	readonly #log: Log;
+	readonly #workerLog: Log;
+	readonly #decisions: DecisionLog;
+	readonly #waiters: PassWaiters;
+	#state: SandboxState;
+	readonly #events: SandboxEvent[] = [];
+	#isTransiting = false;
+	/** The process of the worker there is, and what resolves when it is gone with all that it started. */
+	#process: WorkerHandle | null = null;
+	#gone: PromiseWithResolvers<void> = Promise.withResolvers();
+	#cancelBackoff: Cancel = () => {};
+	#cancelKill: Cancel = () => {};
+
+	constructor(name: string, spec: SandboxSpec, record: SandboxRecord | null, deps: SandboxDeps) {
+		this.name = name;
+		this.#deps = deps;
+		this.#state = initialState(spec, record);
+		this.#log = (level, message, fields) => deps.log(level, message, {sandbox: name, ...fields});
+		this.#workerLog = limitedLog(this.#log, deps.clock);
+		this.#decisions = new DecisionLog(this.#log, deps.clock);
+		this.#waiters = new PassWaiters(deps.clock);
+	}
+
+	/** What the next supervisor would need, were this one killed. */
+	get record(): SandboxRecord {
+		return this.#state.record;
+	}
+
+	get pid(): number | null {
+		return workerIn(this.#state.life)?.pid ?? null;
+	}
+
+	/** It is to have a worker, and has none yet. */
+	get isWaiting(): boolean {
+		const {kind} = this.#state.life;
+		return kind === 'waiting' || kind === 'stopped';
+	}
+
+	/** Forks the first worker, unless the sandbox is disabled. `initialDelay` in milliseconds spreads first polls. */
+	start(initialDelay = 0): void {
+		this.#on({kind: 'start', initialDelay});
+	}
+
+	/** Ends a worker that fails to be alive. To be called about once a second. */
+	inspect(): void {
+		if (!this.#process) return;
+		const isWaitingForTurn = this.#deps.turns.waitOf(this.name) !== null;
+		this.#on({kind: 'observed', rss: this.#process.rss, isWaitingForTurn});
+	}
+
+	/** The supervisor itself was held up: a worker's silence meanwhile proves nothing. */
+	forgive(): void {
+		this.#on({kind: 'forgiven'});
+	}
+
+	/** Poll now, and fast for a while. Whether there is a worker to do so; one that is about to start polls at once. */
+	kick(): boolean {
+		this.#process?.send({kind: 'kick'});
+		return this.#process !== null;
+	}
+
+	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
+	pass(timeout: number): Promise<PassSummary> {
+		if (!this.#state.spec.enabled) return Promise.resolve(failedPass('the sandbox is disabled in the configuration'));
+		const {id, outcome} = this.#waiters.add(timeout);
+		this.#process?.send({kind: 'pass', id});
+		return outcome;
+	}
+
+	/** Approvals may go on: somebody has looked at what raised the alarm. */
+	clearAlarm(): void {
+		this.#on({kind: 'clear-alarm'});
+	}
+
+	/** Whether the present worker can go on under this spec. */
+	isUnchangedBy(spec: SandboxSpec): boolean {
+		return !needsNewWorker(this.#state.spec, spec);
+	}
+
+	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. */
+	adopt(spec: SandboxSpec): void {
+		this.#on({kind: 'adopt', spec});
+	}
+
+	/** Ends the worker and all it started: politely, and after `timeout` milliseconds not. */
+	async stop(timeout: number): Promise<void> {
+		this.#on({kind: 'stop', timeout});
+		if (this.#process) await this.#gone.promise;
+		this.#waiters.answer(this.#waiters.ids, failedPass('the sandbox is no longer watched'));
+	}
+
+	status(): SandboxStatus {
+		const {clock, turns} = this.#deps;
+		return statusOf(this.#state, {now: clock.now(), turnWait: turns.waitOf(this.name)});
+	}
+
+	/** One event after the other, those too that carrying out an effect brings about. */
+	#on(event: SandboxEvent): void {
+		this.#events.push(event);
+		if (this.#isTransiting) return;
+		this.#isTransiting = true;
+		try {
+			for (let next = this.#events.shift(); next; next = this.#events.shift()) {
+				const {clock, random} = this.#deps;
+				const {state, effects} = transition(this.#state, next, {now: clock.now(), wall: clock.wall(), random});
+				this.#state = state;
+				for (const effect of effects) this.#perform(effect);
+			}
+		} finally {
+			this.#isTransiting = false;
+		}
+	}
+
+	#perform(effect: Effect): void {
+		const {clock, turns, onChange} = this.#deps;
+		switch (effect.kind) {
+			case 'fork':
+				this.#fork(effect.initialDelay);
+				break;
+			case 'send':
+				this.#process?.send(effect.message);
+				break;
+			case 'kill': {
+				const process = this.#process;
+				this.#cancelKill();
+				if (effect.after > 0) this.#cancelKill = clock.after(effect.after, () => process?.kill());
+				else process?.kill();
+				break;
+			}
+			case 'back-off':
+				this.#cancelBackoff = clock.after(effect.delay, () => this.#on({kind: 'backoff-over'}));
+				break;
+			case 'cancel-back-off':
+				this.#cancelBackoff();
+				break;
+			case 'log':
+				this.#log(effect.level, effect.message, effect.fields);
+				break;
+			case 'log-decision':
+				this.#decisions.log(effect.decision);
+				break;
+			case 'forget-turns':
+				turns.forget(this.name, effect.isAtFault);
+				break;
+			case 'show':
+				onChange();
+				break;
+		}
+	}
+
+	#fork(initialDelay: number): void {
+		const {worker: config} = this.#state.spec;
+		const {checkpoint, breaker} = this.#state.record;
+		const start: Extract<ToWorker, {kind: 'start'}> = {
+			kind: 'start',
+			config,
+			owner: `${this.#deps.run}/${randomUUID()}`,
+			task: {kind: 'watch', initialDelay},
+			checkpoint,
+			avoidGatewayUntil: breaker?.openUntil ?? null,
+		};
+		try {
+			const process = this.#deps.fork(start, {
+				onMessage: message => {
+					if (this.#process === process) this.#hear(message);
+				},
+				onOutput: line => this.#workerLog('warn', 'worker printed a line', {line}),
+				onExit: exit => {
+					this.#process = null;
+					this.#cancelKill();
+					this.#on({kind: 'exited', ...exit});
+					this.#gone.resolve();
+				},
+			});
+			this.#process = process;
+			this.#gone = Promise.withResolvers();
+			for (const id of this.#waiters.ids) process.send({kind: 'pass', id});
+			this.#on({kind: 'forked', pid: process.pid});
+		} catch (error) {
+			this.#on({kind: 'fork-failed', error: messageOf(error)});
+		}
+	}
+
+	#hear(message: ToSupervisor): void {
+		const {turns} = this.#deps;
+		switch (message.kind) {
+			case 'heartbeat':
+			case 'checkpoint':
+				this.#on({kind: 'heard', message});
+				break;
+			case 'turn': {
+				const process = this.#process;
+				turns.request(this.name, message.turn, message.call, () => {
+					this.#on({kind: 'turned'});
+					process?.send({kind: 'granted', turn: message.turn});
+				});
+				break;
+			}
+			case 'turn-over':
+				turns.over(this.name, message.turn, message.outcome);
+				// One that was only waited for, too: what it was wanted for has come another way.
+				this.#on({kind: 'turned'});
+				break;
+			case 'passed':
+				this.#waiters.answer(message.ids, message.outcome);
+				break;
+			case 'log':
+				this.#workerLog(message.level, message.message, message.fields);
+				break;
+			case 'done':
+				break;
+		}
+	}
+}

@@ -1,0 +1,80 @@
+import {createHash} from 'node:crypto';
+import {isDeepStrictEqual} from 'node:util';
+import type {WorkerConfig} from '../../worker/protocol.ts';
+import type {Config, SandboxConfig} from '../config/config.ts';
+import {type Limits, progressTimeout} from './liveness.ts';
+import type {RestartPolicy} from './restart-policy.ts';
+
+/** A worker beats this often within the time in which it must, and at least this often, in milliseconds. */
+const BEATS_PER_TIMEOUT = 4;
+const LONGEST_BEAT = 5000;
+
+/** What a sandbox should be. */
+export interface SandboxSpec {
+	readonly enabled: boolean;
+	readonly worker: WorkerConfig;
+	readonly limits: Limits;
+	readonly restart: RestartPolicy;
+}
+
+/** What this configuration wants of one of its sandboxes. `openclaw`: the program for calls on the host. */
+export function specFor(config: Config, sandbox: SandboxConfig, openclaw: string): SandboxSpec {
+	return {
+		enabled: sandbox.enabled,
+		worker: workerConfig(config, sandbox, openclaw),
+		limits: {
+			heartbeatTimeout: config.heartbeatTimeout,
+			progressTimeout: progressTimeout(config),
+			workerMemory: config.workerMemory,
+		},
+		restart: config.restart,
+	};
+}
+
+/** Whether its worker runs the host's own `openclaw`. */
+export function usesHostOpenclaw({target, transport}: Pick<SandboxConfig, 'target' | 'transport'>): boolean {
+	return target.exec.length === 0 && transport !== 'gateway';
+}
+
+/** Whether a worker that was forked for `before` can go on under `after`. */
+export function needsNewWorker(before: SandboxSpec, after: SandboxSpec): boolean {
+	return before.enabled !== after.enabled || !isDeepStrictEqual(before.worker, after.worker);
+}
+
+/** Whether the sandbox itself is configured as before; how its calls are bounded, and where the host's `openclaw` is, is not its own. */
+export function isConfiguredAlike(before: SandboxSpec, after: SandboxSpec): boolean {
+	return isDeepStrictEqual(ownConfiguration(before), ownConfiguration(after));
+}
+
+function ownConfiguration({enabled, worker}: SandboxSpec): object {
+	const {target, gateway, transport, policy} = worker;
+	const {openclaw: _, ...own} = target;
+	return {enabled, target: own, gateway, transport, policy};
+}
+
+/** Names the gateway that is watched: what is remembered of one says nothing of another. */
+export function targetOf({worker}: SandboxSpec): string {
+	const {exec, env, envFile} = worker.target;
+	const names = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
+	const text = JSON.stringify([exec, names, envFile, worker.gateway?.url ?? null]);
+	return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+/** What the sandbox's worker needs to know. */
+function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string): WorkerConfig {
+	const {name, target, gateway, transport, policy} = sandbox;
+	const {maxApprovals, runTimeout, heartbeatTimeout} = config;
+	const {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval} = config;
+	return {
+		name,
+		// Only who uses it is told where it is, so that one that moves is nothing to the others.
+		target: {...target, openclaw: usesHostOpenclaw(sandbox) ? openclaw : null},
+		gateway,
+		transport,
+		policy,
+		maxApprovals,
+		runTimeout,
+		heartbeatInterval: Math.min(heartbeatTimeout / BEATS_PER_TIMEOUT, LONGEST_BEAT),
+		cadence: {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval},
+	};
+}

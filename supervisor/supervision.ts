@@ -1,0 +1,275 @@
+import {randomUUID} from 'node:crypto';
+import {type Clock, isoTime} from '../worker/clock.ts';
+import {messageOf} from '../worker/text.ts';
+import {callLimit} from './call-limit.ts';
+import {CallTurns} from './call-turns.ts';
+import type {Config} from './config/config.ts';
+import type {ControlRequest, ControlResponse} from './control-protocol.ts';
+import {Fleet, type Remembered} from './fleet.ts';
+import type {SupervisorState} from './instance/state-file.ts';
+import type {Log} from './log.ts';
+import {describePass, isDone} from './pass-text.ts';
+import type {SandboxSpec} from './sandbox/spec.ts';
+import {specFor, usesHostOpenclaw} from './sandbox/spec.ts';
+import type {ForkWorker} from './sandbox/worker-process.ts';
+import {beginShift, isOver, resumeShift, type Shift, withDeadline} from './shift.ts';
+import {composeStatus, type Phase} from './status/composition.ts';
+import type {Status} from './status.ts';
+
+/** A tick that comes after so many times the gap in which it should means that we were held up ourselves. */
+const LATE_AFTER = 4;
+
+/** How often `openclaw` is looked for where it was, in milliseconds. */
+const LOOK_GAP = 5000;
+
+/** Why a supervisor ended. */
+export type End = 'stopped' | 'deadline';
+
+export interface SupervisionDeps {
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly version: string;
+	readonly fork: ForkWorker;
+	/** From 0 to 1, as `Math.random`. */
+	readonly random: () => number;
+	/** How often {@link Supervision.tick} is going to be called, in milliseconds. */
+	readonly tickGap: number;
+	/** The absolute path of the `openclaw` of this name, or `null` where there is none. */
+	readonly findOpenclaw: (name: string) => string | null;
+	/** Something in the status has changed. */
+	readonly onChange: () => void;
+}
+
+/** Where a new configuration comes from, and what else it is for. */
+export interface Reload {
+	/** Only `pairkeeper reload` says that somebody has looked at the alarms. */
+	readonly clearsAlarms: boolean;
+	/** Reads it; throws where it cannot be used. */
+	readonly load: () => Config;
+	/** Takes it over where it is not about sandboxes, or throws, having changed nothing; called when nothing else can refuse it any more. */
+	readonly adopt: (config: Config, before: Config) => void;
+	/** The present one stays in force. */
+	readonly refused: (present: Config) => void;
+}
+
+/** The host's sandboxes under supervision: what is wanted, what is done about it, and what there is to say of it. Touches no file and no socket. */
+export class Supervision {
+	/** Marks the processes of this supervisor's life. */
+	readonly run = randomUUID();
+	readonly #deps: SupervisionDeps;
+	readonly #turns: CallTurns;
+	readonly #fleet: Fleet;
+	readonly #ending = new AbortController();
+	readonly #startedWall: number;
+	#config: Config;
+	#configState: Status['supervisor']['config'];
+	#phase: Phase = 'starting';
+	#shift: Shift;
+	/** The program for calls on the host, and whether it is there. */
+	#openclaw: {readonly path: string; readonly isThere: boolean};
+	#lastLook: number;
+	#lastTick: number;
+	#end: Promise<void> | null = null;
+	/** What changes the sandboxes is done one after the other, and after the start. */
+	readonly #started = Promise.withResolvers<void>();
+	#work: Promise<unknown> = this.#started.promise;
+
+	/** `predecessor`: what a supervisor left that was killed in this boot; its shift goes on, unless it is over. */
+	constructor(config: Config, predecessor: SupervisorState | null, deps: SupervisionDeps) {
+		const {clock} = deps;
+		this.#deps = deps;
+		this.#config = config;
+		this.#configState = {path: config.path, generation: 1, loadedAt: isoTime(clock.wall()), error: null};
+		this.#startedWall = clock.wall();
+		this.#lastTick = clock.now();
+		this.#lastLook = clock.now();
+		this.#openclaw = this.#find(config);
+		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now());
+		const resumed = predecessor && resumeShift(predecessor.shift, config.deadline, clock);
+		this.#shift = resumed ?? beginShift(config.deadline, clock);
+		if (resumed) deps.log('info', 'the shift of the last supervisor goes on', {deadlineAt: resumed.deadlineWall});
+		this.#fleet = new Fleet(this.#specs(config), (resumed && predecessor?.sandboxes) ?? [], {
+			...deps,
+			run: this.run,
+			turns: this.#turns,
+			signal: this.#ending.signal,
+		});
+	}
+
+	/** Aborts when the supervisor is to end, with an {@link End} as its reason. */
+	get ending(): AbortSignal {
+		return this.#ending.signal;
+	}
+
+	/** Starts all sandboxes, and from then on reloads and kicks are taken. Resolves early when it is to end. */
+	async start(): Promise<void> {
+		await this.#fleet.start(this.#config.fastInterval);
+		if (!this.#ending.signal.aborted) this.#enter('running');
+		this.#started.resolve();
+	}
+
+	/** It is to end. Asked a second time, the workers end at once. */
+	stop(end: End = 'stopped'): void {
+		if (this.#ending.signal.aborted) void this.#fleet.stop(0);
+		this.#ending.abort(end);
+	}
+
+	/** Ends all that is supervised: politely, and after `stopTimeout` not. Called again, it waits for the same end. */
+	end(): Promise<void> {
+		this.#end ??= this.#endNow();
+		return this.#end;
+	}
+
+	/** Looks after what time brings about: the deadline, workers that fail, an `openclaw` that moved. */
+	tick(): void {
+		const now = this.#deps.clock.now();
+		const isLate = now - this.#lastTick > LATE_AFTER * this.#deps.tickGap;
+		this.#lastTick = now;
+		if (isOver(this.#shift, now)) this.#ending.abort('deadline' satisfies End);
+		this.#fleet.inspect(isLate);
+		if (now - this.#lastLook >= LOOK_GAP) this.#lookForOpenclaw(now);
+	}
+
+	/** Takes over a new configuration; one that cannot be used changes nothing, is told, and stands in the status. One at a time. Never rejects. */
+	reload({clearsAlarms, load, adopt, refused}: Reload): Promise<ControlResponse> {
+		return this.#serially(async () => {
+			const {clock, log, onChange} = this.#deps;
+			try {
+				const config = load();
+				this.#assertAdoptable(config);
+				adopt(config, this.#config);
+				const {added, removed, changed, unchanged} = await this.#adopt(config);
+				if (clearsAlarms) this.#fleet.clearAlarms();
+				const generation = this.#configState.generation + 1;
+				this.#configState = {path: config.path, generation, loadedAt: isoTime(clock.wall()), error: null};
+				log('info', 'configuration reloaded', {added, removed, changed, unchanged});
+				const detail = `configuration reloaded: ${added} added, ${removed} removed, ${changed} changed, ${unchanged} unchanged`;
+				return {result: 'done', detail};
+			} catch (error) {
+				const detail = messageOf(error);
+				refused(this.#config);
+				log('error', 'the configuration is refused; the old one stays in force', {error: detail});
+				this.#configState = {...this.#configState, error: detail};
+				return {result: 'refused', detail};
+			} finally {
+				onChange();
+			}
+		});
+	}
+
+	/** Asks workers to poll now, or makes a pass, and answers when that is done. Never rejects. */
+	async answer(request: Exclude<ControlRequest, {op: 'reload'}>): Promise<ControlResponse> {
+		const names = request.op === 'approve' ? [request.sandbox] : request.sandboxes;
+		const unknown = names.filter(name => !this.#fleet.get(name));
+		if (unknown.length > 0)
+			return {
+				result: 'refused',
+				detail: `no sandbox is called ${unknown.join(', ')}; there are: ${this.#fleet.names.join(', ')}`,
+			};
+		if (this.#phase !== 'running')
+			return {result: 'failed', detail: `the supervisor is ${this.#phase}; ask again in a moment`};
+		const sandboxes = this.#fleet.all.filter(({name}) => names.length === 0 || names.includes(name));
+		if (request.op === 'kick') {
+			const kicked = sandboxes.filter(sandbox => sandbox.kick()).length;
+			return {result: 'done', detail: `${kicked} of ${sandboxes.length} asked to poll now`};
+		}
+		const outcome = await sandboxes[0]?.pass(request.timeout);
+		if (!outcome) return {result: 'failed', detail: 'the sandbox is gone'};
+		return {result: isDone(outcome) ? 'done' : 'failed', detail: describePass(outcome)};
+	}
+
+	/** The status as it is now; `warnings` come from elsewhere. */
+	status(warnings: readonly string[] = []): Status {
+		const {clock, version} = this.#deps;
+		return composeStatus({
+			version,
+			phase: this.#phase,
+			startedAt: this.#startedWall,
+			now: clock.wall(),
+			shift: this.#shift,
+			config: this.#configState,
+			calls: this.#turns.counts,
+			warnings: [...this.#config.warnings, ...warnings, ...this.#openclawWarning()],
+			sandboxes: this.#fleet.statuses,
+		});
+	}
+
+	/** What the next supervisor would need, were this one killed. */
+	get handover(): Pick<SupervisorState, 'run' | 'shift'> & {
+		readonly sandboxes: readonly Remembered[];
+		readonly pids: readonly number[];
+	} {
+		return {run: this.run, shift: this.#shift, sandboxes: this.#fleet.remembered, pids: this.#fleet.pids};
+	}
+
+	async #endNow(): Promise<void> {
+		this.#ending.abort('stopped' satisfies End);
+		this.#enter('stopping');
+		await this.#fleet.stop(this.#config.stopTimeout);
+		// A reload that is under way finds that it is to stop.
+		this.#started.resolve();
+		await this.#work;
+		await this.#fleet.stop(0);
+		this.#enter(this.#ending.signal.reason as End);
+	}
+
+	#enter(phase: Phase): void {
+		this.#phase = phase;
+		this.#deps.onChange();
+	}
+
+	#assertAdoptable({statusFile}: Config): void {
+		if (statusFile !== this.#config.statusFile)
+			throw new Error(`statusFile cannot be moved to ${statusFile} while running; stop and start pairkeeper for that`);
+		if (this.#ending.signal.aborted) throw new Error('the supervisor is stopping');
+	}
+
+	#adopt(config: Config): ReturnType<Fleet['reconcile']> {
+		const {stopTimeout} = this.#config;
+		this.#config = config;
+		this.#openclaw = this.#find(config);
+		this.#turns.limit = callLimit(config.maxConcurrentCalls);
+		this.#shift = withDeadline(this.#shift, config.deadline, this.#deps.clock);
+		return this.#fleet.reconcile(this.#specs(config), stopTimeout);
+	}
+
+	#specs(config: Config): ReadonlyMap<string, SandboxSpec> {
+		return new Map(
+			config.sandboxes.map(sandbox => [sandbox.name, specFor(config, sandbox, this.#openclaw.path)] as const),
+		);
+	}
+
+	/** One that was moved, or was installed after we started, is found without a reload. */
+	#lookForOpenclaw(now: number): void {
+		this.#lastLook = now;
+		const before = this.#openclaw;
+		if (before.isThere && this.#deps.findOpenclaw(before.path) !== null) return;
+		const found = this.#find(this.#config);
+		// One that is merely gone is expected where it was.
+		this.#openclaw = found.isThere ? found : {...before, isThere: false};
+		if (this.#openclaw.isThere !== before.isThere) this.#deps.onChange();
+		if (this.#openclaw.path === before.path) return;
+		this.#deps.log('info', 'openclaw is found elsewhere', {openclaw: this.#openclaw.path});
+		void this.#serially(() => this.#fleet.reconcile(this.#specs(this.#config), this.#config.stopTimeout));
+	}
+
+	/** Where there is none, the name itself: each call then says that it could not be started. */
+	#find({openclaw}: Config): {readonly path: string; readonly isThere: boolean} {
+		const found = this.#deps.findOpenclaw(openclaw);
+		return {path: found ?? openclaw, isThere: found !== null};
+	}
+
+	#openclawWarning(): string[] {
+		const {path, isThere} = this.#openclaw;
+		if (isThere || !this.#config.sandboxes.some(sandbox => sandbox.enabled && usesHostOpenclaw(sandbox))) return [];
+		return [
+			`openclaw is not to be found as ${path}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
+		];
+	}
+
+	#serially<T>(job: () => Promise<T>): Promise<T> {
+		const result = this.#work.then(job);
+		this.#work = result.catch(() => {});
+		return result;
+	}
+}

@@ -1,0 +1,173 @@
+import {describe, expect, it} from 'vitest';
+import {CallTurns} from '../../supervisor/call-turns.ts';
+import {Fleet, type Remembered} from '../../supervisor/fleet.ts';
+import type {SandboxSpec} from '../../supervisor/sandbox/spec.ts';
+import type {CheckpointChanges} from '../../worker/checkpoint.ts';
+import {MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
+import {PuppetWorker, specOf, workerConfigOf} from './sandbox-fixtures.ts';
+
+/** Sandboxes whose workers end when they are asked to, in a millisecond. */
+class PuppetFleet {
+	readonly clock = new SimulatedClock();
+	readonly workers: PuppetWorker[] = [];
+	readonly ending = new AbortController();
+	readonly fleet: Fleet;
+
+	constructor(specs: Readonly<Record<string, SandboxSpec>>, remembered: readonly Remembered[] = []) {
+		this.fleet = new Fleet(new Map(Object.entries(specs)), remembered, {
+			run: 'run',
+			clock: this.clock,
+			random: () => 0,
+			log: () => {},
+			onChange: () => {},
+			turns: new CallTurns(1, () => this.clock.now()),
+			signal: this.ending.signal,
+			fork: (start, listener) => {
+				const worker = new PuppetWorker(this.workers.length + 1, start, listener);
+				const {send} = worker;
+				worker.send = message => {
+					send.call(worker, message);
+					if (message.kind === 'stop') this.clock.after(1, () => worker.exit(0));
+				};
+				this.workers.push(worker);
+				return worker;
+			},
+		});
+	}
+
+	/** What this gives, in the time that it takes. */
+	async passing<T>(work: Promise<T>): Promise<T> {
+		const over = new AbortController();
+		void work.finally(() => over.abort());
+		while (!over.signal.aborted) await this.clock.sleep(SECOND, over.signal);
+		return work;
+	}
+
+	reconcile(specs: Readonly<Record<string, SandboxSpec>>) {
+		return this.passing(this.fleet.reconcile(new Map(Object.entries(specs)), SECOND));
+	}
+
+	/** The worker of that sandbox that was forked last. */
+	worker(name: string): PuppetWorker {
+		const worker = this.workers.findLast(({start}) => start.config.name === name);
+		if (!worker) throw new Error(`${name} has had no worker`);
+		return worker;
+	}
+
+	tell(name: string, changes: CheckpointChanges): void {
+		this.worker(name).say({kind: 'checkpoint', changes, decisions: [{kind: 'rejected', requestId: 'r', at: 0}]});
+	}
+}
+
+const named = (name: string, change = {}) => specOf({name, ...change});
+const elsewhere = {target: {...workerConfigOf().target, exec: ['enter', 'another']}};
+const alarm = {ledger: {alarm: 'odd'}};
+
+describe('a fleet', () => {
+	it('stops what leaves or changes before anything starts, and leaves the rest alone', async () => {
+		const puppets = new PuppetFleet({a: named('a'), b: named('b'), c: named('c')});
+		await puppets.passing(puppets.fleet.start(0));
+		const [a, b, c] = puppets.workers;
+		const changes = await puppets.reconcile({b: named('b', elsewhere), c: named('c'), d: named('d')});
+		expect(changes).toEqual({added: 1, removed: 1, changed: 1, unchanged: 1});
+		expect(a?.heard).toContainEqual({kind: 'stop'});
+		expect(b?.heard).toContainEqual({kind: 'stop'});
+		expect(c?.heard).toEqual([]);
+		expect(puppets.workers.slice(3).map(({start}) => start.config.name)).toEqual(['b', 'd']);
+	});
+
+	it('forks no more once it is to end', async () => {
+		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
+		const started = puppets.fleet.start(0);
+		puppets.ending.abort();
+		await puppets.passing(started);
+		expect(puppets.workers).toHaveLength(1);
+		await puppets.reconcile({a: named('a'), c: named('c')});
+		expect(puppets.workers).toHaveLength(1);
+	});
+
+	it('forgives all its workers their silence when the supervisor was held up', async () => {
+		const puppets = new PuppetFleet({a: named('a')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.clock.holdUp(10 * MINUTE);
+		puppets.fleet.inspect(true);
+		expect(puppets.worker('a').isKilled).toBe(false);
+		puppets.clock.holdUp(10 * MINUTE);
+		puppets.fleet.inspect(false);
+		expect(puppets.worker('a').isKilled).toBe(true);
+	});
+});
+
+describe('a sandbox that leaves the configuration', () => {
+	it('finds its alarm when it comes back, whatever had its name meanwhile', async () => {
+		const puppets = new PuppetFleet({a: named('a')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		await puppets.reconcile({});
+		await puppets.reconcile({a: named('a', elsewhere)});
+		expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBeNull();
+		await puppets.reconcile({});
+		await puppets.reconcile({a: named('a')});
+		expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBe('odd');
+	});
+
+	it('keeps what was counted under its name, with whichever target', async () => {
+		const puppets = new PuppetFleet({a: named('a')});
+		await puppets.passing(puppets.fleet.start(0));
+		const approve = () =>
+			puppets.worker('a').say({
+				kind: 'checkpoint',
+				changes: {},
+				decisions: [
+					{kind: 'approved', requestId: 'r', deviceId: null, clientId: null, scopes: [], latencyMs: null, at: 0},
+				],
+			});
+		approve();
+		await puppets.reconcile({});
+		await puppets.reconcile({a: named('a', elsewhere)});
+		approve();
+		await puppets.reconcile({});
+		await puppets.reconcile({a: named('a')});
+		approve();
+		expect(puppets.fleet.statuses.a?.approved).toBe(3);
+	});
+
+	it('finds no alarm when it comes back after alarms were cleared', async () => {
+		const puppets = new PuppetFleet({a: named('a')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		await puppets.reconcile({});
+		puppets.fleet.clearAlarms();
+		await puppets.reconcile({a: named('a')});
+		expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBeNull();
+	});
+
+	it('is remembered by the next supervisor too', async () => {
+		const puppets = new PuppetFleet({a: named('a')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		await puppets.reconcile({});
+		const next = new PuppetFleet({b: named('b')}, JSON.parse(JSON.stringify(puppets.fleet.remembered)));
+		await next.reconcile({a: named('a')});
+		expect(next.worker('a').start.checkpoint?.ledger.alarm).toBe('odd');
+	});
+
+	it('answers those who asked for a pass while others were still being stopped', async () => {
+		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
+		await puppets.passing(puppets.fleet.start(0));
+		// Does not end before it is killed.
+		const slow = puppets.worker('b');
+		slow.send = () => {};
+		slow.kill = () => void puppets.clock.after(1, () => slow.exit());
+		const reconciled = puppets.fleet.reconcile(new Map(), 10 * SECOND);
+		await puppets.clock.sleep(5 * SECOND);
+		const a = puppets.fleet.get('a');
+		const pass = a?.pass(10 * MINUTE);
+		const before = puppets.clock.now();
+		await puppets.passing(reconciled);
+		expect((await puppets.passing(pass ?? Promise.reject(new Error('no sandbox'))))?.error).toMatch(
+			/no longer watched/,
+		);
+		expect(puppets.clock.now() - before).toBeLessThan(MINUTE);
+	});
+});

@@ -1,0 +1,119 @@
+import {cliClient} from '../../cli/client.ts';
+import {every} from '../../clock.ts';
+import {BusyMeter, BusyWatch} from '../../gateway/busy-watch.ts';
+import {gatewayClient} from '../../gateway/client.ts';
+import {GatewayConnection} from '../../gateway/connection.ts';
+import {EventWakes} from '../../gateway/event-wakes.ts';
+import {grantableScopes, PAIRING_SCOPE, type Policy} from '../../policy.ts';
+import type {WorkerConfig} from '../../protocol.ts';
+import type {Turns} from '../../turns.ts';
+import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
+import {withFallback} from '../fallback.ts';
+import type {Transport, TransportDeps} from '../transport.ts';
+
+/** How long a first list waits for the first attempt to connect, in milliseconds, where it could be made by the CLI: such a call costs more than that. */
+const PATIENCE = 2000;
+
+/** How much of the time that is left one exchange with the gateway may take: where the CLI is to have its chance too, and where there is nothing else. */
+const SHARE = {auto: 1 / 3, gateway: 0.8};
+
+/** How much of it is waited for the first attempt where there is nothing else: longer than the attempt may take, so that its own reason is told. */
+const LAST_SHARE = 0.9;
+
+/** The same where there is no end of the time, in milliseconds. */
+const LONG_PATIENCE = 20_000;
+
+/** How often it is looked whether the gateway keeps us busy, in milliseconds. */
+const BUSY_CHECK = 5000;
+
+/** By the gateway's WebSocket; where the configuration allows it, by the CLI while that does not work. Resolves when the first attempt to connect has been waited for. */
+export async function openGateway(
+	config: WorkerConfig,
+	gateway: NonNullable<WorkerConfig['gateway']>,
+	deps: TransportDeps,
+): Promise<Transport> {
+	const events = new EventWakes(deps.wake, deps.clock);
+	const isCliAllowed = config.transport === 'auto';
+	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
+	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
+	const meter = new BusyMeter();
+	const connection = new GatewayConnection({
+		gateway,
+		scopes: connectionScopes(config.policy),
+		timeout,
+		turns: deps.turns,
+		owner: deps.cli.owner,
+		clock: deps.clock,
+		avoidedUntil: deps.avoidedUntil,
+		// Where there is nothing else, a gateway is not left alone for long.
+		longestCoolDown: isCliAllowed ? LONGEST_COOL_DOWN : FIRST_COOL_DOWN,
+		// What was announced while nobody listened is found by a list.
+		onChange: () => {
+			deps.onChange();
+			if (connection.isUp) events.announce();
+		},
+		onRequested: () => events.announce(),
+		onOpen: isOpen => {
+			meter.isConnected = isOpen;
+		},
+		signal: deps.signal,
+	});
+	void connection.run();
+	watchBusyness(connection, meter, deps);
+	const viaGateway = gatewayClient(() => connection.required());
+	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter)});
+	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
+	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
+	await Promise.race([connection.firstAttempt, deps.clock.sleep(patience, deps.signal)]);
+	return {
+		client: isCliAllowed
+			? withFallback(connection, viaGateway, viaCli, config.cadence.slowInterval, deps.clock)
+			: viaGateway,
+		get kind() {
+			return connection.isUp || !isCliAllowed ? 'gateway' : 'cli';
+		},
+		get reason() {
+			return connection.isUp ? null : connection.whyDown.message;
+		},
+		get isEventDriven() {
+			return connection.isUp;
+		},
+		get warnings() {
+			return events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
+		},
+		passBegins: () => events.passBegins(),
+		passEnded: approved => events.passEnded(approved),
+	};
+}
+
+/** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
+function watchBusyness(connection: GatewayConnection, meter: BusyMeter, {clock, signal}: TransportDeps): void {
+	const reading = () => ({at: clock.now(), busy: meter.total});
+	const watch = new BusyWatch(reading());
+	const stop = every(clock, BUSY_CHECK, () => {
+		if (watch.isTooBusy(reading())) connection.breakOff('the gateway floods us: reading it keeps the worker busy');
+	});
+	signal.addEventListener('abort', stop, {once: true});
+}
+
+/** Turns for calls of the CLI: the work that those give is not the gateway's doing. */
+function uncounted(turns: Turns, meter: BusyMeter): Turns {
+	return {
+		take: async (kind, signal) => {
+			const turn = await turns.take(kind, signal);
+			meter.callBegins();
+			return {
+				id: turn.id,
+				over: outcome => {
+					meter.callEnds();
+					turn.over(outcome);
+				},
+			};
+		},
+	};
+}
+
+/** What the connection asks for: the most any client may be granted, and the right to grant it. The gateway refuses to grant more. */
+export function connectionScopes(policy: Policy): readonly string[] {
+	return [...new Set([PAIRING_SCOPE, ...policy.clients.flatMap(entry => grantableScopes(entry, policy))])];
+}

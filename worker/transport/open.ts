@@ -1,0 +1,13 @@
+import {cliClient} from '../cli/client.ts';
+import {initialTransport, type WorkerConfig} from '../protocol.ts';
+import {polledTransport, type Transport, type TransportDeps} from './transport.ts';
+
+/** The transport that the configuration asks for. */
+export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
+	const {gateway} = config;
+	if (gateway === null || config.transport === 'cli')
+		return polledTransport(cliClient(deps.cli), initialTransport(config).transportReason);
+	// Loaded only here: a worker that polls by the CLI need not carry a WebSocket client.
+	const {openGateway} = await import('./gateway/open.ts');
+	return openGateway(config, gateway, deps);
+}

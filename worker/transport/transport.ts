@@ -1,0 +1,42 @@
+import type {CliOptions} from '../cli/client.ts';
+import type {OpenClawClient} from '../client.ts';
+import type {Clock} from '../clock.ts';
+import type {Turns} from '../turns.ts';
+
+/** How a worker talks to its sandbox: a client, and what the status says of it. */
+export interface Transport {
+	readonly client: OpenClawClient;
+	/** The way that a list would go now. */
+	readonly kind: 'cli' | 'gateway';
+	/** Why it is not the gateway, or `null`. */
+	readonly reason: string | null;
+	/** Requests are announced, so that polls are only a safety net. */
+	readonly isEventDriven: boolean;
+	readonly warnings: readonly string[];
+	/** To be told that a pass begins: what was announced so far is in it. */
+	passBegins(): void;
+	/** To be told that a pass is over and approved that many. */
+	passEnded(approved: number): void;
+}
+
+/** What a transport works with. */
+export interface TransportDeps {
+	readonly cli: CliOptions;
+	/** For programs that are no calls of the CLI. */
+	readonly turns: Turns;
+	/** Milliseconds that the task may take yet. */
+	readonly left: () => number;
+	readonly clock: Clock;
+	/** The gateway is not to be tried before that time, monotonic milliseconds. */
+	readonly avoidedUntil: number | null;
+	/** Something may be pending. */
+	readonly wake: () => void;
+	/** Kind or reason have changed. */
+	readonly onChange: () => void;
+	readonly signal: AbortSignal;
+}
+
+/** A transport that is the CLI, or anything like it, and nothing else: nobody announces anything. `reason` says why it is not the gateway. */
+export function polledTransport(client: OpenClawClient, reason: string | null): Transport {
+	return {client, kind: 'cli', reason, isEventDriven: false, warnings: [], passBegins: () => {}, passEnded: () => {}};
+}
