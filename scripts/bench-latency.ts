@@ -11,7 +11,7 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
 import {GatewayClient} from '@openclaw/gateway-client';
-import {table} from '../supervisor/table.ts';
+import {table} from '../supervisor/commands/table.ts';
 import {Device} from '../test/support/device.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';

@@ -3,8 +3,8 @@
 import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import os from 'node:os';
 import {join, resolve} from 'node:path';
-import {callLimit} from '../supervisor/call-limit.ts';
-import {table} from '../supervisor/table.ts';
+import {callLimit} from '../supervisor/calls/limit.ts';
+import {table} from '../supervisor/commands/table.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {Pairkeeper} from '../test/support/pairkeeper.ts';
 import {until} from '../test/support/until.ts';

@@ -2,7 +2,7 @@
 import {mkdtemp, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
-import type {Status} from '../supervisor/status.ts';
+import type {Status} from '../supervisor/status/schema.ts';
 import {guardFolder, unguard} from '../test/support/guard.ts';
 import {launcher, Pairkeeper} from '../test/support/pairkeeper.ts';
 import {plainEnvironment} from '../test/support/processes.ts';

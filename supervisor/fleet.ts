@@ -2,7 +2,7 @@ import os from 'node:os';
 import {type SandboxRecord, withCountsOf, withoutAlarm} from './sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from './sandbox/sandbox.ts';
 import {type SandboxSpec, targetOf} from './sandbox/spec.ts';
-import type {SandboxStatus} from './status.ts';
+import type {SandboxStatus} from './status/schema.ts';
 
 /** Between two forks, in milliseconds, shared by the cores: a host of many sandboxes does not come up in one burst. */
 const FORK_GAP = 150;

@@ -1,11 +1,11 @@
 import {Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
+import {EXIT} from './commands/exit-codes.ts';
 import {durationUpTo} from './commands/options.ts';
 import {ConfigError} from './config/config.ts';
 import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
-import {EXIT} from './exit-codes.ts';
+import {InstancePathError} from './instance/paths.ts';
 import {LOG_LEVELS} from './log.ts';
-import {InstancePathError} from './paths.ts';
 import {VERSION} from './version.ts';
 
 /** The oldest status that `health` can be told to accept, in milliseconds. */

@@ -1,20 +1,20 @@
 import {randomUUID} from 'node:crypto';
 import {type Clock, isoTime} from '../worker/clock.ts';
 import {messageOf} from '../worker/text.ts';
-import {callLimit} from './call-limit.ts';
-import {CallTurns} from './call-turns.ts';
+import {callLimit} from './calls/limit.ts';
+import {CallTurns} from './calls/turns.ts';
 import type {Config} from './config/config.ts';
-import type {ControlRequest, ControlResponse} from './control-protocol.ts';
+import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {Fleet, type Remembered} from './fleet.ts';
 import type {SupervisorState} from './instance/state-file.ts';
 import type {Log} from './log.ts';
-import {describePass, isDone} from './pass-text.ts';
+import {describePass, isDone} from './sandbox/pass-text.ts';
 import type {SandboxSpec} from './sandbox/spec.ts';
 import {specFor, usesHostOpenclaw} from './sandbox/spec.ts';
 import type {ForkWorker} from './sandbox/worker-process.ts';
 import {beginShift, isOver, resumeShift, type Shift, withDeadline} from './shift.ts';
 import {composeStatus, type Phase} from './status/composition.ts';
-import type {Status} from './status.ts';
+import type {Status} from './status/schema.ts';
 
 /** A tick that comes after so many times the gap in which it should means that we were held up ourselves. */
 const LATE_AFTER = 4;

@@ -1,8 +1,8 @@
 import {isDeepStrictEqual} from 'node:util';
 import * as z from 'zod';
-import {type Cadence, cadenceSchema, slowCadence} from './cadence.ts';
-import {emptyLedger, type LedgerState, ledgerSchema} from './ledger.ts';
+import {emptyLedger, type LedgerState, ledgerSchema} from './requests/ledger.ts';
 import {type RequestRecord, recordSchema} from './requests/record.ts';
+import {type Cadence, cadenceSchema, slowCadence} from './watch/cadence.ts';
 
 /** What a worker hands to its successor. Times are monotonic milliseconds, so it is good until the next boot. */
 export const checkpointSchema = z.object({

@@ -1,6 +1,6 @@
-import {killCommands} from './cli/call.ts';
 import {systemClock} from './clock.ts';
 import {endMarked} from './host/processes.ts';
+import {killCommands} from './host/run-command.ts';
 import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
 import {Worker} from './worker.ts';

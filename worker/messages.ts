@@ -1,5 +1,5 @@
-import {interval} from './cadence.ts';
-import type {PassOutcome} from './pass.ts';
+import type {Decision, PassSummary, ToSupervisor, WorkerConfig} from './protocol.ts';
+import type {PassOutcome} from './requests/pass.ts';
 import {
 	ADMIN_SCOPE,
 	adminRemedy,
@@ -8,11 +8,11 @@ import {
 	type PairingRequest,
 	type Policy,
 	type RefusalReason,
-} from './policy.ts';
-import type {Decision, PassSummary, ToSupervisor, WorkerConfig} from './protocol.ts';
+} from './requests/policy.ts';
 import {keyOf} from './requests/record.ts';
 import type {Observations, WorkerEvent} from './snapshot.ts';
 import {printable, printableList} from './text.ts';
+import {interval} from './watch/cadence.ts';
 
 /** A line for the log. */
 export type LogMessage = Extract<ToSupervisor, {kind: 'log'}>;

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import {cadenceConfigSchema} from './cadence.ts';
 import {checkpointChangesSchema, checkpointSchema} from './checkpoint.ts';
 import {CLIENT_FAILURES} from './client-error.ts';
-import {policySchema, REFUSAL_REASONS} from './policy.ts';
+import {policySchema, REFUSAL_REASONS} from './requests/policy.ts';
 import {TURN_KINDS} from './turns.ts';
+import {cadenceConfigSchema} from './watch/cadence.ts';
 
 /** How to reach one sandbox's OpenClaw. */
 export const targetSchema = z.object({

@@ -1,7 +1,7 @@
-import {type Cadence, type CadenceConfig, interval} from './cadence.ts';
 import type {Checkpoint} from './checkpoint.ts';
 import {initialTransport, type Snapshot, type WorkerConfig} from './protocol.ts';
-import type {WatchEvent} from './watch.ts';
+import {type Cadence, type CadenceConfig, interval} from './watch/cadence.ts';
+import type {WatchEvent} from './watch/watch.ts';
 
 /** A poll that had to wait this much longer than its interval for a turn counts as stretched, in milliseconds. */
 const STRETCH_TOLERANCE = 1000;

@@ -1,18 +1,18 @@
 import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
-import type {OpenClawClient} from './client.ts';
 import {ClientError} from './client-error.ts';
 import {type Clock, every} from './clock.ts';
-import {Ledger} from './ledger.ts';
 import {decisionsIn, logLinesOf, summaryOf} from './messages.ts';
-import {type PassOutcome, runPass} from './pass.ts';
 import type {ToWorker, WorkerConfig} from './protocol.ts';
+import {Ledger} from './requests/ledger.ts';
+import {type PassOutcome, runPass} from './requests/pass.ts';
 import {initialObservations, type Observations, observe, snapshotOf, type WorkerEvent} from './snapshot.ts';
 import type {Link} from './supervisor-link.ts';
+import type {OpenClawClient} from './transport/client.ts';
 import {openTransport} from './transport/open.ts';
 import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
-import {Wakes} from './wakes.ts';
-import {watch} from './watch.ts';
+import {Wakes} from './watch/wakes.ts';
+import {watch} from './watch/watch.ts';
 
 /** What a worker is told first. */
 export type Start = Extract<ToWorker, {kind: 'start'}>;

@@ -1,6 +1,6 @@
 // How benchmarks say what they measured.
 import os from 'node:os';
-import {styled} from '../../supervisor/table.ts';
+import {styled} from '../../supervisor/commands/table.ts';
 
 /** The machine and how busy it is, in one line: figures mean little without it. */
 export function machine(): string {

@@ -1,16 +1,16 @@
 import {systemClock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
-import {CallTurns} from '../call-turns.ts';
+import {findOpenclaw} from '../calls/openclaw-path.ts';
+import {CallTurns} from '../calls/turns.ts';
 import {loadConfig} from '../config/load.ts';
 import {findStatusFile} from '../config/locate.ts';
-import {askSupervisor} from '../control-client.ts';
-import {EXIT} from '../exit-codes.ts';
-import {FileLock} from '../lock.ts';
-import {findOpenclaw} from '../openclaw-path.ts';
-import {describePass, isDone} from '../pass-text.ts';
-import {type InstancePaths, instancePaths, prepareDirectory} from '../paths.ts';
+import {askSupervisor} from '../control/client.ts';
+import {FileLock} from '../instance/lock.ts';
+import {type InstancePaths, instancePaths, prepareDirectory} from '../instance/paths.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
+import {describePass, isDone} from '../sandbox/pass-text.ts';
 import {specFor} from '../sandbox/spec.ts';
+import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
 
 /** Part of the timeout that is left for printing the outcome and ending the process, in milliseconds. */

@@ -1,16 +1,16 @@
 import {systemClock} from '../../worker/clock.ts';
-import {ADMIN_SCOPE, adminRemedy, grantableScopes, matchingEntry} from '../../worker/policy.ts';
 import type {Failure} from '../../worker/protocol.ts';
-import {callLimit} from '../call-limit.ts';
-import {CallTurns} from '../call-turns.ts';
+import {ADMIN_SCOPE, adminRemedy, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
+import {callLimit} from '../calls/limit.ts';
+import {findOpenclaw} from '../calls/openclaw-path.ts';
+import {CallTurns} from '../calls/turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
-import {EXIT} from '../exit-codes.ts';
-import {findOpenclaw} from '../openclaw-path.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {specFor} from '../sandbox/spec.ts';
-import {styled, table} from '../table.ts';
+import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
+import {styled, table} from './table.ts';
 
 /** The browser Control UI that OpenClaw bundles, and the scopes it asks for (OpenClaw 2026.9.6). */
 const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};

@@ -1,8 +1,8 @@
 import {findStatusFile} from '../config/locate.ts';
-import {askSupervisor} from '../control-client.ts';
-import type {ControlRequest} from '../control-protocol.ts';
-import {EXIT} from '../exit-codes.ts';
-import {instancePaths} from '../paths.ts';
+import {askSupervisor} from '../control/client.ts';
+import type {ControlRequest} from '../control/protocol.ts';
+import {instancePaths} from '../instance/paths.ts';
+import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
 
 /** How long the supervisor may take, in milliseconds: a reload waits for workers to stop. */

@@ -1,8 +1,8 @@
 import {messageOf} from '../../worker/text.ts';
 import {findStatusFile} from '../config/locate.ts';
-import {EXIT} from '../exit-codes.ts';
-import {type Health, healthOf} from '../health.ts';
-import {isSupervisorAlive, readStatus} from '../read-status.ts';
+import {type Health, healthOf} from '../status/health.ts';
+import {isSupervisorAlive, readStatus} from '../status/reading.ts';
+import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
 
 /** `pairkeeper health`: one line and an exit code, as monitoring plug-ins do. */

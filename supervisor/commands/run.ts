@@ -1,6 +1,6 @@
-import {EXIT} from '../exit-codes.ts';
 import type {LogLevel} from '../log.ts';
 import {InstanceHeldError, supervise} from '../supervisor.ts';
+import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
 
 /** `pairkeeper run`. Resolves with an exit code where it could not supervise; a shift that is over ends the process. */

@@ -1,9 +1,9 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {findStatusFile} from '../config/locate.ts';
-import {EXIT} from '../exit-codes.ts';
-import {isSupervisorAlive, readStatus} from '../read-status.ts';
-import {statusTable} from '../status-table.ts';
+import {isSupervisorAlive, readStatus} from '../status/reading.ts';
+import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
+import {statusTable} from './status-table.ts';
 
 /** How often `--watch` looks, in milliseconds. */
 const WATCH_INTERVAL = 1000;

@@ -1,5 +1,5 @@
-import {ADMIN_SCOPE, type Policy} from '../../worker/policy.ts';
 import type {GatewayTarget} from '../../worker/protocol.ts';
+import {ADMIN_SCOPE, type Policy} from '../../worker/requests/policy.ts';
 import type {Config, SandboxConfig} from './config.ts';
 import {isClearToPublicAddress} from './public-address.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';

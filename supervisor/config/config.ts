@@ -1,5 +1,5 @@
-import type {Policy} from '../../worker/policy.ts';
 import type {SandboxTarget, WorkerConfig} from '../../worker/protocol.ts';
+import type {Policy} from '../../worker/requests/policy.ts';
 import type {ConfigFile} from './schema.ts';
 
 /** A sandbox as configured, with a whole policy: what its own leaves out is filled in from the default one. */

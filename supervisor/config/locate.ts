@@ -1,7 +1,7 @@
 import {accessSync, constants} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {assertOwnTemporary, defaultStatusFile} from '../paths.ts';
+import {assertOwnTemporary, defaultStatusFile} from '../instance/paths.ts';
 import {ConfigError} from './config.ts';
 import {valueIn} from './document.ts';
 

@@ -1,4 +1,4 @@
-import {type ClientEntry, grantableScopes, type Policy} from '../../worker/policy.ts';
+import {type ClientEntry, grantableScopes, type Policy} from '../../worker/requests/policy.ts';
 
 /** A key of a sandbox's policy that would grant more than the default, and how. */
 export interface Widening {

@@ -1,4 +1,4 @@
-import type {ExitReason} from '../status.ts';
+import type {ExitReason} from '../status/schema.ts';
 
 /** In what way a living worker fails, so that it has to be ended. */
 export type LivenessFailure = Extract<ExitReason, 'hang' | 'stalled' | 'memory'>;

@@ -3,7 +3,7 @@ import {isoTime} from '../../worker/clock.ts';
 import type {Decision, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
 import type {LogLevel} from '../log.ts';
-import type {ExitReason} from '../status.ts';
+import type {ExitReason} from '../status/schema.ts';
 import {checkLiveness, type LivenessFailure, type Observation} from './liveness.ts';
 import {newRecord, recordFor, type SandboxRecord, withCheckpoint, withoutAlarm} from './record.ts';
 import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';

@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {every, systemClock} from '../../worker/clock.ts';
 import type {Decision, Failure, PassSummary, ToSupervisor} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
-import type {CallTurns} from '../call-turns.ts';
+import type {CallTurns} from '../calls/turns.ts';
 import {checkLiveness} from './liveness.ts';
 import type {SandboxSpec} from './spec.ts';
 import {failedPass} from './waiters.ts';

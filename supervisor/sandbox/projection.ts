@@ -1,6 +1,6 @@
 import {isoTime} from '../../worker/clock.ts';
 import {initialTransport} from '../../worker/protocol.ts';
-import type {SandboxStatus} from '../status.ts';
+import type {SandboxStatus} from '../status/schema.ts';
 import {type SandboxState, workerIn} from './machine.ts';
 import {isCrashLooping} from './restart-policy.ts';
 

@@ -3,7 +3,7 @@ import {applyChanges, checkpointSchema, emptyCheckpoint} from '../../worker/chec
 import {isoTime} from '../../worker/clock.ts';
 import type {ToSupervisor} from '../../worker/protocol.ts';
 import {breakerSchema} from '../../worker/transport/circuit-breaker.ts';
-import {sandboxStatusSchema} from '../status.ts';
+import {sandboxStatusSchema} from '../status/schema.ts';
 
 /** What is remembered of a sandbox: what its next worker is handed, and what is counted. It outlives workers, and supervisors that are killed. */
 export const recordSchema = z.object({

@@ -1,4 +1,4 @@
-import type {ExitReason} from '../status.ts';
+import type {ExitReason} from '../status/schema.ts';
 
 /** How eagerly a worker is started again; durations in milliseconds. */
 export interface RestartPolicy {

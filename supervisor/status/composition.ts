@@ -1,7 +1,7 @@
 import os from 'node:os';
 import {isoTime} from '../../worker/clock.ts';
 import type {Shift} from '../shift.ts';
-import {type SandboxStatus, type Status, totalsOf} from '../status.ts';
+import {type SandboxStatus, type Status, totalsOf} from './schema.ts';
 
 /** What the supervisor is doing. */
 export type Phase = Status['supervisor']['state'];

@@ -3,9 +3,9 @@ import {type AddressInfo, createConnection, createServer, type Server, type Sock
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
-import {gatewayClient} from '../../worker/gateway/client.ts';
-import {GatewaySession} from '../../worker/gateway/session.ts';
+import {gatewayClient} from '../../worker/transport/gateway/client.ts';
 import {connectionScopes} from '../../worker/transport/gateway/open.ts';
+import {GatewaySession} from '../../worker/transport/gateway/session.ts';
 import {Device} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';

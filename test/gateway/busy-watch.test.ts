@@ -4,8 +4,8 @@ import {join} from 'node:path';
 import {setImmediate} from 'node:timers/promises';
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {type Clock, systemClock} from '../../worker/clock.ts';
-import {BusyMeter, BusyWatch} from '../../worker/gateway/busy-watch.ts';
 import type {WorkerConfig} from '../../worker/protocol.ts';
+import {BusyMeter, BusyWatch} from '../../worker/transport/gateway/busy-watch.ts';
 import {openTransport} from '../../worker/transport/open.ts';
 import type {Transport} from '../../worker/transport/transport.ts';
 import {freeTurns} from '../support/free-turns.ts';
@@ -89,7 +89,10 @@ describe('a worker that is busy all the time', () => {
 		folder = await mkdtemp(join(tmpdir(), 'pairkeeper-busy-'));
 		stopping = new AbortController();
 		// Loaded beforehand: loading is not simulated either.
-		await Promise.all([import('../../worker/gateway/connection.ts'), import('../../worker/gateway/client.ts')]);
+		await Promise.all([
+			import('../../worker/transport/gateway/connection.ts'),
+			import('../../worker/transport/gateway/client.ts'),
+		]);
 		vi.useFakeTimers({toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'hrtime']});
 		vi.spyOn(performance, 'eventLoopUtilization').mockImplementation(() => ({
 			active: systemClock.now(),

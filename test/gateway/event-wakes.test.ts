@@ -1,6 +1,6 @@
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {systemClock} from '../../worker/clock.ts';
-import {EventWakes} from '../../worker/gateway/event-wakes.ts';
+import {EventWakes} from '../../worker/transport/gateway/event-wakes.ts';
 
 beforeEach(() => void vi.useFakeTimers({toFake: ['setTimeout', 'clearTimeout', 'hrtime']}));
 afterEach(() => void vi.useRealTimers());

@@ -1,7 +1,7 @@
 import {afterAll, describe, expect, it} from 'vitest';
 import type {ClientFailure} from '../../worker/client-error.ts';
-import {GatewaySession} from '../../worker/gateway/session.ts';
 import {messageOf} from '../../worker/text.ts';
+import {GatewaySession} from '../../worker/transport/gateway/session.ts';
 import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 
 const gateways: ScriptedGateway[] = [];

@@ -2,8 +2,8 @@ import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, syml
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
-import {readToken} from '../../worker/gateway/token.ts';
 import {readTokenFile} from '../../worker/host/token-file.ts';
+import {readToken} from '../../worker/transport/gateway/token.ts';
 import type {Turns} from '../../worker/turns.ts';
 import {freeTurns} from '../support/free-turns.ts';
 import {isAlive} from '../support/processes.ts';

@@ -6,7 +6,7 @@ import {
 	type ReconnectAttempt,
 	type ReconnectAttempts,
 	waitAfter,
-} from '../../worker/gateway/tries.ts';
+} from '../../worker/transport/gateway/reconnect.ts';
 import {MINUTE, SECOND} from '../unit/fixtures.ts';
 
 const absent: ReconnectAttempt = {lasted: null, isRefused: false, hasRunCommand: false};

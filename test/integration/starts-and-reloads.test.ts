@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs';
 import {chmod, copyFile, mkdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
 import {delimiter} from 'node:path';
 import {describe, expect} from 'vitest';
-import {statusSchema} from '../../supervisor/status.ts';
+import {statusSchema} from '../../supervisor/status/schema.ts';
 import type {Instance} from '../support/instance.ts';
 import {behaviours, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';

@@ -3,7 +3,7 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {closeSync, openSync} from 'node:fs';
 import {readFile, rename, writeFile} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
-import {type SandboxStatus, type Status, statusSchema} from '../../supervisor/status.ts';
+import {type SandboxStatus, type Status, statusSchema} from '../../supervisor/status/schema.ts';
 import {guardGroup, unguard} from './guard.ts';
 import {type CallOptions, type CallResult, endGroup, hasEnded, plainEnvironment, runCommand} from './processes.ts';
 import {GiveUp, type UntilOptions, until} from './until.ts';

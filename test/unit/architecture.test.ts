@@ -29,7 +29,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/json.ts',
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',
-		'worker/policy.ts',
+		'worker/requests/policy.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
 		'worker/turns.ts',

@@ -11,7 +11,7 @@ import {
 	initialCadence,
 	interval,
 	type PolledOutcome,
-} from '../../worker/cadence.ts';
+} from '../../worker/watch/cadence.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 
 const config: CadenceConfig = {

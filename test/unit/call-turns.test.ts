@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {callLimit} from '../../supervisor/call-limit.ts';
-import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/call-turns.ts';
+import {callLimit} from '../../supervisor/calls/limit.ts';
+import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/calls/turns.ts';
 import {TURN_KINDS, type TurnKind} from '../../worker/turns.ts';
 import {MINUTE, SECOND} from './fixtures.ts';
 

@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest';
-import {controlRequestSchema} from '../../supervisor/control-protocol.ts';
+import {controlRequestSchema} from '../../supervisor/control/protocol.ts';
 
 it.each([
 	[0, true],

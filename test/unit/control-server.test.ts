@@ -3,7 +3,7 @@ import {connect} from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, expect, it} from 'vitest';
-import {ControlServer} from '../../supervisor/control-server.ts';
+import {ControlServer} from '../../supervisor/control/server.ts';
 
 let folder: string;
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import {expect, it} from 'vitest';
-import {Ledger} from '../../worker/ledger.ts';
-import {runPass} from '../../worker/pass.ts';
+import {Ledger} from '../../worker/requests/ledger.ts';
+import {runPass} from '../../worker/requests/pass.ts';
 import {withFallback} from '../../worker/transport/fallback.ts';
 import {defaultPolicy, entryOf, MemoryGateway, SECOND, SimulatedClock} from './fixtures.ts';
 

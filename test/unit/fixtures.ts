@@ -1,10 +1,10 @@
 // What the unit tests share: values of the domain, a clock that tests move, and a gateway in memory.
 
-import type {OpenClawClient} from '../../worker/client.ts';
 import {ClientError} from '../../worker/client-error.ts';
 import type {Cancel, Clock} from '../../worker/clock.ts';
-import {type ApprovalAnswer, type Listing, readListing} from '../../worker/listing.ts';
-import type {PairingRequest, Policy} from '../../worker/policy.ts';
+import {type ApprovalAnswer, type Listing, readListing} from '../../worker/requests/listing.ts';
+import type {PairingRequest, Policy} from '../../worker/requests/policy.ts';
+import type {OpenClawClient} from '../../worker/transport/client.ts';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;

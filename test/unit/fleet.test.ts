@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest';
-import {CallTurns} from '../../supervisor/call-turns.ts';
+import {CallTurns} from '../../supervisor/calls/turns.ts';
 import {Fleet, type Remembered} from '../../supervisor/fleet.ts';
 import type {SandboxSpec} from '../../supervisor/sandbox/spec.ts';
 import type {CheckpointChanges} from '../../worker/checkpoint.ts';

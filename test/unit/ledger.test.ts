@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Ledger, ledgerSchema} from '../../worker/ledger.ts';
-import type {Policy} from '../../worker/policy.ts';
+import {Ledger, ledgerSchema} from '../../worker/requests/ledger.ts';
 import type {Step} from '../../worker/requests/plan.ts';
+import type {Policy} from '../../worker/requests/policy.ts';
 import {defaultPolicy, entryOf, listingOf, MINUTE, requestOf, SECOND} from './fixtures.ts';
 
 const SLOW = 30 * SECOND;

@@ -4,7 +4,7 @@ import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:f
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {FileLock, holderOf, LockError} from '../../supervisor/lock.ts';
+import {FileLock, holderOf, LockError} from '../../supervisor/instance/lock.ts';
 
 let folder: string;
 let file: string;
@@ -21,7 +21,7 @@ afterEach(() => {
 /** Another process that holds the lock. */
 async function holder(): Promise<ChildProcess> {
 	const script = `
-		import {FileLock} from ${JSON.stringify(path.resolve(import.meta.dirname, '../../supervisor/lock.ts'))};
+		import {FileLock} from ${JSON.stringify(path.resolve(import.meta.dirname, '../../supervisor/instance/lock.ts'))};
 		const lock = await FileLock.acquire(${JSON.stringify(file)});
 		process.stdout.write(lock ? 'held' : 'refused');
 		setInterval(() => {}, 1 << 30);`;

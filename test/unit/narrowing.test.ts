@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {wideningsOf} from '../../supervisor/config/narrowing.ts';
-import {type ClientEntry, decide, type Policy} from '../../worker/policy.ts';
+import {type ClientEntry, decide, type Policy} from '../../worker/requests/policy.ts';
 import {defaultPolicy, requestOf} from './fixtures.ts';
 
 const word = fc.constantFrom('cli', 'webchat', 'ui');

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {ClientError} from '../../worker/client-error.ts';
-import {Ledger, ledgerSchema} from '../../worker/ledger.ts';
-import {type PassEvent, runPass} from '../../worker/pass.ts';
-import type {Policy} from '../../worker/policy.ts';
+import {Ledger, ledgerSchema} from '../../worker/requests/ledger.ts';
+import {type PassEvent, runPass} from '../../worker/requests/pass.ts';
+import type {Policy} from '../../worker/requests/policy.ts';
 import {defaultPolicy, entryOf, MemoryGateway, SECOND, SimulatedClock} from './fixtures.ts';
 
 const admin = {scopes: ['operator.admin']};

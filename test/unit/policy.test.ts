@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto';
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {readRequest} from '../../worker/listing.ts';
+import {readRequest} from '../../worker/requests/listing.ts';
 import {
 	ADMIN_SCOPE,
 	type ClientEntry,
@@ -10,7 +10,7 @@ import {
 	isWithin,
 	matchingEntry,
 	type Policy,
-} from '../../worker/policy.ts';
+} from '../../worker/requests/policy.ts';
 import {defaultPolicy, entryOf, requestOf} from './fixtures.ts';
 
 const scope = fc.constantFrom(

@@ -1,6 +1,6 @@
 // What the tests of sandboxes under supervision share: specs, and workers that are told what to do.
 
-import {CallTurns} from '../../supervisor/call-turns.ts';
+import {CallTurns} from '../../supervisor/calls/turns.ts';
 import type {SandboxRecord} from '../../supervisor/sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from '../../supervisor/sandbox/sandbox.ts';
 import type {SandboxSpec} from '../../supervisor/sandbox/spec.ts';

@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest';
-import {healthOf} from '../../supervisor/health.ts';
-import {describePass} from '../../supervisor/pass-text.ts';
-import {type SandboxStatus, type Status, statusSchema, totalsOf} from '../../supervisor/status.ts';
-import {statusTable} from '../../supervisor/status-table.ts';
+import {statusTable} from '../../supervisor/commands/status-table.ts';
+import {describePass} from '../../supervisor/sandbox/pass-text.ts';
+import {healthOf} from '../../supervisor/status/health.ts';
+import {type SandboxStatus, type Status, statusSchema, totalsOf} from '../../supervisor/status/schema.ts';
 import {isoTime} from '../../worker/clock.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 

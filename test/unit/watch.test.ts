@@ -1,10 +1,10 @@
 import {describe, expect, it} from 'vitest';
-import type {CadenceConfig} from '../../worker/cadence.ts';
 import {ClientError} from '../../worker/client-error.ts';
-import {Ledger} from '../../worker/ledger.ts';
+import {Ledger} from '../../worker/requests/ledger.ts';
 import {polledTransport, type Transport} from '../../worker/transport/transport.ts';
-import {Wakes} from '../../worker/wakes.ts';
-import {type WatchDeps, type WatchEvent, watch} from '../../worker/watch.ts';
+import type {CadenceConfig} from '../../worker/watch/cadence.ts';
+import {Wakes} from '../../worker/watch/wakes.ts';
+import {type WatchDeps, type WatchEvent, watch} from '../../worker/watch/watch.ts';
 import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
 
 const cadence: CadenceConfig = {

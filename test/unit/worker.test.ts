@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {applyChanges, type Checkpoint, emptyCheckpoint} from '../../worker/checkpoint.ts';
-import type {OpenClawClient} from '../../worker/client.ts';
 import {ClientError} from '../../worker/client-error.ts';
-import type {Policy} from '../../worker/policy.ts';
 import {
 	type Decision,
 	type ToSupervisor,
@@ -12,7 +10,9 @@ import {
 	toWorkerSchema,
 	type WorkerConfig,
 } from '../../worker/protocol.ts';
+import type {Policy} from '../../worker/requests/policy.ts';
 import {SupervisorLink} from '../../worker/supervisor-link.ts';
+import type {OpenClawClient} from '../../worker/transport/client.ts';
 import {polledTransport, type Transport} from '../../worker/transport/transport.ts';
 import {type Start, Worker, type WorkerDeps} from '../../worker/worker.ts';
 import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';

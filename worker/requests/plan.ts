@@ -1,6 +1,6 @@
-import type {Listing} from '../listing.ts';
-import {decide, type MalformedRequest, type PairingRequest, type Policy, type RefusalReason} from '../policy.ts';
 import {noAttempts} from './attempts.ts';
+import type {Listing} from './listing.ts';
+import {decide, type MalformedRequest, type PairingRequest, type Policy, type RefusalReason} from './policy.ts';
 import {hasAll, keyOf, type Refused, type RequestRecord, type RequestRecords, recordOf} from './record.ts';
 import {refusalOf} from './refusal.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import {isWithin, type MalformedRequest, type PairedDevice, type PairingRequest, requestSchema} from '../policy.ts';
 import {attemptsSchema} from './attempts.ts';
+import {isWithin, type MalformedRequest, type PairedDevice, type PairingRequest, requestSchema} from './policy.ts';
 import {refusalSchema} from './refusal.ts';
 
 /** An approval that was begun: from then on the gateway may grant it, whatever becomes of us. */

@@ -8,7 +8,7 @@ import {
 	type Policy,
 	REFUSAL_REASONS,
 	type RefusalReason,
-} from '../policy.ts';
+} from './policy.ts';
 
 /** What is remembered of a request that the policy refuses. */
 export const refusalSchema = z.object({

@@ -1,7 +1,7 @@
-import type {OpenClawClient} from '../client.ts';
 import {ClientError} from '../client-error.ts';
 import type {Clock} from '../clock.ts';
-import type {Listing} from '../listing.ts';
+import type {Listing} from '../requests/listing.ts';
+import type {OpenClawClient} from './client.ts';
 
 /**
  * The gateway while it answers, the CLI while it does not. A list that the gateway fails is made again by the CLI at once; one that the CLI is

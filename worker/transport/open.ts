@@ -1,5 +1,5 @@
-import {cliClient} from '../cli/client.ts';
 import {initialTransport, type WorkerConfig} from '../protocol.ts';
+import {cliClient} from './cli/client.ts';
 import {polledTransport, type Transport, type TransportDeps} from './transport.ts';
 
 /** The transport that the configuration asks for. */

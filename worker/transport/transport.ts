@@ -1,7 +1,7 @@
-import type {CliOptions} from '../cli/client.ts';
-import type {OpenClawClient} from '../client.ts';
 import type {Clock} from '../clock.ts';
 import type {Turns} from '../turns.ts';
+import type {CliOptions} from './cli/client.ts';
+import type {OpenClawClient} from './client.ts';
 
 /** How a worker talks to its sandbox: a client, and what the status says of it. */
 export interface Transport {

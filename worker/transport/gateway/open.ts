@@ -1,15 +1,15 @@
-import {cliClient} from '../../cli/client.ts';
 import {every} from '../../clock.ts';
-import {BusyMeter, BusyWatch} from '../../gateway/busy-watch.ts';
-import {gatewayClient} from '../../gateway/client.ts';
-import {GatewayConnection} from '../../gateway/connection.ts';
-import {EventWakes} from '../../gateway/event-wakes.ts';
-import {grantableScopes, PAIRING_SCOPE, type Policy} from '../../policy.ts';
 import type {WorkerConfig} from '../../protocol.ts';
+import {grantableScopes, PAIRING_SCOPE, type Policy} from '../../requests/policy.ts';
 import type {Turns} from '../../turns.ts';
 import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
+import {cliClient} from '../cli/client.ts';
 import {withFallback} from '../fallback.ts';
 import type {Transport, TransportDeps} from '../transport.ts';
+import {BusyMeter, BusyWatch} from './busy-watch.ts';
+import {gatewayClient} from './client.ts';
+import {GatewayConnection} from './connection.ts';
+import {EventWakes} from './event-wakes.ts';
 
 /** How long a first list waits for the first attempt to connect, in milliseconds, where it could be made by the CLI: such a call costs more than that. */
 const PATIENCE = 2000;

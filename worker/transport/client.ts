@@ -1,4 +1,4 @@
-import type {ApprovalAnswer, Listing} from './listing.ts';
+import type {ApprovalAnswer, Listing} from '../requests/listing.ts';
 
 /** What a transport can ask a gateway. Every method is bounded in time by itself and rejects with a `ClientError`, or at once when `signal` aborts. */
 export interface OpenClawClient {

@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto';
 import * as z from 'zod';
-import {printable, printableList} from './text.ts';
+import {printable, printableList} from '../text.ts';
 
 /** The scope that is granted only where a client entry names it. */
 export const ADMIN_SCOPE = 'operator.admin';

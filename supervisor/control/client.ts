@@ -1,9 +1,9 @@
 import {lstatSync} from 'node:fs';
 import {connect} from 'node:net';
-import {parseBounded} from '../worker/json.ts';
-import {messageOf} from '../worker/text.ts';
-import {type ControlRequest, type ControlResponse, controlResponseSchema, MAX_LINE} from './control-protocol.ts';
-import {assertPrivate, type InstancePaths} from './paths.ts';
+import {parseBounded} from '../../worker/json.ts';
+import {messageOf} from '../../worker/text.ts';
+import {assertPrivate, type InstancePaths} from '../instance/paths.ts';
+import {type ControlRequest, type ControlResponse, controlResponseSchema, MAX_LINE} from './protocol.ts';
 
 /** What came of asking the supervisor. `nobody`: nothing listens there; `unreachable`: something may, but it did not answer us. */
 export type ControlReply =

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
+import {MAX_APPROVE_TIMEOUT} from './bounds.ts';
 
 /** What a client may ask over the control socket: one JSON object on a line, answered by one on a line. */
 export const controlRequestSchema = z.discriminatedUnion('op', [

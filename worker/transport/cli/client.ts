@@ -1,13 +1,13 @@
 import pRetry from 'p-retry';
+import {ClientError} from '../../client-error.ts';
+import {type CommandResult, runCommand} from '../../host/run-command.ts';
+import {assertTrusted} from '../../host/trusted-path.ts';
+import {jsonObjectsIn} from '../../json.ts';
+import type {SandboxTarget} from '../../protocol.ts';
+import {type ApprovalAnswer, isRequestId, type Listing, readApproval, readListing} from '../../requests/listing.ts';
+import {messageOf, printable, redact, SECRET_VARIABLE} from '../../text.ts';
+import type {TurnOutcome, Turns} from '../../turns.ts';
 import type {OpenClawClient} from '../client.ts';
-import {ClientError} from '../client-error.ts';
-import {assertTrusted} from '../host/trusted-path.ts';
-import {jsonObjectsIn} from '../json.ts';
-import {type ApprovalAnswer, isRequestId, type Listing, readApproval, readListing} from '../listing.ts';
-import type {SandboxTarget} from '../protocol.ts';
-import {messageOf, printable, redact, SECRET_VARIABLE} from '../text.ts';
-import type {TurnOutcome, Turns} from '../turns.ts';
-import {type CommandResult, runCommand} from './call.ts';
 import {type Call, commandFor, obeyedFiles} from './command.ts';
 
 /** How often a list is tried again when the reason may pass in a moment. After a timeout it is not: the next poll comes soon enough. */

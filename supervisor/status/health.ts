@@ -1,5 +1,5 @@
-import {printable} from '../worker/text.ts';
-import type {SandboxStatus, Status} from './status.ts';
+import {printable} from '../../worker/text.ts';
+import type {SandboxStatus, Status} from './schema.ts';
 
 export type HealthLevel = 'ok' | 'degraded' | 'critical' | 'unknown';
 

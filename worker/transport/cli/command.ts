@@ -1,8 +1,8 @@
 import os from 'node:os';
 import path from 'node:path';
-import {MARKER} from '../host/processes.ts';
-import type {SandboxTarget} from '../protocol.ts';
-import type {Command} from './call.ts';
+import {MARKER} from '../../host/processes.ts';
+import type {Command} from '../../host/run-command.ts';
+import type {SandboxTarget} from '../../protocol.ts';
 
 /** One thing that is asked of `openclaw` (docs/cli/devices.md). */
 export type Call =

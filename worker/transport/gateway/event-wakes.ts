@@ -1,5 +1,5 @@
-import type {Clock} from '../clock.ts';
-import {RateLimit} from '../rate-limit.ts';
+import type {Clock} from '../../clock.ts';
+import {RateLimit} from '../../rate-limit.ts';
 
 /** Passes that events may start without a result. */
 const FUTILE = {burst: 20, perSecond: 1};

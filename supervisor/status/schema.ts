@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import {REFUSAL_REASONS} from '../worker/policy.ts';
+import {REFUSAL_REASONS} from '../../worker/requests/policy.ts';
 
 const time = z.string().nullable();
 

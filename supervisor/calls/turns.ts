@@ -1,4 +1,4 @@
-import type {TurnKind, TurnOutcome} from '../worker/turns.ts';
+import type {TurnKind, TurnOutcome} from '../../worker/turns.ts';
 
 /**
  * An approval counts as having waited this much longer than it has, in milliseconds. Lists pile up where sandboxes hang or the host is crowded, and

@@ -1,5 +1,5 @@
-import {printable} from '../worker/text.ts';
-import type {SandboxStatus, Status} from './status.ts';
+import {printable} from '../../worker/text.ts';
+import type {SandboxStatus, Status} from '../status/schema.ts';
 import {styled, table} from './table.ts';
 
 /** The status as a person reads it. `now` is the wall clock, in milliseconds. */

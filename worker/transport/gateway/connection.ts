@@ -1,14 +1,14 @@
 import {connect} from 'node:net';
-import {ClientError, type ClientFailure, toClientError} from '../client-error.ts';
-import {type Clock, isoTime} from '../clock.ts';
-import {type GatewayTarget, NOT_CONNECTED_YET} from '../protocol.ts';
-import {printable} from '../text.ts';
-import {type Breaker, trip} from '../transport/circuit-breaker.ts';
-import type {Turns} from '../turns.ts';
+import {ClientError, type ClientFailure, toClientError} from '../../client-error.ts';
+import {type Clock, isoTime} from '../../clock.ts';
+import {type GatewayTarget, NOT_CONNECTED_YET} from '../../protocol.ts';
+import {printable} from '../../text.ts';
+import type {Turns} from '../../turns.ts';
+import {type Breaker, trip} from '../circuit-breaker.ts';
 import {listDevices} from './client.ts';
+import {afterAttempt, noReconnectAttempts, probation, waitAfter} from './reconnect.ts';
 import {GatewaySession} from './session.ts';
 import {readToken, type TokenSource} from './token.ts';
-import {afterAttempt, noReconnectAttempts, probation, waitAfter} from './tries.ts';
 
 /** Where a connection leads, and who is told of it. */
 export interface ConnectionOptions {

@@ -1,10 +1,10 @@
 import * as z from 'zod';
+import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
 import type {Listing} from './listing.ts';
+import {type Plan, planFor, rejectionDueAt} from './plan.ts';
 import {grantableScopes, matchingEntry, type PairedDevice, type PairingRequest, type Policy} from './policy.ts';
-import {afterFailure, isTroubled, noAttempts} from './requests/attempts.ts';
-import {type Plan, planFor, rejectionDueAt} from './requests/plan.ts';
-import {hasAll, type RequestRecord, type RequestRecords, recordOf, recordsSchema} from './requests/record.ts';
-import {shortHash} from './requests/refusal.ts';
+import {hasAll, type RequestRecord, type RequestRecords, recordOf, recordsSchema} from './record.ts';
+import {shortHash} from './refusal.ts';
 
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;

@@ -1,3 +1,7 @@
+import type {Clock} from '../clock.ts';
+import type {Ledger} from '../requests/ledger.ts';
+import {type PassEvent, type PassOutcome, runPass} from '../requests/pass.ts';
+import type {Transport} from '../transport/transport.ts';
 import {
 	advance,
 	boundFastTime,
@@ -8,10 +12,6 @@ import {
 	interval,
 	type PolledOutcome,
 } from './cadence.ts';
-import type {Clock} from './clock.ts';
-import type {Ledger} from './ledger.ts';
-import {type PassEvent, type PassOutcome, runPass} from './pass.ts';
-import type {Transport} from './transport/transport.ts';
 import type {Asked, Wakes} from './wakes.ts';
 
 /** What the loop says of itself, besides what its passes say. */

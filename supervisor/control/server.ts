@@ -1,9 +1,9 @@
 import {chmodSync, chownSync, rmSync} from 'node:fs';
 import {createServer, type Server, type Socket} from 'node:net';
-import {parseBounded} from '../worker/json.ts';
-import {messageOf} from '../worker/text.ts';
-import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_LINE} from './control-protocol.ts';
-import {groupIdOf} from './group.ts';
+import {parseBounded} from '../../worker/json.ts';
+import {messageOf} from '../../worker/text.ts';
+import {groupIdOf} from '../group.ts';
+import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_LINE} from './protocol.ts';
 
 /** Connections at once; further ones are closed. */
 const MAX_CONNECTIONS = 256;

@@ -1,8 +1,8 @@
 import {GatewayClient, GatewayClientRequestError, GatewayClientRequestTimeoutError} from '@openclaw/gateway-client';
 import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
-import {ClientError, type ClientFailure} from '../client-error.ts';
-import {systemClock} from '../clock.ts';
-import {messageOf, printable, redact} from '../text.ts';
+import {ClientError, type ClientFailure} from '../../client-error.ts';
+import {systemClock} from '../../clock.ts';
+import {messageOf, printable, redact} from '../../text.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';

@@ -3,7 +3,7 @@ import type {Readable} from 'node:stream';
 import {execa} from 'execa';
 import pTimeout, {TimeoutError} from 'p-timeout';
 import {ClientError} from '../client-error.ts';
-import {endMarked, signalGroup} from '../host/processes.ts';
+import {endMarked, signalGroup} from './processes.ts';
 
 /** Between SIGTERM and SIGKILL, in milliseconds; with the sweep that follows, a command is over within a second after its bound. */
 const GRACE = 500;

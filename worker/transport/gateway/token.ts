@@ -1,9 +1,9 @@
-import {runCommand} from '../cli/call.ts';
-import {ClientError} from '../client-error.ts';
-import {MARKER} from '../host/processes.ts';
-import {readTokenFile, toToken} from '../host/token-file.ts';
-import {messageOf, printable} from '../text.ts';
-import type {TurnOutcome, Turns} from '../turns.ts';
+import {ClientError} from '../../client-error.ts';
+import {MARKER} from '../../host/processes.ts';
+import {runCommand} from '../../host/run-command.ts';
+import {readTokenFile, toToken} from '../../host/token-file.ts';
+import {messageOf, printable} from '../../text.ts';
+import type {TurnOutcome, Turns} from '../../turns.ts';
 
 /** Where a gateway's token comes from. */
 export type TokenSource =

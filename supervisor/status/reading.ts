@@ -1,5 +1,5 @@
 import {readFileSync} from 'node:fs';
-import {type Status, statusSchema} from './status.ts';
+import {type Status, statusSchema} from './schema.ts';
 
 /** There is a status file, but not one that can be used. */
 export class StatusError extends Error {

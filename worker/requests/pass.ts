@@ -1,11 +1,11 @@
-import type {OpenClawClient} from './client.ts';
-import {type ClientError, toClientError} from './client-error.ts';
-import type {Clock} from './clock.ts';
+import {type ClientError, toClientError} from '../client-error.ts';
+import type {Clock} from '../clock.ts';
+import {printableList} from '../text.ts';
+import type {OpenClawClient} from '../transport/client.ts';
 import type {Ledger} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';
+import type {Plan, Step} from './plan.ts';
 import {type MalformedRequest, PAIRING_SCOPE, type PairingRequest, type RefusalReason} from './policy.ts';
-import type {Plan, Step} from './requests/plan.ts';
-import {printableList} from './text.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
 const MAX_ROUNDS = 3;

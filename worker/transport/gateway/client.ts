@@ -1,6 +1,6 @@
+import {ClientError, toClientError} from '../../client-error.ts';
+import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../../requests/listing.ts';
 import type {OpenClawClient} from '../client.ts';
-import {ClientError, toClientError} from '../client-error.ts';
-import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../listing.ts';
 import type {GatewaySession} from './session.ts';
 
 /** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). `session` gives the connection, or throws a {@link ClientError}. */

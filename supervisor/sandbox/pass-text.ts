@@ -1,4 +1,4 @@
-import type {PassSummary} from '../worker/protocol.ts';
+import type {PassSummary} from '../../worker/protocol.ts';
 
 /** Whether a pass did all there was to do. */
 export function isDone({error, retries}: PassSummary): boolean {

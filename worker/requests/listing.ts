@@ -1,8 +1,8 @@
 import {createHash} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
-import {isRecord} from './json.ts';
+import {isRecord} from '../json.ts';
+import {printable} from '../text.ts';
 import type {MalformedRequest, PairedDevice, PairingRequest} from './policy.ts';
-import {printable} from './text.ts';
 
 /** A request id that may be named to OpenClaw: never an option, never more than one word. */
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
