@@ -1,7 +1,7 @@
 import type {GatewayTarget} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/requests/policy.ts';
+import {isClearToPublicAddress} from '../../worker/transport/public-address.ts';
 import type {Config, SandboxConfig} from './config.ts';
-import {isClearToPublicAddress} from './public-address.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
 
 /** A checked configuration made ready to be used. `path`: the file it was read from, `statusFile`: where the status goes. */
@@ -60,7 +60,7 @@ function warningsAbout({sandboxes, policy}: ConfigFile): string[] {
 	return [
 		...sandboxes.flatMap(({name, gateway}) =>
 			gateway && isClearToPublicAddress(gateway.url)
-				? [`${name}: OpenClaw's client sends no token in clear text to a public address, allowed or not; use wss://`]
+				? [`${name}: no token is sent in clear text to a public address, allowed or not; use wss://`]
 				: [],
 		),
 		...(sandboxes.length === 0 ? ['no sandboxes are configured, so there is nothing to watch'] : []),

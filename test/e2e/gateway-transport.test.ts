@@ -5,11 +5,11 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {gatewayClient} from '../../worker/transport/gateway/client.ts';
 import {connectionScopes} from '../../worker/transport/gateway/open.ts';
-import {GatewaySession} from '../../worker/transport/gateway/session.ts';
 import {Device} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
+import {openSession} from '../support/session.ts';
 import {until} from '../support/until.ts';
 import {defaultPolicy} from '../unit/fixtures.ts';
 
@@ -176,13 +176,11 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 
 		// As if the policy had let it pass.
 		const {signal} = new AbortController();
-		const session = await GatewaySession.open(
+		const session = await openSession(
+			gateway.url,
 			{
-				url: gateway.url,
 				token: gateway.token,
 				scopes: connectionScopes(defaultPolicy),
-				fingerprint: null,
-				allowInsecure: false,
 				timeout: 20_000,
 				onRequested: () => {},
 				onEnd: () => {},

@@ -6,6 +6,7 @@ import {type Cancel, type Clock, systemClock} from '../../worker/clock.ts';
 import {LONGEST_COOL_DOWN} from '../../worker/transport/circuit-breaker.ts';
 import {GatewayConnection} from '../../worker/transport/gateway/connection.ts';
 import {LONGEST_COMMAND_DELAY, LONGEST_DELAY, LONGEST_REFUSED_DELAY} from '../../worker/transport/gateway/reconnect.ts';
+import {urlRoute} from '../../worker/transport/gateway/url-route.ts';
 import {freeTurns} from '../support/free-turns.ts';
 import {challenge, type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 import {until} from '../support/until.ts';
@@ -63,12 +64,11 @@ describe('the wait between two tries to connect', () => {
 		const tokenFile = join(folder, 'token');
 		await writeFile(tokenFile, scriptedToken, {mode: 0o600});
 		const {url} = gateway;
+		const gatewayAt = {url, tokenFile, tokenCommand: [], fingerprint: null, allowInsecure: false, ...token};
 		return new GatewayConnection({
-			gateway: {url, tokenFile, tokenCommand: [], fingerprint: null, allowInsecure: false, ...token},
+			route: urlRoute(gatewayAt, {owner: 'test/1', turns: freeTurns}),
 			scopes: ['operator.pairing'],
 			timeout: () => 10_000,
-			turns: freeTurns,
-			owner: 'test/1',
 			clock,
 			avoidedUntil: null,
 			longestCoolDown: LONGEST_COOL_DOWN,

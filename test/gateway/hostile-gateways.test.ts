@@ -174,16 +174,32 @@ describe.concurrent('a gateway that', () => {
 		await stops(run);
 	});
 
-	test('keeps the worker from beating is left alone, as one that makes it grow is', async ({
-		instance,
-		startGateway,
-	}) => {
+	test('refuses in a million question marks costs the worker nothing', async ({instance, startGateway}) => {
 		const gateway = await startGateway();
-		// The client library looks for secrets in it in quadratic time.
 		gateway.script = {connect: (connection, frame) => connection.refuse(frame, '?'.repeat(1_000_000))};
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
 		const run = await startBeside(instance, gateway, {heartbeatTimeout: '6s'});
+		await instance.untilSandbox('alpha', 'to approve by the CLI', ({approved}) => approved === 1);
+		await until('further tries', () => gateway.connects.length > 4);
+		expect(await instance.statusOf('alpha')).toMatchObject({
+			restarts: 0,
+			transportReason: expect.stringMatching(/^\?+…$/),
+		});
+		await stops(run);
+	});
+
+	test('keeps the worker from beating is left alone, as one that makes it grow is', async ({
+		instance,
+		startGateway,
+	}) => {
+		// Nothing that a gateway can send is known to do this: the test stops the process.
+		const gateway = await startGateway();
+		const alpha = await instance.sandbox('alpha');
+		const run = await startBeside(instance, gateway, {heartbeatTimeout: '3s'});
+		const {pid} = await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
+		process.kill(pid ?? 0, 'SIGSTOP');
+		await alpha.ask(cliAsk('cli-1'));
 		const {lastExit, transportReason} = await instance.untilSandbox(
 			'alpha',
 			'to be replaced by one that uses the CLI',
@@ -200,8 +216,8 @@ describe.concurrent('a gateway that', () => {
 		startGateway,
 	}) => {
 		const gateway = await startGateway();
-		// Just what the library takes in one frame, of what takes the most memory once it is read.
-		const frame = Buffer.from(`{"type":"event","event":"x","payload":[${'[],'.repeat(8_000_000)}[]]}`);
+		// Just what is taken in one frame, of what takes the most memory once it is read.
+		const frame = Buffer.from(`{"type":"event","event":"x","payload":[${'[],'.repeat(1_390_000)}[]]}`);
 		gateway.script = onceInside(gateway, async connection => {
 			while (connection.isOpen) await connection.sendRaw(frame);
 		});

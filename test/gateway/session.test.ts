@@ -1,8 +1,8 @@
 import {afterAll, describe, expect, it} from 'vitest';
 import type {ClientFailure} from '../../worker/client-error.ts';
 import {messageOf} from '../../worker/text.ts';
-import {GatewaySession} from '../../worker/transport/gateway/session.ts';
 import {type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
+import {openSession} from '../support/session.ts';
 
 const gateways: ScriptedGateway[] = [];
 afterAll(async () => {
@@ -13,13 +13,11 @@ async function open(script: Script, {timeout = 5000, signal = new AbortControlle
 	const gateway = await ScriptedGateway.start(script);
 	gateways.push(gateway);
 	const ends: string[] = [];
-	const session = await GatewaySession.open(
+	const session = await openSession(
+		gateway.url,
 		{
-			url: gateway.url,
 			token: scriptedToken,
 			scopes: ['operator.pairing'],
-			fingerprint: null,
-			allowInsecure: false,
 			timeout,
 			onRequested: () => {},
 			onEnd: ({message}) => void ends.push(message),
@@ -83,6 +81,19 @@ describe.concurrent('a session', () => {
 			await expect(open(script, {timeout: 1000})).rejects.toMatchObject({failure});
 		},
 	);
+
+	it('takes no frame of more than 4 MiB, and offers to unpack none', async () => {
+		const {gateway, session} = await open({
+			accept: socket => {
+				socket.once('data', head => expect(head.toString()).not.toMatch(/sec-websocket-extensions/i));
+				return true;
+			},
+			request: connection => connection.beginFrame(4 * 2 ** 20 + 1),
+		});
+		const answer = session.request('device.pair.list', {}, new AbortController().signal);
+		await expect(answer).rejects.toThrow(/gateway closed \(1006\).*payload size/);
+		expect(gateway.greeted).toBe(1);
+	});
 
 	it('is broken off by a stop while nobody answers', async () => {
 		const stopping = new AbortController();

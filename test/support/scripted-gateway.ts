@@ -2,6 +2,7 @@
 import {createServer as createPlainServer} from 'node:http';
 import {createServer as createTlsServer} from 'node:https';
 import {type AddressInfo, createServer, type Server, type Socket} from 'node:net';
+import type {Duplex} from 'node:stream';
 import {type WebSocket, WebSocketServer} from 'ws';
 import type {Ask} from './scripted-openclaw.ts';
 import {until} from './until.ts';
@@ -243,6 +244,11 @@ function textFrame(text: string): Buffer {
 	return Buffer.concat([Buffer.from(header), payload]);
 }
 
+/** The connection below a WebSocket; there is no other way to write many frames at once. */
+function streamBelow(socket: WebSocket): Duplex {
+	return (socket as unknown as {readonly _socket: Duplex})._socket;
+}
+
 function connectionOver(socket: WebSocket): Connection {
 	const send = (value: unknown) => socket.send(JSON.stringify(value), () => {});
 	return {
@@ -251,7 +257,7 @@ function connectionOver(socket: WebSocket): Connection {
 		sendMany: (text, times) =>
 			new Promise(sent => {
 				const frames = Buffer.concat(Array(times).fill(textFrame(text)));
-				if (socket.readyState === 1) socket._socket.write(frames, () => sent());
+				if (socket.readyState === 1) streamBelow(socket).write(frames, () => sent());
 				else sent();
 			}),
 		beginFrame: bytes => {
@@ -259,7 +265,7 @@ function connectionOver(socket: WebSocket): Connection {
 			// A length of 64 bits follows (RFC 6455, 5.2).
 			head.set([0x81, 127]);
 			head.writeBigUInt64BE(BigInt(bytes), 2);
-			if (socket.readyState === 1) socket._socket.write(Buffer.concat([head, Buffer.alloc(2 ** 20, 'x')]));
+			if (socket.readyState === 1) streamBelow(socket).write(Buffer.concat([head, Buffer.alloc(2 ** 20, 'x')]));
 		},
 		announce: (event, payload) => send({type: 'event', event, payload}),
 		answer: ({id}, payload) => send({type: 'res', id, ok: true, payload}),

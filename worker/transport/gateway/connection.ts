@@ -1,25 +1,20 @@
-import {connect} from 'node:net';
 import {ClientError, type ClientFailure, toClientError} from '../../client-error.ts';
 import {type Clock, isoTime} from '../../clock.ts';
-import {type GatewayTarget, NOT_CONNECTED_YET} from '../../protocol.ts';
+import {NOT_CONNECTED_YET} from '../../protocol.ts';
 import {printable} from '../../text.ts';
-import type {Turns} from '../../turns.ts';
 import {type Breaker, trip} from '../circuit-breaker.ts';
 import {listDevices} from './client.ts';
 import {afterAttempt, noReconnectAttempts, probation, waitAfter} from './reconnect.ts';
+import type {Route} from './route.ts';
 import {GatewaySession} from './session.ts';
-import {readToken, type TokenSource} from './token.ts';
+import {webSocketOver} from './websocket.ts';
 
 /** Where a connection leads, and who is told of it. */
 export interface ConnectionOptions {
-	readonly gateway: GatewayTarget;
+	readonly route: Route;
 	readonly scopes: readonly string[];
 	/** Milliseconds for anything the gateway, or its token, is waited for from now on. */
 	readonly timeout: () => number;
-	/** For `tokenCommand`. */
-	readonly turns: Turns;
-	/** Marks the processes of `tokenCommand`. */
-	readonly owner: string;
 	readonly clock: Clock;
 	/** Not to be tried before that time, monotonic milliseconds: the last worker could not bear it. */
 	readonly avoidedUntil: number | null;
@@ -160,25 +155,19 @@ export class GatewayConnection {
 	}
 
 	async #open(signal: AbortSignal): Promise<GatewaySession> {
-		const {gateway, scopes, owner, turns} = this.#options;
+		const {route, scopes} = this.#options;
 		const timeout = this.#options.timeout();
-		const {url, fingerprint, allowInsecure} = gateway;
-		const source: TokenSource =
-			gateway.tokenFile === null
-				? {kind: 'command', command: gateway.tokenCommand}
-				: {kind: 'file', file: gateway.tokenFile};
-		if (source.kind === 'command') {
-			// A gateway that is down is tried often; a program for its token is worth running only when it is up.
-			await assertListening(url, timeout);
+		const onCommand = () => {
 			this.#hasRunCommand = true;
-		}
-		const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, signal});
+		};
+		const {stream, url, token} = await route.open({timeout, signal, onCommand});
 		// What is announced before the connection is up is found by the list that follows.
 		const onRequested = () => this.#session && this.#options.onRequested();
 		// What we break off ourselves is told with its end.
 		const onEnd = (why: ClientError) => this.#session && !signal.aborted && this.#onDown(why);
 		this.#options.onOpen(true);
-		return GatewaySession.open({url, token, scopes, fingerprint, allowInsecure, timeout, onRequested, onEnd}, signal);
+		const socket = webSocketOver(stream, url);
+		return GatewaySession.open({socket, token, scopes, timeout, onRequested, onEnd}, signal);
 	}
 
 	#onDown(why: ClientError): void {
@@ -190,23 +179,4 @@ export class GatewayConnection {
 		if (hasChanged && !this.#options.signal.aborted) this.#options.onChange();
 		this.#firstAttempt.resolve();
 	}
-}
-
-function assertListening(url: string, timeout: number): Promise<void> {
-	const {hostname, port, protocol} = new URL(url);
-	return new Promise((resolve, reject) => {
-		const socket = connect({
-			host: hostname.replace(/^\[|\]$/g, ''),
-			port: Number(port) || (protocol === 'wss:' ? 443 : 80),
-			timeout,
-		});
-		const finish = (error?: Error) => {
-			socket.destroy();
-			if (error) reject(new ClientError('unreachable', error.message, {cause: error}));
-			else resolve();
-		};
-		socket.once('connect', () => finish());
-		socket.once('timeout', () => finish(new Error('the gateway does not answer')));
-		socket.once('error', finish);
-	});
 }

@@ -10,6 +10,7 @@ import {BusyMeter, BusyWatch} from './busy-watch.ts';
 import {gatewayClient} from './client.ts';
 import {GatewayConnection} from './connection.ts';
 import {EventWakes} from './event-wakes.ts';
+import {urlRoute} from './url-route.ts';
 
 /** How long a first list waits for the first attempt to connect, in milliseconds, where it could be made by the CLI: such a call costs more than that. */
 const PATIENCE = 2000;
@@ -38,11 +39,9 @@ export async function openGateway(
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const meter = new BusyMeter();
 	const connection = new GatewayConnection({
-		gateway,
+		route: urlRoute(gateway, {owner: deps.cli.owner, turns: deps.turns}),
 		scopes: connectionScopes(config.policy),
 		timeout,
-		turns: deps.turns,
-		owner: deps.cli.owner,
 		clock: deps.clock,
 		avoidedUntil: deps.avoidedUntil,
 		// Where there is nothing else, a gateway is not left alone for long.

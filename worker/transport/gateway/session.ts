@@ -1,13 +1,28 @@
-import {GatewayClient, GatewayClientRequestError, GatewayClientRequestTimeoutError} from '@openclaw/gateway-client';
+import {randomUUID} from 'node:crypto';
+import {
+	type ConnectParams,
+	GatewayProtocolClient,
+	GatewayProtocolRequestError,
+	GatewayProtocolRequestTimeoutError,
+	type GatewayProtocolSocket,
+	type GatewayProtocolSocketHandlers,
+} from '@openclaw/gateway-client/browser';
+import {rawDataToString} from '@openclaw/gateway-client/websocket-data';
+import {GATEWAY_CLIENT_IDS, GATEWAY_CLIENT_MODES} from '@openclaw/gateway-protocol/client-info';
+import {formatConnectErrorMessage} from '@openclaw/gateway-protocol/connect-error-details';
+import {resolveGatewayStartupRetryAfterMs} from '@openclaw/gateway-protocol/startup-unavailable';
 import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
+import {WebSocket} from 'ws';
 import {ClientError, type ClientFailure} from '../../client-error.ts';
-import {systemClock} from '../../clock.ts';
+import {type Cancel, every, MAX_TIMER, systemClock} from '../../clock.ts';
+import {isRecord} from '../../json.ts';
 import {messageOf, printable, redact} from '../../text.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';
 
-/** The code with which a gateway closes on whom it does not let in (RFC 6455, 7.4.1). */
+/** Codes of RFC 6455, 7.4.1: we are done; a gateway does not let us in. */
+const NORMAL_CLOSURE = 1000;
 const POLICY_VIOLATION = 1008;
 
 /** More is not read of what a gateway says of its refusal, in characters: it may be as long as a frame. */
@@ -16,13 +31,17 @@ const MAX_REASON = 4096;
 /** How long after a failed request the reason of a close is waited for, in milliseconds. */
 const CLOSING = 100;
 
+/** How long a gateway has to answer our close, in milliseconds. */
+const PARTING = 250;
+
+/** A gateway sends something this often, in milliseconds, unless its hello says otherwise, within bounds. */
+const TICK = {usual: 30_000, shortest: 1000, longest: 300_000};
+
 export interface SessionOptions {
-	readonly url: string;
+	/** Not open yet, and nobody else's. */
+	readonly socket: WebSocket;
 	readonly token: string;
 	readonly scopes: readonly string[];
-	/** SHA-256 of the certificate, for `wss:`. */
-	readonly fingerprint: string | null;
-	readonly allowInsecure: boolean;
 	/** Milliseconds: for the handshake, and for each request. */
 	readonly timeout: number;
 	readonly onRequested: () => void;
@@ -32,66 +51,86 @@ export interface SessionOptions {
 
 /** One authenticated connection to a gateway. */
 export class GatewaySession {
-	readonly #client: GatewayClient;
+	readonly #protocol: GatewayProtocolClient<null>;
 	readonly #options: SessionOptions;
 	/** Resolves when the connection is over, with why it is. */
 	readonly closed: Promise<ClientError>;
 	#close: (why: ClientError) => void = () => {};
 	#whyOver: ClientError | null = null;
-	/** What the library only mentions: a frame it could not take, text that is no JSON. */
+	/** What is worth adding to the reason of its end: a frame that could not be taken, text that is not JSON. */
 	#complaint: string | null = null;
+	#lastHeard = 0;
+	#stopListening: Cancel = () => {};
 
 	private constructor(options: SessionOptions, onHello: () => void) {
 		this.#options = options;
 		this.closed = new Promise(resolve => {
 			this.#close = resolve;
 		});
-		// The library would reconnect by itself, with the token it has; a session ends with its connection, so that the next reads the token anew.
-		this.#client = new GatewayClient({
-			url: options.url,
-			token: options.token,
-			role: 'operator',
-			scopes: [...options.scopes],
-			minProtocol: PROTOCOL_VERSION,
-			maxProtocol: PROTOCOL_VERSION,
-			requestTimeoutMs: options.timeout,
-			// Ours is the bound of the handshake; the library's own ones say how many milliseconds they waited, which differs each time.
-			connectChallengeTimeoutMs: 2 * options.timeout,
-			preauthHandshakeTimeoutMs: 2 * options.timeout,
-			// Else it would try again within this session, for as long as the gateway tells it to.
-			notifyOnStartupRetry: true,
-			hostDeps: {logDebug: message => this.#note(message)},
-			env: options.allowInsecure ? {OPENCLAW_ALLOW_INSECURE_PRIVATE_WS: '1'} : {},
-			...(options.fingerprint === null ? {} : {tlsFingerprint: options.fingerprint}),
-			onHelloOk: onHello,
+		const {timeout} = options;
+		this.#protocol = new GatewayProtocolClient<null>({
+			createSocket: handlers => this.#adapt(handlers),
+			createRequestId: randomUUID,
+			createRequestError: error => new GatewayProtocolRequestError({...error, message: wordsOf(error)}),
+			createRequestTimeoutError: (method, timeoutMs, requestSent) =>
+				new GatewayProtocolRequestTimeoutError(
+					{method, timeoutMs, requestSent},
+					`timeout, no answer within ${timeoutMs / 1000} s`,
+				),
+			buildConnectPlan: () => null,
+			buildConnectParams: () => connectParams(options),
+			onConnectHello: hello => {
+				if (isRecord(hello)) {
+					this.#listenFor(hello.policy);
+					onHello();
+				} else this.end('unreadable', 'what it says for a hello is not one');
+			},
+			onConnectFailure: error => {
+				// It would let us in, and says so; what it asks us to wait is not for it to choose.
+				const isStarting = resolveGatewayStartupRetryAfterMs(error) !== null;
+				this.end(isStarting ? 'unreachable' : 'refused', messageOf(error));
+				return {closeCode: POLICY_VIOLATION, closeReason: 'connect failed', stop: true};
+			},
+			onConnectError: error => void this.end('unreachable', messageOf(error)),
+			// A session ends with its connection, so that the next one reads the token anew.
+			resolveClose: () => ({retry: false, notify: true}),
+			onClose: ({code, reason}) =>
+				void this.end(code === POLICY_VIOLATION ? 'refused' : 'unreachable', `gateway closed (${code}): ${reason}`),
+			onParseError: () => {
+				this.#complaint = 'what it says is not JSON';
+			},
 			onEvent: ({event}) => {
 				if (event === REQUESTED) options.onRequested();
 			},
-			onConnectError: error => {
-				if (error instanceof GatewayClientRequestError) this.end('refused', messageOf(error));
-				// A close is first told as such an error, then as itself, with its code.
-				else queueMicrotask(() => this.end('unreachable', messageOf(error)));
+			onActivity: () => {
+				this.#lastHeard = systemClock.now();
 			},
-			onClose: (code, reason) =>
-				void this.end(code === POLICY_VIOLATION ? 'refused' : 'unreachable', `gateway closed (${code}): ${reason}`),
-			onReconnectPaused: ({reason}) => void this.end('refused', reason),
+			// Ours is the bound of the handshake; the library's own one says how many milliseconds it waited, which differs each time.
+			handshake: {mode: 'require-challenge', timeoutMs: Math.min(2 * timeout, MAX_TIMER)},
+			requestTimeoutMs: Math.min(2 * timeout, MAX_TIMER),
+			reconnect: {initialMs: MAX_TIMER, multiplier: 1, maxMs: MAX_TIMER},
 		});
 	}
 
-	/** Connects; rejects with a {@link ClientError} when the gateway has not said hello within the timeout. */
-	static async open(options: SessionOptions, signal: AbortSignal): Promise<GatewaySession> {
+	/** Connects, in `within` milliseconds at most; rejects with a {@link ClientError} when the gateway has not said hello by then. */
+	static async open(
+		options: SessionOptions,
+		signal: AbortSignal,
+		within: number = options.timeout,
+	): Promise<GatewaySession> {
 		let hello: () => void = () => {};
 		const greeted = new Promise<null>(resolve => {
 			hello = () => resolve(null);
 		});
 		const session = new GatewaySession(options, hello);
 		const abort = () => session.end('unreachable', 'stopped');
-		const {timeout} = options;
-		const timer = setTimeout(() => session.end('timeout', `no answer within ${timeout / 1000} s`), timeout);
+		const late = () => session.end('timeout', `no answer within ${options.timeout / 1000} s`);
+		const timer = setTimeout(late, within);
 		signal.addEventListener('abort', abort, {once: true});
 		try {
-			session.#client.start();
-			const failure = await Promise.race([greeted, session.closed]);
+			session.#protocol.start();
+			if (signal.aborted) abort();
+			const failure = await Promise.race([session.closed, greeted]);
 			if (failure === null) return session;
 			throw failure;
 		} finally {
@@ -103,13 +142,13 @@ export class GatewaySession {
 	/** Asks the gateway; rejects with a {@link ClientError}. An answer that does not come ends the session, since nothing more will come that way. */
 	async request(method: string, params: object, signal: AbortSignal): Promise<unknown> {
 		try {
-			return await this.#client.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
+			return await this.#protocol.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
 		} catch (error) {
 			signal.throwIfAborted();
 			const message = `${method}: ${messageOf(error)}`;
-			if (error instanceof GatewayClientRequestError)
+			if (error instanceof GatewayProtocolRequestError)
 				throw new ClientError('refused', this.#safe(message), {cause: error});
-			if (error instanceof GatewayClientRequestTimeoutError) throw this.end('timeout', message);
+			if (error instanceof GatewayProtocolRequestTimeoutError) throw this.end('timeout', message);
 			// A connection that closes fails its requests first and says why afterwards.
 			await Promise.race([this.closed, systemClock.sleep(CLOSING)]);
 			throw this.end('unreachable', message);
@@ -121,17 +160,48 @@ export class GatewaySession {
 		if (this.#whyOver !== null) return this.#whyOver;
 		const why = new ClientError(failure, this.#safe(this.#explain(reason)));
 		this.#whyOver = why;
+		this.#stopListening();
 		this.#options.onEnd(why);
 		this.#close(why);
-		this.#client.stop();
+		this.#protocol.stop();
 		return why;
 	}
 
-	#note(message: string): void {
-		const [, parse, error = ''] =
-			/^gateway client (parse )?error: (?:\w*Error(?:: |$))?(.*)/.exec(message.slice(0, MAX_REASON)) ?? [];
-		if (parse !== undefined) this.#complaint = 'what it says is not JSON';
-		else if (error !== '') this.#complaint = error;
+	/** The WebSocket as the library takes it. */
+	#adapt(handlers: GatewayProtocolSocketHandlers): GatewayProtocolSocket {
+		const {socket} = this.#options;
+		socket.on('open', handlers.open);
+		socket.on('message', data => handlers.message(rawDataToString(data)));
+		socket.on('close', (code, reason) => handlers.close(code, reason.toString()));
+		socket.on('error', error => {
+			// It is told with the close that follows, unless the library takes it for the reason.
+			this.#complaint = messageOf(error);
+			handlers.error(error);
+		});
+		socket.on('unexpected-response', (_request, {statusCode}) => {
+			this.end('refused', `gateway rejected the WebSocket (HTTP ${statusCode})`);
+		});
+		return {
+			isOpen: () => socket.readyState === WebSocket.OPEN,
+			send: data => socket.send(data),
+			close: (code = NORMAL_CLOSURE, reason) => {
+				// Of what the library would close for by itself, only this has not ended the session before.
+				this.end('timeout', 'no answer to connect');
+				part(socket, code, reason);
+			},
+		};
+	}
+
+	/** A connection over which nothing comes any more, not even the ticks that a gateway sends, is over, whatever the kernel says of it. */
+	#listenFor(policy: unknown): void {
+		const said = isRecord(policy) ? policy.tickIntervalMs : null;
+		const tick = Math.min(Math.max(typeof said === 'number' ? said : TICK.usual, TICK.shortest), TICK.longest);
+		this.#lastHeard = systemClock.now();
+		this.#stopListening = every(systemClock, tick, () => {
+			// What is asked has a bound of its own.
+			if (this.#protocol.hasPendingRequests || systemClock.now() - this.#lastHeard <= 2 * tick) return;
+			this.end('unreachable', `nothing came from the gateway for more than ${(2 * tick) / 1000} s`);
+		});
 	}
 
 	#explain(reason: string): string {
@@ -142,4 +212,38 @@ export class GatewaySession {
 	#safe(text: string): string {
 		return printable(redact(text.slice(0, MAX_REASON), [this.#options.token]), 300);
 	}
+}
+
+/** Closes a WebSocket, and ends what is below it if the other side does not agree soon. */
+function part(socket: WebSocket, code: number, reason?: string): void {
+	if (socket.readyState !== WebSocket.OPEN) {
+		socket.terminate();
+		return;
+	}
+	socket.close(code, reason);
+	const timer = setTimeout(() => socket.terminate(), PARTING);
+	socket.once('close', () => clearTimeout(timer));
+}
+
+function connectParams({token, scopes}: SessionOptions): ConnectParams {
+	return {
+		minProtocol: PROTOCOL_VERSION,
+		maxProtocol: PROTOCOL_VERSION,
+		client: {
+			id: GATEWAY_CLIENT_IDS.GATEWAY_CLIENT,
+			version: '0.0.0',
+			platform: process.platform,
+			mode: GATEWAY_CLIENT_MODES.BACKEND,
+		},
+		caps: [],
+		auth: {token},
+		role: 'operator',
+		scopes: [...scopes],
+	};
+}
+
+/** What a gateway says of its refusal, as OpenClaw's own clients show it. */
+function wordsOf({message, details}: {readonly message?: unknown; readonly details?: unknown}): string {
+	const said = typeof message === 'string' ? message.slice(0, MAX_REASON) : undefined;
+	return formatConnectErrorMessage({...(said === undefined ? {} : {message: said}), details});
 }

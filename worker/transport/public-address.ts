@@ -1,6 +1,6 @@
 import {BlockList, isIP} from 'node:net';
 
-/** Addresses to which OpenClaw's client speaks without TLS (RFC 1918, 3927, 4193, 4291 and 6598). */
+/** Addresses of this host and of private networks, to which a token may go without TLS where that is allowed (RFC 1918, 3927, 4193, 4291 and 6598). */
 const privateAddresses = new BlockList();
 for (const [network, prefix] of [
 	['10.0.0.0', 8],
@@ -20,7 +20,7 @@ for (const [network, prefix] of [
 	privateAddresses.addSubnet(network, prefix, 'ipv6');
 }
 
-/** Whether this URL leads without TLS to a public address, where OpenClaw's client sends no token even with `allowInsecure`. Names are not looked up. */
+/** Whether this URL leads without TLS to a public address, where no token is sent even with `allowInsecure`. Names are not looked up. */
 export function isClearToPublicAddress(text: string): boolean {
 	const url = URL.parse(text);
 	const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';

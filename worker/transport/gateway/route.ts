@@ -1,0 +1,25 @@
+import type {Duplex} from 'node:stream';
+
+/** A gateway that has been reached: nothing has been said to it yet. */
+export interface Reached {
+	/** Connected. What belongs to it ends with it. */
+	readonly stream: Duplex;
+	/** What the gateway is called in HTTP. */
+	readonly url: string;
+	readonly token: string;
+}
+
+/** What an attempt to reach a gateway is held to. */
+export interface RouteBounds {
+	/** Milliseconds for each thing that is waited for. */
+	readonly timeout: number;
+	readonly signal: AbortSignal;
+	/** To be called before a program is run: such an attempt costs more, and the next one has to wait longer. */
+	readonly onCommand: () => void;
+}
+
+/** A way to a gateway. Whoever takes it does not know where its bytes come from. */
+export interface Route {
+	/** Finds the token anew and reaches the gateway; rejects with a `ClientError`, or when the signal aborts. */
+	open(bounds: RouteBounds): Promise<Reached>;
+}
