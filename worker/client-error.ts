@@ -1,7 +1,17 @@
 import {messageOf} from './text.ts';
 
-/** How an exchange with OpenClaw can fail. `refused`: the gateway or a command said no; `unsafe`: we would not do it; `hostile`: we broke it off. */
-export const CLIENT_FAILURES = ['timeout', 'refused', 'unreadable', 'unreachable', 'unsafe', 'hostile'] as const;
+/**
+ * How an exchange with OpenClaw can fail. `refused`: the gateway or a command said no; `unsafe`: we would not do it; `hostile`: we broke it off; `unfit`: it cannot work that way until
+ * somebody changes something, so there is no use in trying again soon. */
+export const CLIENT_FAILURES = [
+	'timeout',
+	'refused',
+	'unreadable',
+	'unreachable',
+	'unsafe',
+	'hostile',
+	'unfit',
+] as const;
 export type ClientFailure = (typeof CLIENT_FAILURES)[number];
 
 /** An exchange with OpenClaw failed; the message is safe to show. */

@@ -1,6 +1,6 @@
 import {systemClock} from './clock.ts';
+import {killCommands} from './host/command-group.ts';
 import {endMarked} from './host/processes.ts';
-import {killCommands} from './host/run-command.ts';
 import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
 import {Worker} from './worker.ts';
@@ -37,6 +37,8 @@ async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {
 	owner = start.owner;
 	worker = new Worker(start, {link, clock: systemClock, signal: stopping.signal});
 	await worker.run();
+	// A relay is there for as long as its connection.
+	killCommands();
 	// What was said last must get through before the channel closes.
 	send({kind: 'done'}, () => process.exit(0));
 }

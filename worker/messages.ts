@@ -67,9 +67,11 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			return [line('warn', 'request is not settled and will be tried again', {requestId, error: error.message})];
 		}
 		case 'transport': {
-			const {transport, transportReason: reason} = event;
-			const isWanted = reason === null || config.transport === 'cli';
-			return [line(isWanted ? 'info' : 'warn', `transport: ${transport}`, reason === null ? {} : {reason})];
+			const {transport, route, transportReason: reason} = event;
+			// What nobody has asked for is not missed.
+			const isWanted = config.transport !== 'cli' && (config.transport === 'gateway' || config.gateway !== null);
+			const fields = {...(route === null ? {} : {route}), ...(reason === null ? {} : {reason})};
+			return [line(reason !== null && isWanted ? 'warn' : 'info', `transport: ${transport}`, fields)];
 		}
 		default:
 			return [];

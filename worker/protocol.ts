@@ -29,11 +29,30 @@ export const gatewaySchema = z.object({
 });
 export type GatewayTarget = Readonly<z.infer<typeof gatewaySchema>>;
 
+/**
+ * How a gateway is reached from inside its sandbox. `port`: as seen there; `null`: it is found. Where neither `tokenFile` nor `tokenCommand` says where
+ * the token is, it is found there too.
+ */
+export const insideSchema = z.object({
+	/** Put before the relay: hands its standard input on. */
+	execInput: z.array(z.string()),
+	port: z.number().nullable(),
+	tokenFile: z.string().nullable(),
+	tokenCommand: z.array(z.string()),
+});
+export type InsideTarget = Readonly<z.infer<typeof insideSchema>>;
+
+/** The ways to a gateway's WebSocket: a URL, from inside the sandbox, or what the host's own configuration of OpenClaw says. */
+export const ROUTES = ['url', 'inside', 'host'] as const;
+export type RouteKind = (typeof ROUTES)[number];
+
 /** All a worker needs to know. Durations in milliseconds. */
 export const workerConfigSchema = z.object({
 	name: z.string(),
 	target: targetSchema,
 	gateway: gatewaySchema.nullable(),
+	/** Only where `gateway` is `null`. */
+	inside: insideSchema.nullable(),
 	transport: z.enum(['auto', 'cli', 'gateway']),
 	policy: policySchema,
 	maxApprovals: z.number(),
@@ -96,6 +115,7 @@ const snapshotSchema = z.object({
 	/** Seconds between polls now. */
 	interval: z.number(),
 	transport: z.enum(['cli', 'gateway']),
+	route: z.enum(ROUTES).nullable(),
 	transportReason: z.string().nullable(),
 	/** Wall-clock milliseconds of the last list that succeeded. */
 	lastListAt: wallTime.nullable(),
@@ -140,15 +160,26 @@ export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 /** Why it is not the gateway before it was tried. */
 export const NOT_CONNECTED_YET = 'not connected yet';
 
+/** The way to a sandbox's gateway, of which there is one at most. */
+export function routeOf({gateway, inside}: Pick<WorkerConfig, 'gateway' | 'inside'>): RouteKind | null {
+	if (gateway !== null) return 'url';
+	return inside === null ? null : 'inside';
+}
+
 /** What there is to say of a sandbox's transport before it was tried. */
-export function initialTransport({
-	gateway,
-	transport,
-}: Pick<WorkerConfig, 'gateway' | 'transport'>): Pick<Snapshot, 'transport' | 'transportReason'> {
-	if (transport === 'gateway') return {transport, transportReason: NOT_CONNECTED_YET};
-	if (gateway === null) return {transport: 'cli', transportReason: null};
+export function initialTransport(
+	config: Pick<WorkerConfig, 'gateway' | 'inside' | 'transport'>,
+): Pick<Snapshot, 'transport' | 'route' | 'transportReason'> {
+	const {transport} = config;
+	const route = routeOf(config);
+	if (transport === 'gateway') return {transport, route, transportReason: NOT_CONNECTED_YET};
+	if (route === null) return {transport: 'cli', route: null, transportReason: null};
 	const isWanted = transport === 'auto';
-	return {transport: 'cli', transportReason: isWanted ? NOT_CONNECTED_YET : 'the configuration says transport: cli'};
+	return {
+		transport: 'cli',
+		route: null,
+		transportReason: isWanted ? NOT_CONNECTED_YET : 'the configuration says transport: cli',
+	};
 }
 
 /** A worker's messages to the supervisor. */

@@ -12,11 +12,11 @@ export type WorkerEvent =
 	/** A call has got its turn. */
 	| {readonly kind: 'turn'}
 	/** The transport is another one, or is the CLI for another reason. */
-	| ({readonly kind: 'transport'} & Pick<Snapshot, 'transport' | 'transportReason'>);
+	| ({readonly kind: 'transport'} & Pick<Snapshot, 'transport' | 'route' | 'transportReason'>);
 
 /** What a worker has seen so far, besides its ledger. All that it shows is computed from this. */
 export interface Observations
-	extends Pick<Snapshot, 'transport' | 'transportReason' | 'lastListAt' | 'nextPollAt' | 'pending'>,
+	extends Pick<Snapshot, 'transport' | 'route' | 'transportReason' | 'lastListAt' | 'nextPollAt' | 'pending'>,
 		Omit<Checkpoint, 'ledger'> {
 	/** Grows with every event. */
 	readonly progress: number;
@@ -56,7 +56,7 @@ export function observe(before: Observations, event: WorkerEvent, wall: number):
 			return {...next, cadence, failures, lastError: outcome.error?.message ?? null, nextPollAt: wall + wait};
 		}
 		case 'transport':
-			return {...next, transport: event.transport, transportReason: event.transportReason};
+			return {...next, transport: event.transport, route: event.route, transportReason: event.transportReason};
 		default:
 			return next;
 	}

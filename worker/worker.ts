@@ -154,10 +154,10 @@ export class Worker {
 	/** The transport may have changed, or the reason why it is not the gateway. */
 	#onTransport(): void {
 		if (!this.#transport) return;
-		const {kind: transport, reason: transportReason} = this.#transport;
+		const {kind: transport, route, reason: transportReason} = this.#transport;
 		const before = this.#observations;
 		if (transport === before.transport && transportReason === before.transportReason) return;
-		this.#tell([{kind: 'transport', transport, transportReason}]);
+		this.#tell([{kind: 'transport', transport, route, transportReason}]);
 		this.#beat();
 	}
 

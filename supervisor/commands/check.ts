@@ -1,5 +1,5 @@
 import {systemClock} from '../../worker/clock.ts';
-import type {Failure} from '../../worker/protocol.ts';
+import {type Failure, type RouteKind, routeOf} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, adminRemedy, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
 import {callLimit} from '../calls/limit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
@@ -78,10 +78,11 @@ interface Probe {
 }
 
 async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): Promise<Finding> {
-	const {name, target, transport, gateway} = sandbox;
+	const {name, target, transport} = sandbox;
+	const route = routeOf(sandbox);
 	if (!sandbox.enabled) return {name, result: 'disabled', via: '-', detail: '', remedy: '', notes: []};
 	const openclaw = findOpenclaw(config.openclaw);
-	if (openclaw === null && target.exec.length === 0 && gateway === null) {
+	if (openclaw === null && target.exec.length === 0 && route === null) {
 		return {
 			name,
 			result: 'failed',
@@ -91,7 +92,7 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 			notes: [],
 		};
 	}
-	const both: readonly Way[] = gateway === null ? ['cli'] : ['gateway', 'cli'];
+	const both: readonly Way[] = route === null ? ['cli'] : ['gateway', 'cli'];
 	const ways = transport === 'auto' ? both : [transport];
 	const probes = await Promise.all(ways.map(way => probeBy(way, config, sandbox, openclaw, turns)));
 	const [best] = probes.filter(({error}) => error === null);
@@ -99,7 +100,7 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 	return {
 		name,
 		result: best ? 'ok' : 'failed',
-		via: best?.way ?? ways.join(', '),
+		via: best === undefined ? ways.join(', ') : shownWay(best.way, route),
 		detail: [
 			...(best ? [`answers, ${best.pending} pending`] : []),
 			...failed.map(({way, error}) => (ways.length > 1 ? `not by the ${way}: ${error}` : `${error}`)),
@@ -122,7 +123,7 @@ async function probeBy(
 	const spec = specFor(config, {...sandbox, transport: way}, openclaw ?? config.openclaw);
 	const {outcome, notes} = await runOnce('probe', spec, turns, patience);
 	const {pending, error, failure} = outcome;
-	const remedy = way === 'cli' ? cliRemedy(failure, sandbox) : gatewayRemedies[failure ?? 'unreachable'];
+	const remedy = way === 'cli' ? cliRemedy(failure, sandbox) : gatewayRemedy(failure ?? 'unreachable', sandbox);
 	return {way, pending, error, remedy, notes};
 }
 
@@ -136,7 +137,27 @@ const gatewayRemedies: Readonly<Record<Failure, string>> = {
 	unreadable: 'is what listens at gateway.url a gateway of OpenClaw?',
 	unsafe: 'see the message',
 	hostile: 'look at what runs in that sandbox',
+	unfit: 'see the message',
 };
+
+function gatewayRemedy(failure: Failure, {inside}: SandboxConfig): string {
+	if (inside === null) return gatewayRemedies[failure];
+	switch (failure) {
+		case 'unreachable':
+		case 'timeout':
+		case 'unreadable':
+			return `see the message; the relay is started by: ${inside.execInput.join(' ')} sh`;
+		case 'refused':
+			return "the sandbox's own token is not the gateway's; say gateway: {port, tokenFile}";
+		default:
+			return gatewayRemedies[failure];
+	}
+}
+
+/** A way to a sandbox, and by which route, where that is not plain from the configuration. */
+function shownWay(way: Way, route: RouteKind | null): string {
+	return way === 'gateway' && route !== 'url' && route !== null ? `${way} (${route})` : way;
+}
 
 /** What to do when `openclaw devices` does not work. */
 function cliRemedy(failure: Failure | null, {target}: SandboxConfig): string {

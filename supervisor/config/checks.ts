@@ -72,9 +72,17 @@ function visibleSecrets({sandboxes}: ConfigFile): Problem[] {
 }
 
 function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
-	return sandboxes.flatMap(({gateway, transport}, index) => {
-		if (!gateway && transport === 'gateway')
-			return [{at: ['sandboxes', index, 'transport'], message: 'gateway needs a gateway: {url, tokenFile}'}];
+	return sandboxes.flatMap(({exec, execInput, gateway, transport}, index) => {
+		if (exec.length === 0 && execInput !== null)
+			return [
+				{at: ['sandboxes', index, 'execInput'], message: 'needs an exec: it stands for that where input is needed'},
+			];
+		if (exec.length === 0 && gateway && gateway.url === undefined)
+			return [{at: ['sandboxes', index, 'gateway'], message: 'must name a url, since there is no exec to reach it by'}];
+		if (exec.length === 0 && !gateway && transport === 'gateway')
+			return [
+				{at: ['sandboxes', index, 'transport'], message: 'gateway needs a gateway: {url, tokenFile}, or an exec'},
+			];
 		if (gateway?.tokenFile === undefined) return [];
 		try {
 			readTokenFile(gateway.tokenFile);

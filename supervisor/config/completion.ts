@@ -1,7 +1,8 @@
-import type {GatewayTarget} from '../../worker/protocol.ts';
+import type {GatewayTarget, InsideTarget} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/requests/policy.ts';
 import {isClearToPublicAddress} from '../../worker/transport/public-address.ts';
 import type {Config, SandboxConfig} from './config.ts';
+import {execInputFor} from './exec-input.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
 
 /** A checked configuration made ready to be used. `path`: the file it was read from, `statusFile`: where the status goes. */
@@ -39,13 +40,15 @@ function toSandbox(entry: SandboxEntry, standard: ConfigFile['policy']): Sandbox
 		name,
 		enabled,
 		target: {exec, env, envFile, approveUnset},
-		gateway: gateway && toGateway(gateway),
+		gateway: toGateway(gateway),
+		inside: toInside(entry),
 		transport,
 		policy: policyOf(entry, standard),
 	};
 }
 
-function toGateway(entry: NonNullable<SandboxEntry['gateway']>): GatewayTarget {
+function toGateway(entry: SandboxEntry['gateway']): GatewayTarget | null {
+	if (entry?.url === undefined) return null;
 	const {url, tokenFile, tokenCommand, fingerprint, allowInsecure} = entry;
 	return {
 		url,
@@ -56,10 +59,21 @@ function toGateway(entry: NonNullable<SandboxEntry['gateway']>): GatewayTarget {
 	};
 }
 
+/** Wherever `exec` reaches there may be a gateway, unless a URL leads to it or nobody is to connect. */
+function toInside({exec, execInput, gateway, transport}: SandboxEntry): InsideTarget | null {
+	if (exec.length === 0 || gateway?.url !== undefined || transport === 'cli') return null;
+	return {
+		execInput: execInput ?? execInputFor(exec),
+		port: gateway?.port ?? null,
+		tokenFile: gateway?.tokenFile ?? null,
+		tokenCommand: gateway?.tokenCommand ?? [],
+	};
+}
+
 function warningsAbout({sandboxes, policy}: ConfigFile): string[] {
 	return [
 		...sandboxes.flatMap(({name, gateway}) =>
-			gateway && isClearToPublicAddress(gateway.url)
+			gateway?.url !== undefined && isClearToPublicAddress(gateway.url)
 				? [`${name}: no token is sent in clear text to a public address, allowed or not; use wss://`]
 				: [],
 		),

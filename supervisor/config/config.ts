@@ -8,6 +8,7 @@ export interface SandboxConfig {
 	readonly enabled: boolean;
 	readonly target: Omit<SandboxTarget, 'openclaw'>;
 	readonly gateway: WorkerConfig['gateway'];
+	readonly inside: WorkerConfig['inside'];
 	readonly transport: WorkerConfig['transport'];
 	readonly policy: Policy;
 }

@@ -56,9 +56,16 @@ const FINGERPRINT = /^(sha256:)?([0-9a-f]{64}|([0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
 
 const gateway = z
 	.strictObject({
-		url: word.refine(isGatewayUrl, {
-			error: 'must be a ws:// or wss:// URL without user name, password, query or fragment',
-		}),
+		url: word
+			.refine(isGatewayUrl, {
+				error: 'must be a ws:// or wss:// URL without user name, password, query or fragment',
+			})
+			.optional(),
+		port: z
+			.int({error: 'must be a port, a whole number from 1 to 65535'})
+			.min(1, {error: 'must be a port, a whole number from 1 to 65535'})
+			.max(65_535, {error: 'must be a port, a whole number from 1 to 65535'})
+			.optional(),
 		tokenFile: absolutePath.optional(),
 		tokenCommand: z.array(word).min(1).optional(),
 		fingerprint: word
@@ -66,14 +73,25 @@ const gateway = z
 			.optional(),
 		allowInsecure: z.boolean().default(false),
 	})
-	.refine(({tokenFile, tokenCommand}) => (tokenFile === undefined) !== (tokenCommand === undefined), {
-		error: 'must name a tokenFile or a tokenCommand, one of them',
+	.refine(({url, port}) => url === undefined || port === undefined, {
+		path: ['port'],
+		error: 'is the port as seen inside the sandbox, and not for a gateway with a url; remove one of them',
 	})
-	.refine(({url, allowInsecure}) => allowInsecure || isLoopbackOrTls(url), {
+	.refine(
+		({url, tokenFile, tokenCommand}) =>
+			tokenFile === undefined ? url === undefined || tokenCommand !== undefined : tokenCommand === undefined,
+		{error: 'must name a tokenFile or a tokenCommand, one of them'},
+	)
+	.refine(
+		({url, port, tokenFile, tokenCommand}) =>
+			url !== undefined || port !== undefined || (tokenFile === undefined && tokenCommand === undefined),
+		{error: 'must name a port too: a configured token goes only to a port that is configured as well'},
+	)
+	.refine(({url, allowInsecure}) => url === undefined || allowInsecure || isLoopbackOrTls(url), {
 		path: ['url'],
 		error: 'sends the token in clear text over a network; use wss://, or say allowInsecure: true',
 	})
-	.refine(({url, fingerprint}) => fingerprint === undefined || url.startsWith('wss:'), {
+	.refine(({url, fingerprint}) => fingerprint === undefined || url?.startsWith('wss:') === true, {
 		path: ['fingerprint'],
 		error: 'needs a wss:// URL',
 	});
@@ -95,6 +113,7 @@ const sandbox = z.strictObject({
 	}),
 	enabled: z.boolean().default(true),
 	exec: z.array(word).default([]),
+	execInput: z.array(word).min(1, {error: 'must name a program'}).nullable().default(null),
 	env: z.record(variable, variableValue).default({}),
 	envFile: absolutePath.nullable().default(null),
 	approveUnset: z.array(variable).default(['OPENCLAW_GATEWAY_URL']),

@@ -20,8 +20,10 @@ export interface Target {
 /** The ways to its gateway that a sandbox's `transport` allows. */
 export function targetsOf(sandbox: SandboxEntry, environment: NodeJS.ProcessEnv): readonly Target[] {
 	const {gateway, transport} = sandbox;
-	const socket = gateway && transport !== 'cli' ? [{key: socketOf(gateway.url), shown: gateway.url}] : [];
-	return transport === 'gateway' ? socket : [...socket, commandTarget(sandbox, environment)];
+	const url = gateway?.url;
+	const socket = url !== undefined && transport !== 'cli' ? [{key: socketOf(url), shown: url}] : [];
+	const isByUrlAlone = transport === 'gateway' && url !== undefined;
+	return isByUrlAlone ? socket : [...socket, commandTarget(sandbox, environment)];
 }
 
 /** Where a WebSocket's URL leads, however it is spelt. */

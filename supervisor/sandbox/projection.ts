@@ -12,7 +12,7 @@ export function statusOf(state: SandboxState, {now, turnWait}: {now: number; tur
 	const {target: _, checkpoint, unstableExits, breaker: __, ...counted} = record;
 	const {fastInterval, slowInterval} = spec.worker.cadence;
 	const mode = snapshot?.mode ?? checkpoint.cadence?.mode ?? 'fast';
-	const {transport, transportReason} = snapshot ?? initialTransport(spec.worker);
+	const {transport, route, transportReason} = snapshot ?? initialTransport(spec.worker);
 	return {
 		state: life.kind === 'waiting' ? 'starting' : life.kind,
 		healthy: isHealthy(state, now, turnWait),
@@ -20,6 +20,7 @@ export function statusOf(state: SandboxState, {now, turnWait}: {now: number; tur
 		mode,
 		interval: snapshot?.interval ?? (mode === 'fast' ? fastInterval : slowInterval) / 1000,
 		transport,
+		route,
 		transportReason,
 		crashLooping: isCrashLooping(spec.restart, unstableExits, worker ? now - worker.startedAt : 0),
 		startedAt: worker ? isoTime(worker.startedWall) : null,

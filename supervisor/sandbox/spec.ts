@@ -47,22 +47,22 @@ export function isConfiguredAlike(before: SandboxSpec, after: SandboxSpec): bool
 }
 
 function ownConfiguration({enabled, worker}: SandboxSpec): object {
-	const {target, gateway, transport, policy} = worker;
+	const {target, gateway, inside, transport, policy} = worker;
 	const {openclaw: _, ...own} = target;
-	return {enabled, target: own, gateway, transport, policy};
+	return {enabled, target: own, gateway, inside, transport, policy};
 }
 
 /** Names the gateway that is watched: what is remembered of one says nothing of another. */
 export function targetOf({worker}: SandboxSpec): string {
 	const {exec, env, envFile} = worker.target;
 	const names = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
-	const text = JSON.stringify([exec, names, envFile, worker.gateway?.url ?? null]);
+	const text = JSON.stringify([exec, names, envFile, worker.gateway?.url ?? worker.inside?.port ?? null]);
 	return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
 /** What the sandbox's worker needs to know. */
 function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string): WorkerConfig {
-	const {name, target, gateway, transport, policy} = sandbox;
+	const {name, target, gateway, inside, transport, policy} = sandbox;
 	const {maxApprovals, runTimeout, heartbeatTimeout} = config;
 	const {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval} = config;
 	return {
@@ -70,6 +70,7 @@ function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string):
 		// Only who uses it is told where it is, so that one that moves is nothing to the others.
 		target: {...target, openclaw: usesHostOpenclaw(sandbox) ? openclaw : null},
 		gateway,
+		inside,
 		transport,
 		policy,
 		maxApprovals,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import {ROUTES} from '../../worker/protocol.ts';
 import {REFUSAL_REASONS} from '../../worker/requests/policy.ts';
 
 const time = z.string().nullable();
@@ -18,6 +19,8 @@ export const sandboxStatusSchema = z.object({
 	/** Seconds between polls now. */
 	interval: z.number(),
 	transport: z.enum(['cli', 'gateway']),
+	/** By which way the gateway is reached; `null` by the CLI. */
+	route: z.enum(ROUTES).nullable(),
 	transportReason: z.string().nullable(),
 	restarts: z.number(),
 	crashLooping: z.boolean(),

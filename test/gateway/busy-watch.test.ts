@@ -115,6 +115,7 @@ describe('a worker that is busy all the time', () => {
 			name: 'alpha',
 			target: {exec: ['sh', '-c', 'exec sleep 60'], env: {}, envFile: null, approveUnset: [], openclaw: ''},
 			gateway: {url, tokenFile, tokenCommand: [], fingerprint: null, allowInsecure: false},
+			inside: null,
 			transport: 'auto',
 			policy: defaultPolicy,
 			maxApprovals: 8,

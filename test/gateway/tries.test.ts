@@ -9,7 +9,7 @@ import {
 } from '../../worker/transport/gateway/reconnect.ts';
 import {MINUTE, SECOND} from '../unit/fixtures.ts';
 
-const absent: ReconnectAttempt = {lasted: null, isRefused: false, hasRunCommand: false};
+const absent: ReconnectAttempt = {lasted: null, isRefused: false, isUnfit: false, hasRunCommand: false};
 const refused: ReconnectAttempt = {...absent, isRefused: true};
 const refusedByCommand: ReconnectAttempt = {...refused, hasRunCommand: true};
 
@@ -27,6 +27,11 @@ describe('the wait after an attempt to connect', () => {
 		expect(waits(Array(6).fill(absent))).toEqual([250, 500, 1000, 2000, 2000, 2000]);
 		expect(waits(Array(7).fill(refused))).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000]);
 		expect(waits(Array(9).fill(refusedByCommand))).toEqual([250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+	});
+
+	it('is a minute where there is no way until somebody changes something, doubling to an hour', () => {
+		const unfit = {...absent, isUnfit: true, hasRunCommand: true};
+		expect(waits(Array(8).fill(unfit)).map(ms => ms / MINUTE)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
 	});
 
 	it('begins anew with the first program after an outage, however long that was', () => {

@@ -152,7 +152,7 @@ describe.concurrent('a call behind an exec prefix', () => {
 		await writeFile(envFile, "echo noise; export FROM_FILE='a b' OPENCLAW_GATEWAY_URL=ws://sandbox.invalid\n");
 		const PLAIN = '$(touch /tmp/owned) "x" \'y\'; z';
 		const env = {OPENCLAW_STATE_DIR: alpha.folder, PLAIN};
-		await instance.configure({runTimeout: '7s'}, {alpha: {exec, env, envFile}});
+		await instance.configure({runTimeout: '7s'}, {alpha: {exec, env, envFile, transport: 'cli'}});
 		await instance.start();
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 

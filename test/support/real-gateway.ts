@@ -18,6 +18,8 @@ export interface GatewayOptions {
 	readonly version: string;
 	/** A word for messages and the folder's name. */
 	readonly name?: string;
+	/** Put before the gateway and its calls, as `exec` is before pairkeeper's: what it reaches must listen on our loopback too, under the same port. */
+	readonly exec?: (port: number) => readonly string[] | Promise<readonly string[]>;
 	readonly signal?: InstallOptions['signal'];
 }
 
@@ -47,6 +49,7 @@ export class RealGateway {
 	readonly folder: string;
 	readonly port: number;
 	#token = newToken();
+	#exec: readonly string[] = [];
 	#process: ChildProcess | undefined;
 
 	private constructor(options: GatewayOptions, folder: string, port: number) {
@@ -64,6 +67,7 @@ export class RealGateway {
 		const folder = await mkdtemp(join(tmpdir(), `pairkeeper-${options.name ?? 'gateway'}-`));
 		guardFolder(folder);
 		const gateway = new RealGateway(options, folder, await freePort());
+		gateway.#exec = (await options.exec?.(gateway.port)) ?? [];
 		await mkdir(gateway.home, {mode: 0o700});
 		await mkdir(gateway.stateDir, {mode: 0o700});
 		try {
@@ -118,7 +122,7 @@ export class RealGateway {
 
 	/** Runs one `openclaw` command in this sandbox, as its user would. Never throws for the command's own failure. */
 	async cli(args: readonly string[], options: CallOptions = {}): Promise<CallResult> {
-		return runCommand([this.binary, ...args], {...options, env: {...this.environment, ...options.env}});
+		return runCommand([...this.#exec, this.binary, ...args], {...options, env: {...this.environment, ...options.env}});
 	}
 
 	/** What `openclaw devices list --json` says. @throws when it fails. */
@@ -166,7 +170,8 @@ export class RealGateway {
 		await writeFile(config, JSON.stringify({gateway, update: {checkOnStart: false}}));
 		await chmod(config, 0o600);
 		const log = openSync(this.logFile, 'a', 0o600);
-		const child = spawn(this.binary, ['gateway', 'run'], {
+		const [file = '', ...args] = [...this.#exec, this.binary, 'gateway', 'run'];
+		const child = spawn(file, args, {
 			cwd: this.folder,
 			env: plainEnvironment(this.environment),
 			stdio: ['ignore', log, log],

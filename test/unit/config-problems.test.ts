@@ -61,7 +61,27 @@ describe('a mistake is named with file, line and key', () => {
 		],
 		[
 			'sandboxes:\n  - name: a\n    transport: gateway',
-			'FILE:3: sandboxes[0].transport: gateway needs a gateway: {url, tokenFile}',
+			'FILE:3: sandboxes[0].transport: gateway needs a gateway: {url, tokenFile}, or an exec',
+		],
+		[
+			'sandboxes:\n  - name: a\n    gateway: {port: 18789}',
+			'FILE:3: sandboxes[0].gateway: must name a url, since there is no exec to reach it by',
+		],
+		[
+			'sandboxes:\n  - name: a\n    execInput: [x]',
+			'FILE:3: sandboxes[0].execInput: needs an exec: it stands for that where input is needed',
+		],
+		[
+			'sandboxes:\n  - name: a\n    exec: [x]\n    gateway: {tokenCommand: [y]}',
+			'FILE:4: sandboxes[0].gateway: must name a port too: a configured token goes only to a port that is configured as well',
+		],
+		[
+			'sandboxes:\n  - name: a\n    exec: [x]\n    gateway: {port: 0}',
+			'FILE:4: sandboxes[0].gateway.port: must be a port, a whole number from 1 to 65535',
+		],
+		[
+			'sandboxes:\n  - name: a\n    exec: [x]\n    gateway: {url: "ws://127.0.0.1:1", port: 1, tokenCommand: [y]}',
+			'FILE:4: sandboxes[0].gateway.port: is the port as seen inside the sandbox, and not for a gateway with a url; remove one of them',
 		],
 		[
 			'sandboxes:\n  - name: a\n    gateway: {url: "ws://127.0.0.1:1", tokenFile: /dev/null}',

@@ -116,7 +116,18 @@ describe('the example of the reference', () => {
 		expect(schema.additionalProperties).toBe(false);
 		const keys = [...example.matchAll(/^([a-zA-Z]+):/gm)].map(([, key]) => key);
 		expect(Object.keys(schema.properties).toSorted()).toEqual([...keys, 'controlGroup'].toSorted());
-		const sandboxKeys = ['name', 'enabled', 'exec', 'env', 'envFile', 'approveUnset', 'gateway', 'transport', 'policy'];
+		const sandboxKeys = [
+			'name',
+			'enabled',
+			'exec',
+			'execInput',
+			'env',
+			'envFile',
+			'approveUnset',
+			'gateway',
+			'transport',
+			'policy',
+		];
 		expect(schema).toMatchObject({
 			properties: {
 				sandboxes: {

@@ -615,6 +615,7 @@ function transportTo(world: World, process: SimulatedProcess, deps: TransportDep
 		},
 		warnings: [],
 		passBegins: () => {},
+		route: null,
 		passEnded: () => {},
 	};
 }

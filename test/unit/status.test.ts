@@ -17,6 +17,7 @@ function sandboxOf(change: Partial<SandboxStatus> = {}): SandboxStatus {
 		mode: 'slow',
 		interval: 30,
 		transport: 'cli',
+		route: null,
 		transportReason: null,
 		restarts: 0,
 		crashLooping: false,

@@ -1,12 +1,8 @@
-import type {ChildProcess} from 'node:child_process';
 import type {Readable} from 'node:stream';
 import {execa} from 'execa';
 import pTimeout, {TimeoutError} from 'p-timeout';
 import {ClientError} from '../client-error.ts';
-import {endMarked, signalGroup} from './processes.ts';
-
-/** Between SIGTERM and SIGKILL, in milliseconds; with the sweep that follows, a command is over within a second after its bound. */
-const GRACE = 500;
+import {adoptCommand, type Command, endCommand} from './command-group.ts';
 
 /** How long a command's own children may keep its output open after it has ended, in milliseconds. */
 const LINGER = 500;
@@ -15,13 +11,6 @@ const LINGER = 500;
 const MAX_STDOUT = 4 * 2 ** 20;
 const MAX_STDERR = 2 ** 18;
 
-/** A program with its arguments and whole environment, ready to be run without a shell. */
-export interface Command {
-	readonly file: string;
-	readonly args: readonly string[];
-	readonly env: NodeJS.ProcessEnv;
-}
-
 /** What came of a command that ended by itself. `code` is `null` after a signal. */
 export interface CommandResult {
 	readonly code: number | null;
@@ -29,17 +18,9 @@ export interface CommandResult {
 	readonly stderr: string;
 }
 
-/** The process groups of the commands under way, by their leaders' pids. */
-const running = new Set<number>();
-
-/** SIGKILLs every command under way, at once. For a worker that must not outlive its supervisor. */
-export function killCommands(): void {
-	for (const leader of running) signalGroup(leader, 'SIGKILL');
-}
-
 /**
  * Runs a command as a process group of its own, in `/`, and returns what it said. After `timeout` milliseconds, or when `signal` aborts, the
- * whole group gets SIGTERM and at most {@link GRACE} later SIGKILL, as does whatever else carries `owner`. Throws a {@link ClientError}, or the
+ * whole group gets SIGTERM and at most half a second later SIGKILL, as does whatever else carries `owner`. Throws a {@link ClientError}, or the
  * signal's reason.
  */
 export async function runCommand(
@@ -63,7 +44,7 @@ export async function runCommand(
 	const stdout = collect(subprocess.stdout, MAX_STDOUT, flood);
 	const stderr = collect(subprocess.stderr, MAX_STDERR, flood);
 	const leader = subprocess.pid;
-	if (leader !== undefined) running.add(leader);
+	if (leader !== undefined) adoptCommand(leader);
 	const exited = new Promise<Ended>(resolve => subprocess.once('exit', (code, signal) => resolve({code, signal})));
 	const closed = new Promise<void>(resolve => subprocess.once('close', () => resolve()));
 	const failed = call.then(result => (leader === undefined ? Promise.reject(notStarted(file, result)) : exited));
@@ -78,7 +59,7 @@ export async function runCommand(
 		}
 		throw error;
 	} finally {
-		if (leader !== undefined) await endCommand(subprocess, leader, owner).finally(() => running.delete(leader));
+		if (leader !== undefined) await endCommand(subprocess, leader, owner);
 	}
 }
 
@@ -109,19 +90,4 @@ function collect(stream: Readable | null, limit: number, flood: (error: ClientEr
 		flood(new ClientError('unreadable', `the output was larger than ${limit / 2 ** 20} MiB and was cut off`));
 	});
 	return () => Buffer.concat(chunks).toString('utf8');
-}
-
-/** Ends what is left of a command: its process group, and what has left the group. */
-async function endCommand(subprocess: ChildProcess, leader: number, owner: string): Promise<void> {
-	const isOver = subprocess.exitCode !== null || subprocess.signalCode !== null;
-	if (!isOver) {
-		signalGroup(leader, 'SIGTERM');
-		const closed = new Promise<void>(resolve => subprocess.once('exit', () => resolve()));
-		await pTimeout(closed, {milliseconds: GRACE, fallback: () => {}});
-	}
-	signalGroup(leader, 'SIGKILL');
-	// Finds what has left the group by setsid(2). Where /proc cannot be read now, the supervisor's search at the worker's end finds it.
-	await endMarked(owner).catch(() => 0);
-	subprocess.stdout?.destroy();
-	subprocess.stderr?.destroy();
 }

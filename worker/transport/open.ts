@@ -1,13 +1,12 @@
-import {initialTransport, type WorkerConfig} from '../protocol.ts';
+import {initialTransport, routeOf, type WorkerConfig} from '../protocol.ts';
 import {cliClient} from './cli/client.ts';
 import {polledTransport, type Transport, type TransportDeps} from './transport.ts';
 
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
-	const {gateway} = config;
-	if (gateway === null || config.transport === 'cli')
+	if (routeOf(config) === null || config.transport === 'cli')
 		return polledTransport(cliClient(deps.cli), initialTransport(config).transportReason);
 	// Loaded only here: a worker that polls by the CLI need not carry a WebSocket client.
 	const {openGateway} = await import('./gateway/open.ts');
-	return openGateway(config, gateway, deps);
+	return openGateway(config, deps);
 }

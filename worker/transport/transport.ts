@@ -1,4 +1,5 @@
 import type {Clock} from '../clock.ts';
+import type {RouteKind} from '../protocol.ts';
 import type {Turns} from '../turns.ts';
 import type {CliOptions} from './cli/client.ts';
 import type {OpenClawClient} from './client.ts';
@@ -8,6 +9,8 @@ export interface Transport {
 	readonly client: OpenClawClient;
 	/** The way that a list would go now. */
 	readonly kind: 'cli' | 'gateway';
+	/** By what way it would go to the gateway; `null` by the CLI. */
+	readonly route: RouteKind | null;
 	/** Why it is not the gateway, or `null`. */
 	readonly reason: string | null;
 	/** Requests are announced, so that polls are only a safety net. */
@@ -38,5 +41,14 @@ export interface TransportDeps {
 
 /** A transport that is the CLI, or anything like it, and nothing else: nobody announces anything. `reason` says why it is not the gateway. */
 export function polledTransport(client: OpenClawClient, reason: string | null): Transport {
-	return {client, kind: 'cli', reason, isEventDriven: false, warnings: [], passBegins: () => {}, passEnded: () => {}};
+	return {
+		client,
+		kind: 'cli',
+		route: null,
+		reason,
+		isEventDriven: false,
+		warnings: [],
+		passBegins: () => {},
+		passEnded: () => {},
+	};
 }

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
+import type {Command} from '../../host/command-group.ts';
 import {MARKER} from '../../host/processes.ts';
-import type {Command} from '../../host/run-command.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 
 /** One thing that is asked of `openclaw` (docs/cli/devices.md). */
@@ -36,7 +36,7 @@ export function commandFor(
 	call: Call,
 	{timeout, owner}: {timeout: number; owner: string},
 ): Command {
-	const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.test(name)));
+	const inherited = inheritedEnvironment();
 	const unset = call.kind === 'approve' ? target.approveUnset : [];
 	const openclaw = ['devices', call.kind, ...('requestId' in call ? [call.requestId] : []), '--json'];
 	const isInside = target.exec.length > 0;
@@ -58,6 +58,11 @@ export function commandFor(
 		...[isInside ? 'openclaw' : onHost(target), ...openclaw],
 	];
 	return {file, args, env: {...inherited, [MARKER]: owner}};
+}
+
+/** What a program that is run for a sandbox gets of our environment. */
+export function inheritedEnvironment(): NodeJS.ProcessEnv {
+	return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.test(name)));
 }
 
 function onHost({openclaw}: SandboxTarget): string {

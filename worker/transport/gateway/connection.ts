@@ -94,7 +94,12 @@ export class GatewayConnection {
 		while (!signal.aborted) {
 			const why = await this.#connectOnce(probation(attempts));
 			const lasted = this.#upSince === null ? null : clock.now() - this.#upSince;
-			const attempt = {lasted, isRefused: why.failure === 'refused', hasRunCommand: this.#hasRunCommand};
+			const attempt = {
+				lasted,
+				isRefused: why.failure === 'refused',
+				isUnfit: why.failure === 'unfit',
+				hasRunCommand: this.#hasRunCommand,
+			};
 			attempts = afterAttempt(attempts, attempt);
 			if (why.failure === 'hostile') {
 				breaker = trip(breaker, clock.now(), this.#options.longestCoolDown);
@@ -160,14 +165,14 @@ export class GatewayConnection {
 		const onCommand = () => {
 			this.#hasRunCommand = true;
 		};
-		const {stream, url, token} = await route.open({timeout, signal, onCommand});
+		const {stream, url, token, complaint} = await route.open({timeout, signal, onCommand});
 		// What is announced before the connection is up is found by the list that follows.
 		const onRequested = () => this.#session && this.#options.onRequested();
 		// What we break off ourselves is told with its end.
 		const onEnd = (why: ClientError) => this.#session && !signal.aborted && this.#onDown(why);
 		this.#options.onOpen(true);
 		const socket = webSocketOver(stream, url);
-		return GatewaySession.open({socket, token, scopes, timeout, onRequested, onEnd}, signal);
+		return GatewaySession.open({socket, token, scopes, complaint, timeout, onRequested, onEnd}, signal);
 	}
 
 	#onDown(why: ClientError): void {

@@ -10,6 +10,8 @@ import {BusyMeter, BusyWatch} from './busy-watch.ts';
 import {gatewayClient} from './client.ts';
 import {GatewayConnection} from './connection.ts';
 import {EventWakes} from './event-wakes.ts';
+import {insideRoute} from './inside-route.ts';
+import type {Route} from './route.ts';
 import {urlRoute} from './url-route.ts';
 
 /** How long a first list waits for the first attempt to connect, in milliseconds, where it could be made by the CLI: such a call costs more than that. */
@@ -28,18 +30,15 @@ const LONG_PATIENCE = 20_000;
 const BUSY_CHECK = 5000;
 
 /** By the gateway's WebSocket; where the configuration allows it, by the CLI while that does not work. Resolves when the first attempt to connect has been waited for. */
-export async function openGateway(
-	config: WorkerConfig,
-	gateway: NonNullable<WorkerConfig['gateway']>,
-	deps: TransportDeps,
-): Promise<Transport> {
+export async function openGateway(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
 	const events = new EventWakes(deps.wake, deps.clock);
 	const isCliAllowed = config.transport === 'auto';
 	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const meter = new BusyMeter();
+	const route = routeTo(config, deps);
 	const connection = new GatewayConnection({
-		route: urlRoute(gateway, {owner: deps.cli.owner, turns: deps.turns}),
+		route,
 		scopes: connectionScopes(config.policy),
 		timeout,
 		clock: deps.clock,
@@ -71,6 +70,9 @@ export async function openGateway(
 		get kind() {
 			return connection.isUp || !isCliAllowed ? 'gateway' : 'cli';
 		},
+		get route() {
+			return connection.isUp || !isCliAllowed ? route.kind : null;
+		},
 		get reason() {
 			return connection.isUp ? null : connection.whyDown.message;
 		},
@@ -78,11 +80,19 @@ export async function openGateway(
 			return connection.isUp;
 		},
 		get warnings() {
-			return events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
+			const floods = events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
+			return [...floods, ...route.warnings];
 		},
 		passBegins: () => events.passBegins(),
 		passEnded: approved => events.passEnded(approved),
 	};
+}
+
+function routeTo({gateway, inside, cadence}: WorkerConfig, {cli, turns, clock}: TransportDeps): Route {
+	const {owner, target} = cli;
+	if (gateway !== null) return urlRoute(gateway, {owner, turns});
+	if (inside !== null) return insideRoute(inside, {target, owner, turns, slowInterval: cadence.slowInterval, clock});
+	throw new TypeError('there is no way to the gateway');
 }
 
 /** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */

@@ -10,6 +10,10 @@ export const LONGEST_REFUSED_DELAY = 5000;
 /** The same after an attempt that ran a program for its token: such a program may cost as much as a call of the CLI. */
 export const LONGEST_COMMAND_DELAY = 30_000;
 
+/** The first and the longest wait after an attempt that showed that there is no way until somebody changes something, in milliseconds. */
+export const FIRST_UNFIT_DELAY = 60_000;
+export const LONGEST_UNFIT_DELAY = 3_600_000;
+
 /** A connection that has listed and is not closed within this counts as up, in milliseconds: it doubles with each in a row that did not last. */
 const FIRST_PROBATION = 250;
 const LONGEST_PROBATION = 5000;
@@ -19,6 +23,8 @@ export interface ReconnectAttempts {
 	/** Failures in a row of attempts that ran no program, and of those that did. */
 	readonly failures: number;
 	readonly commandFailures: number;
+	/** Attempts in a row that showed that there is no way. */
+	readonly unfit: number;
 	/** Connections in a row that came up and did not last. */
 	readonly shortLived: number;
 }
@@ -29,30 +35,37 @@ export interface ReconnectAttempt {
 	readonly lasted: number | null;
 	/** The gateway said no. */
 	readonly isRefused: boolean;
-	/** It ran a program for its token. */
+	/** There is no way until somebody changes something. */
+	readonly isUnfit: boolean;
+	/** It ran a program, for its token or to get inside. */
 	readonly hasRunCommand: boolean;
 }
 
 /** Nobody has tried to connect yet. */
-export const noReconnectAttempts: ReconnectAttempts = {failures: 0, commandFailures: 0, shortLived: 0};
+export const noReconnectAttempts: ReconnectAttempts = {failures: 0, commandFailures: 0, unfit: 0, shortLived: 0};
 
 /** Takes an attempt into account. Only a connection that lasted as long as a wait may last is a good one, so that coming and going buys nothing. */
-export function afterAttempt(before: ReconnectAttempts, {lasted, hasRunCommand}: ReconnectAttempt): ReconnectAttempts {
+export function afterAttempt(
+	before: ReconnectAttempts,
+	{lasted, isUnfit, hasRunCommand}: ReconnectAttempt,
+): ReconnectAttempts {
 	const hasLasted = lasted !== null && lasted >= (hasRunCommand ? LONGEST_COMMAND_DELAY : LONGEST_REFUSED_DELAY);
-	const {failures, commandFailures, shortLived} = hasLasted ? noReconnectAttempts : before;
+	const {failures, commandFailures, unfit, shortLived} = hasLasted ? noReconnectAttempts : before;
 	return {
 		// What it costs to find nobody there says nothing of what it costs to be refused.
 		failures: hasRunCommand ? 0 : failures + 1,
 		commandFailures: hasRunCommand ? commandFailures + 1 : commandFailures,
+		unfit: isUnfit ? unfit + 1 : 0,
 		shortLived: lasted !== null && !hasLasted ? shortLived + 1 : shortLived,
 	};
 }
 
 /** The longest wait before the next attempt, in milliseconds, after the one that has just been taken into account. */
 export function waitAfter(
-	{failures, commandFailures}: ReconnectAttempts,
-	{hasRunCommand, isRefused}: Pick<ReconnectAttempt, 'hasRunCommand' | 'isRefused'>,
+	{failures, commandFailures, unfit}: ReconnectAttempts,
+	{hasRunCommand, isRefused, isUnfit}: Pick<ReconnectAttempt, 'hasRunCommand' | 'isRefused' | 'isUnfit'>,
 ): number {
+	if (isUnfit) return Math.min(FIRST_UNFIT_DELAY * 2 ** (unfit - 1), LONGEST_UNFIT_DELAY);
 	const longest = isRefused ? LONGEST_REFUSED_DELAY : LONGEST_DELAY;
 	return hasRunCommand
 		? Math.min(FIRST_DELAY * 2 ** (commandFailures - 1), LONGEST_COMMAND_DELAY)

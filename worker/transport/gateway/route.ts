@@ -1,4 +1,5 @@
 import type {Duplex} from 'node:stream';
+import type {RouteKind} from '../../protocol.ts';
 
 /** A gateway that has been reached: nothing has been said to it yet. */
 export interface Reached {
@@ -7,6 +8,8 @@ export interface Reached {
 	/** What the gateway is called in HTTP. */
 	readonly url: string;
 	readonly token: string;
+	/** What is known of why the stream has ended, or `null`. */
+	readonly complaint?: () => string | null;
 }
 
 /** What an attempt to reach a gateway is held to. */
@@ -20,6 +23,8 @@ export interface RouteBounds {
 
 /** A way to a gateway. Whoever takes it does not know where its bytes come from. */
 export interface Route {
+	readonly kind: RouteKind;
+	readonly warnings: readonly string[];
 	/** Finds the token anew and reaches the gateway; rejects with a `ClientError`, or when the signal aborts. */
 	open(bounds: RouteBounds): Promise<Reached>;
 }

@@ -42,6 +42,8 @@ export interface SessionOptions {
 	readonly socket: WebSocket;
 	readonly token: string;
 	readonly scopes: readonly string[];
+	/** What is known of why the stream below has ended, or `null`. */
+	readonly complaint?: (() => string | null) | undefined;
 	/** Milliseconds: for the handshake, and for each request. */
 	readonly timeout: number;
 	readonly onRequested: () => void;
@@ -206,7 +208,8 @@ export class GatewaySession {
 
 	#explain(reason: string): string {
 		const said = reason.slice(0, MAX_REASON).replace(/[:\s]+$/, '');
-		return this.#complaint === null || said.includes(this.#complaint) ? said : `${said}: ${this.#complaint}`;
+		const complaint = this.#complaint ?? this.#options.complaint?.() ?? null;
+		return complaint === null || said.includes(complaint) ? said : `${said}: ${complaint}`;
 	}
 
 	#safe(text: string): string {

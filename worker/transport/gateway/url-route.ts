@@ -18,6 +18,8 @@ export function urlRoute(
 			? {kind: 'command', command: gateway.tokenCommand}
 			: {kind: 'file', file: gateway.tokenFile};
 	return {
+		kind: 'url',
+		warnings: [],
 		open: async bounds => {
 			const {timeout, signal} = bounds;
 			if (isClearToPublicAddress(gateway.url))
