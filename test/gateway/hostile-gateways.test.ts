@@ -196,7 +196,7 @@ describe.concurrent('a gateway that', () => {
 		// Nothing that a gateway can send is known to do this: the test stops the process.
 		const gateway = await startGateway();
 		const alpha = await instance.sandbox('alpha');
-		const run = await startBeside(instance, gateway, {heartbeatTimeout: '3s'});
+		const run = await startBeside(instance, gateway, {heartbeatTimeout: '10s'});
 		const {pid} = await instance.untilSandbox('alpha', 'to be connected', ({transport}) => transport === 'gateway');
 		process.kill(pid ?? 0, 'SIGSTOP');
 		await alpha.ask(cliAsk('cli-1'));

@@ -9,7 +9,13 @@ import {
 } from '../../worker/transport/gateway/reconnect.ts';
 import {MINUTE, SECOND} from '../unit/fixtures.ts';
 
-const absent: ReconnectAttempt = {lasted: null, isRefused: false, isUnfit: false, hasRunCommand: false};
+const absent: ReconnectAttempt = {
+	lasted: null,
+	isRefused: false,
+	isUnfit: false,
+	isByRelay: false,
+	hasRunCommand: false,
+};
 const refused: ReconnectAttempt = {...absent, isRefused: true};
 const refusedByCommand: ReconnectAttempt = {...refused, hasRunCommand: true};
 
@@ -30,8 +36,13 @@ describe('the wait after an attempt to connect', () => {
 	});
 
 	it('is a minute where there is no way until somebody changes something, doubling to an hour', () => {
-		const unfit = {...absent, isUnfit: true, hasRunCommand: true};
+		const unfit = {...absent, isUnfit: true, isByRelay: true};
 		expect(waits(Array(8).fill(unfit)).map(ms => ms / MINUTE)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+	});
+
+	it('lets a relay look often for a minute, and ever less after that', () => {
+		const all = waits(Array(18).fill({...absent, isByRelay: true})).map(ms => ms / SECOND);
+		expect(all).toEqual([0.25, 0.5, 1, 2, 4, 5, 5, 5, 5, 5, 5, 5, 10, 20, 40, 80, 120, 120]);
 	});
 
 	it('begins anew with the first program after an outage, however long that was', () => {

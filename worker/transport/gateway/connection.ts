@@ -98,6 +98,7 @@ export class GatewayConnection {
 				lasted,
 				isRefused: why.failure === 'refused',
 				isUnfit: why.failure === 'unfit',
+				isByRelay: this.#options.route.kind === 'inside',
 				hasRunCommand: this.#hasRunCommand,
 			};
 			attempts = afterAttempt(attempts, attempt);

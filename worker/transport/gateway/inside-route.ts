@@ -43,7 +43,6 @@ export function insideRoute(inside: InsideTarget, deps: InsideDeps): Route {
 					'unfit',
 					'60 relays were started within an hour, and none is started before an hour is over',
 				);
-			bounds.onCommand();
 			return reach(inside, token, deps, bounds);
 		},
 	};

@@ -10,6 +10,13 @@ export const LONGEST_REFUSED_DELAY = 5000;
 /** The same after an attempt that ran a program for its token: such a program may cost as much as a call of the CLI. */
 export const LONGEST_COMMAND_DELAY = 30_000;
 
+/**
+ * After an attempt by a relay: it costs little, and there are only so many an hour (relay-starts.ts). So a gateway that starts again, which may take half
+ * a minute, is looked for often, by so many in a row, {@link LONGEST_REFUSED_DELAY} apart at most, and one that stays away less and less.
+ */
+const QUICK_RELAYS = 12;
+export const LONGEST_RELAY_DELAY = 120_000;
+
 /** The first and the longest wait after an attempt that showed that there is no way until somebody changes something, in milliseconds. */
 export const FIRST_UNFIT_DELAY = 60_000;
 export const LONGEST_UNFIT_DELAY = 3_600_000;
@@ -37,7 +44,9 @@ export interface ReconnectAttempt {
 	readonly isRefused: boolean;
 	/** There is no way until somebody changes something. */
 	readonly isUnfit: boolean;
-	/** It ran a program, for its token or to get inside. */
+	/** It was made by a relay inside the sandbox. */
+	readonly isByRelay: boolean;
+	/** It ran a program for its token. */
 	readonly hasRunCommand: boolean;
 }
 
@@ -63,9 +72,13 @@ export function afterAttempt(
 /** The longest wait before the next attempt, in milliseconds, after the one that has just been taken into account. */
 export function waitAfter(
 	{failures, commandFailures, unfit}: ReconnectAttempts,
-	{hasRunCommand, isRefused, isUnfit}: Pick<ReconnectAttempt, 'hasRunCommand' | 'isRefused' | 'isUnfit'>,
+	{hasRunCommand, isRefused, isUnfit, isByRelay}: Omit<ReconnectAttempt, 'lasted'>,
 ): number {
 	if (isUnfit) return Math.min(FIRST_UNFIT_DELAY * 2 ** (unfit - 1), LONGEST_UNFIT_DELAY);
+	if (isByRelay && !hasRunCommand) {
+		const quick = Math.min(FIRST_DELAY * 2 ** (failures - 1), LONGEST_REFUSED_DELAY);
+		return Math.min(quick * 2 ** Math.max(failures - QUICK_RELAYS, 0), LONGEST_RELAY_DELAY);
+	}
 	const longest = isRefused ? LONGEST_REFUSED_DELAY : LONGEST_DELAY;
 	return hasRunCommand
 		? Math.min(FIRST_DELAY * 2 ** (commandFailures - 1), LONGEST_COMMAND_DELAY)
