@@ -66,8 +66,9 @@ export type WorkerConfig = Readonly<z.infer<typeof workerConfigSchema>>;
 /** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
 export const taskSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('watch'), initialDelay: z.number()}),
-	z.object({kind: z.literal('pass'), budget: z.number()}),
-	z.object({kind: z.literal('probe'), budget: z.number()}),
+	/** To be done by the monotonic millisecond `until`: what the start of the process takes is part of it. */
+	z.object({kind: z.literal('pass'), until: z.number()}),
+	z.object({kind: z.literal('probe'), until: z.number()}),
 ]);
 export type Task = Readonly<z.infer<typeof taskSchema>>;
 

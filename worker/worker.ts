@@ -49,7 +49,7 @@ export class Worker {
 		this.#deps = deps;
 		this.#told = checkpoint ?? emptyCheckpoint;
 		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, this.#told.ledger);
-		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : deps.clock.now() + task.budget;
+		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : task.until;
 		this.#observations = initialObservations(config, this.#told);
 	}
 

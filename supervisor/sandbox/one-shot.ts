@@ -39,7 +39,7 @@ export async function runOnce(
 	const note = (line: string) => ++met <= MAX_NOTES && notes.push(line);
 	let outcome = failedPass('the worker ended without a result');
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
-	const budget = Math.max(timeout - CLOSING_TIME, timeout / 2);
+	const until = clock.now() + Math.max(timeout - CLOSING_TIME, timeout / 2);
 	const owner = `${randomUUID()}/${randomUUID()}`;
 	let lastBeatAt = clock.now();
 	// Two probes of one sandbox are two parties among the turns.
@@ -74,7 +74,7 @@ export async function runOnce(
 	let worker: WorkerHandle;
 	try {
 		worker = forkWorker(
-			{kind: 'start', config, owner, task: {kind, budget}, checkpoint: null, avoidGatewayUntil: null},
+			{kind: 'start', config, owner, task: {kind, until}, checkpoint: null, avoidGatewayUntil: null},
 			{onMessage, onOutput: note, onExit: () => end()},
 		);
 	} catch (error) {

@@ -502,7 +502,9 @@ describe('what a worker hands on', () => {
 });
 
 describe('a worker that is forked for one pass', () => {
-	const once = {kind: 'pass', budget: 10 * SECOND} as const;
+	/** Within ten seconds of the beginning. */
+	const until = new SimulatedClock().now() + 10 * SECOND;
+	const once = {kind: 'pass', until} as const;
 
 	it('tells what it decided, and what it came to, and ends', async () => {
 		const sandbox = new Sandbox();
@@ -518,7 +520,7 @@ describe('a worker that is forked for one pass', () => {
 		const sandbox = new Sandbox();
 		sandbox.policy = {...defaultPolicy, onRefused: 'reject'};
 		sandbox.gateway.pending = [entryOf(), entryOf({requestId: 'r2', ...admin})];
-		await sandbox.live({kind: 'probe', budget: 10 * SECOND});
+		await sandbox.live({kind: 'probe', until});
 		expect(sandbox.gateway.calls).toEqual(['list']);
 		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['refused']);
 		expect(sandbox.of('passed')).toMatchObject([{outcome: {error: null, approved: 0, pending: 2}}]);
