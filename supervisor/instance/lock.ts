@@ -4,6 +4,9 @@ import {closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, 
 /** The exit code that flock(1) is told to use when somebody holds the lock (`-E`), unlike any of its failures. */
 const HELD = 75;
 
+/** How often flock(1) is run where a signal ends it. */
+const MAX_ATTEMPTS = 3;
+
 /** A lock file cannot be used; the message says what to do. */
 export class LockError extends Error {
 	override readonly name = 'LockError';
@@ -25,7 +28,11 @@ export class FileLock {
 	static async acquire(file: string, wait = 0): Promise<FileLock | null> {
 		const descriptor = openOwn(file);
 		const patience = wait > 0 ? ['-w', String(wait / 1000)] : ['-n'];
-		const {exitCode, problem} = await flock(['-x', '-E', String(HELD), ...patience, '3'], descriptor);
+		const args = ['-x', '-E', String(HELD), ...patience, '3'];
+		let {exitCode, problem, isEnded} = await flock(args, descriptor);
+		// What a terminal sends to its foreground group reaches a child that has no session of its own yet, and says nothing of the lock.
+		for (let attempt = 1; isEnded && attempt < MAX_ATTEMPTS; attempt++)
+			({exitCode, problem, isEnded} = await flock(args, descriptor));
 		if (exitCode === 0) {
 			ftruncateSync(descriptor);
 			writeSync(descriptor, `${process.pid}\n`, 0);
@@ -51,8 +58,15 @@ export function holderOf(file: string): number | null {
 	}
 }
 
+interface Tried {
+	readonly exitCode: number | null;
+	readonly problem: string;
+	/** A signal ended it. */
+	readonly isEnded: boolean;
+}
+
 /** Runs flock(1) with the lock file as descriptor 3. By spawn, since execa's types do not allow an open descriptor there. */
-function flock(args: readonly string[], descriptor: number): Promise<{exitCode: number | null; problem: string}> {
+function flock(args: readonly string[], descriptor: number): Promise<Tried> {
 	return new Promise(resolve => {
 		// Out of reach of what a terminal sends to its foreground group: a Ctrl-C is for us to act on.
 		const child = spawn('flock', args, {detached: true, stdio: ['ignore', 'ignore', 'inherit', descriptor]});
@@ -60,10 +74,13 @@ function flock(args: readonly string[], descriptor: number): Promise<{exitCode: 
 			const isMissing = error.code === 'ENOENT';
 			resolve({
 				exitCode: null,
+				isEnded: false,
 				problem: isMissing ? 'flock(1) is not installed: apt-get install util-linux' : error.message,
 			});
 		});
-		child.once('close', (exitCode, signal) => resolve({exitCode, problem: `flock ended with ${exitCode ?? signal}`}));
+		child.once('close', (exitCode, signal) =>
+			resolve({exitCode, problem: `flock ended with ${exitCode ?? signal}`, isEnded: signal !== null}),
+		);
 	});
 }
 

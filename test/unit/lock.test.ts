@@ -41,6 +41,21 @@ describe('a lock', () => {
 		expect(holderOf(file)).toBe(child.pid);
 	});
 
+	it('is asked for again where a signal to our process group has ended flock(1)', async () => {
+		const real = process.env.PATH ?? '';
+		const tried = path.join(folder, 'tried');
+		const script = `#!/bin/sh\n[ -e ${tried} ] || { : >${tried}; kill -INT $$; }\nPATH='${real}' exec flock "$@"\n`;
+		writeFileSync(path.join(folder, 'flock'), script, {mode: 0o755});
+		process.env.PATH = `${folder}:${real}`;
+		try {
+			const lock = await FileLock.acquire(file);
+			expect(lock).not.toBeNull();
+			lock?.release();
+		} finally {
+			process.env.PATH = real;
+		}
+	});
+
 	it('is free as soon as its holder is killed', async () => {
 		const child = await holder();
 		const waiting = FileLock.acquire(file, 20_000);
