@@ -10,8 +10,9 @@ import {BusyMeter, BusyWatch} from './busy-watch.ts';
 import {gatewayClient} from './client.ts';
 import {GatewayConnection} from './connection.ts';
 import {EventWakes} from './event-wakes.ts';
+import {hostRoute} from './host-route.ts';
 import {insideRoute} from './inside-route.ts';
-import type {Route} from './route.ts';
+import {type Route, rememberingToken} from './route.ts';
 import {SecondConnection} from './second-connection.ts';
 import {urlRoute} from './url-route.ts';
 
@@ -37,7 +38,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const meter = new BusyMeter();
-	const route = routeTo(config, deps);
+	const {route, tokens} = rememberingToken(routeTo(config, deps));
 	const scopes = baseScopes(config.policy);
 	const connection = new GatewayConnection({
 		route,
@@ -62,7 +63,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	watchBusyness(connection, meter, deps);
 	const second = new SecondConnection({route, timeout, clock: deps.clock});
 	const viaGateway = gatewayClient({session: () => connection.required(), scopes, second});
-	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter)});
+	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
 	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
 	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
 	await Promise.race([connection.firstAttempt, deps.clock.sleep(patience, deps.signal)]);
@@ -95,7 +96,7 @@ function routeTo({gateway, inside, cadence}: WorkerConfig, {cli, turns, clock}: 
 	const {owner, target} = cli;
 	if (gateway !== null) return urlRoute(gateway, {owner, turns});
 	if (inside !== null) return insideRoute(inside, {target, owner, turns, slowInterval: cadence.slowInterval, clock});
-	throw new TypeError('there is no way to the gateway');
+	return hostRoute(target);
 }
 
 /** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
