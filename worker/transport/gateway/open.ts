@@ -3,6 +3,7 @@ import type {WorkerConfig} from '../../protocol.ts';
 import type {Turns} from '../../turns.ts';
 import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
 import {cliClient} from '../cli/client.ts';
+import {watchingOutruns} from '../cli/outrun-watch.ts';
 import {withFallback} from '../fallback.ts';
 import type {Transport, TransportDeps} from '../transport.ts';
 import {baseScopes} from './base-scopes.ts';
@@ -63,7 +64,12 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	watchBusyness(connection, meter, deps);
 	const second = new SecondConnection({route, timeout, clock: deps.clock});
 	const viaGateway = gatewayClient({session: () => connection.required(), scopes, second});
-	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
+	const cli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
+	const {client: viaCli, warnings: outruns} = watchingOutruns(cli, {
+		clock: deps.clock,
+		slowInterval: config.cadence.slowInterval,
+		remedy: "only its gateway's socket is fast enough: see transportReason for what is in the way",
+	});
 	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
 	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
 	await Promise.race([connection.firstAttempt, deps.clock.sleep(patience, deps.signal)]);
@@ -85,7 +91,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 		},
 		get warnings() {
 			const floods = events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
-			return [...floods, ...route.warnings];
+			return [...floods, ...route.warnings, ...(connection.isUp ? [] : outruns())];
 		},
 		passBegins: () => events.passBegins(),
 		passEnded: approved => events.passEnded(approved),
