@@ -72,17 +72,13 @@ function visibleSecrets({sandboxes}: ConfigFile): Problem[] {
 }
 
 function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
-	return sandboxes.flatMap(({exec, execInput, gateway, transport}, index) => {
+	return sandboxes.flatMap(({exec, execInput, gateway}, index) => {
 		if (exec.length === 0 && execInput !== null)
 			return [
 				{at: ['sandboxes', index, 'execInput'], message: 'needs an exec: it stands for that where input is needed'},
 			];
 		if (exec.length === 0 && gateway && gateway.url === undefined)
 			return [{at: ['sandboxes', index, 'gateway'], message: 'must name a url, since there is no exec to reach it by'}];
-		if (exec.length === 0 && !gateway && transport === 'gateway')
-			return [
-				{at: ['sandboxes', index, 'transport'], message: 'gateway needs a gateway: {url, tokenFile}, or an exec'},
-			];
 		if (gateway?.tokenFile === undefined) return [];
 		try {
 			readTokenFile(gateway.tokenFile);

@@ -60,10 +60,6 @@ describe('a mistake is named with file, line and key', () => {
 			'FILE:3: sandboxes[1]: b reaches the same gateway as a (exec x); give each its own, or remove one',
 		],
 		[
-			'sandboxes:\n  - name: a\n    transport: gateway',
-			'FILE:3: sandboxes[0].transport: gateway needs a gateway: {url, tokenFile}, or an exec',
-		],
-		[
 			'sandboxes:\n  - name: a\n    gateway: {port: 18789}',
 			'FILE:3: sandboxes[0].gateway: must name a url, since there is no exec to reach it by',
 		],

@@ -76,18 +76,36 @@ function onHost({openclaw}: SandboxTarget): string {
  */
 export function obeyedFiles(target: SandboxTarget): readonly string[] {
 	if (target.exec.length > 0) return [];
-	const env = {...process.env, ...target.env};
-	const account = env.HOME || os.homedir();
-	const home = expandTilde(env.OPENCLAW_HOME || account, account);
-	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? `-${env.OPENCLAW_PROFILE}` : '';
-	const state = expandTilde(env.OPENCLAW_STATE_DIR || path.join(home, `.openclaw${profile}`), home);
-	return [
+	const {account, state} = placesOf(target);
+	const files = [
 		path.join(state, 'openclaw.json'),
 		path.join(state, '.env'),
 		path.join(account, '.config', 'openclaw', 'gateway.env'),
-		...(env.OPENCLAW_CONFIG_PATH ? [expandTilde(env.OPENCLAW_CONFIG_PATH, home)] : []),
+		configFile(target),
 		...(target.envFile === null ? [] : [target.envFile]),
 	];
+	return [...new Set(files)];
+}
+
+/** The `openclaw.json` of a call on the host. */
+export function configFile(target: SandboxTarget): string {
+	const {OPENCLAW_CONFIG_PATH: own} = hostEnvironment(target);
+	const {home, state} = placesOf(target);
+	return own ? expandTilde(own, home) : path.join(state, 'openclaw.json');
+}
+
+/** The variables of a call on the host, as far as nothing has to be run to know them. */
+export function hostEnvironment({env}: SandboxTarget): NodeJS.ProcessEnv {
+	return {...process.env, ...env};
+}
+
+/** Whose account a call on the host takes for its own, and where it keeps its state. */
+function placesOf(target: SandboxTarget): {readonly account: string; readonly home: string; readonly state: string} {
+	const env = hostEnvironment(target);
+	const account = env.HOME || os.homedir();
+	const home = expandTilde(env.OPENCLAW_HOME || account, account);
+	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? `-${env.OPENCLAW_PROFILE}` : '';
+	return {account, home, state: expandTilde(env.OPENCLAW_STATE_DIR || path.join(home, `.openclaw${profile}`), home)};
 }
 
 function expandTilde(file: string, home: string): string {

@@ -28,3 +28,22 @@ export interface Route {
 	/** Finds the token anew and reaches the gateway; rejects with a `ClientError`, or when the signal aborts. */
 	open(bounds: RouteBounds): Promise<Reached>;
 }
+
+/** The same way, and the last token that was found by it: no text that is shown may hold it, whoever says it. */
+export function rememberingToken(route: Route): {readonly route: Route; readonly tokens: () => readonly string[]} {
+	let tokens: readonly string[] = [];
+	return {
+		route: {
+			kind: route.kind,
+			get warnings() {
+				return route.warnings;
+			},
+			open: async bounds => {
+				const reached = await route.open(bounds);
+				tokens = [reached.token];
+				return reached;
+			},
+		},
+		tokens: () => tokens,
+	};
+}

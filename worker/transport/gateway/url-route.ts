@@ -36,8 +36,8 @@ export function urlRoute(
 }
 
 /** A connection to the gateway, over TLS with `wss:`, where the certificate has been checked. Rejects with a {@link ClientError}. */
-async function connectTo(
-	{url, fingerprint}: GatewayTarget,
+export async function connectTo(
+	{url, fingerprint}: Pick<GatewayTarget, 'url' | 'fingerprint'>,
 	{timeout, signal}: Pick<RouteBounds, 'timeout' | 'signal'>,
 ): Promise<Socket> {
 	const {hostname, port, protocol} = new URL(url);
