@@ -32,12 +32,15 @@ export type WorkerFault = 'crash' | 'leave' | 'freeze' | 'stall' | 'bloat';
 export const SHIFT = 8 * HOUR;
 
 /** From then on nothing happens any more, so that all can be settled. */
-export const QUIET = SHIFT - 45 * MINUTE;
+export const QUIET = SHIFT - 90 * MINUTE;
 
-const TICK = 60 * SECOND;
+/** Coarser than in a real shift, as are the intervals below, so that one takes milliseconds. */
+const TICK = 4 * MINUTE;
+const BEAT = 4 * MINUTE;
 const STOP_TIMEOUT = 10 * SECOND;
-/** Coarser than in a real shift, so that one takes milliseconds. */
-const BEAT = 60 * SECOND;
+/** A shift takes some thousand timers, and looks at the clock a few times for each. */
+const MOST_TIMERS = 200_000;
+const MOST_LOOKS = 100_000;
 const restart = {minDelay: 100, maxDelay: 30 * SECOND, stableAfter: MINUTE};
 
 /** What a shift came to; `broken` holds what must never be. */
@@ -58,17 +61,45 @@ export interface Outcome {
 	}[];
 }
 
-/** Runs one shift of so many sandboxes. */
+/** Runs one shift of so many sandboxes; rejects where something in it spins. */
 export async function simulate(
 	sandboxes: number,
 	happenings: readonly Happening[],
 	random: () => number,
 ): Promise<Outcome> {
-	return new SimulatedShift(sandboxes, random).run(happenings);
+	const shift = new SimulatedShift(sandboxes, random);
+	return Promise.race([shift.run(happenings), shift.clock.spins.promise]);
+}
+
+/** Time for one shift: what spins is stopped, so that it fails with what led to it instead of running out of the test's time. */
+class ShiftClock extends SimulatedClock {
+	/** Rejects when something spins. */
+	readonly spins = Promise.withResolvers<never>();
+	#timers = 0;
+	#looks = 0;
+
+	override now(): number {
+		if (++this.#looks > MOST_LOOKS) throw this.#stop(`the clock was looked at ${MOST_LOOKS} times in a row`);
+		return super.now();
+	}
+
+	/** Without another timer, time stands still. */
+	override after(ms: number, act: () => void): Cancel {
+		this.#looks = 0;
+		if (++this.#timers <= MOST_TIMERS) return super.after(ms, act);
+		this.#stop(`more than ${MOST_TIMERS} timers in one shift`);
+		return () => {};
+	}
+
+	#stop(how: string): Error {
+		const error = new Error(`something spins: ${how}`);
+		this.spins.reject(error);
+		return error;
+	}
 }
 
 class SimulatedShift {
-	readonly clock = new SimulatedClock();
+	readonly clock = new ShiftClock();
 	readonly random: () => number;
 	readonly broken: string[] = [];
 	readonly worlds: World[];
@@ -165,11 +196,11 @@ class SimulatedShift {
 
 	#config(): Config {
 		const file = configSchema.parse({
-			fastInterval: '10s',
+			fastInterval: '20s',
 			fastDeadline: '5m',
-			slowInterval: this.#bounds % 2 === 0 ? '5m' : '4m',
+			slowInterval: this.#bounds % 2 === 0 ? '10m' : '9m',
 			runTimeout: '10s',
-			heartbeatTimeout: '4m',
+			heartbeatTimeout: '12m',
 			stopTimeout: STOP_TIMEOUT / SECOND,
 			maxConcurrentCalls: 1 + Math.floor(this.worlds.length / 2),
 			restart: {minDelay: '100ms', maxDelay: '30s', stableAfter: '60s'},
@@ -198,8 +229,7 @@ class SimulatedShift {
 			onExit: exit => {
 				world.living.delete(process);
 				const isExpected = process.isStopping || supervision !== this.#supervision;
-				// What is being reconfigured may come back before its policy says.
-				if (!isExpected && this.#reloads === 0) this.#noteExit(world, bornAt);
+				if (!isExpected) this.#noteExit(world, bornAt);
 				if (process.error) this.broken.push(`a worker failed: ${process.error}`);
 				if (supervision === this.#supervision) listener.onExit(exit);
 			},
@@ -223,6 +253,8 @@ class SimulatedShift {
 		const at = this.clock.now();
 		const isStable = at - bornAt >= restart.stableAfter;
 		world.unstable = isStable ? 0 : world.unstable + 1;
+		// What is being reconfigured may come back before its policy says; its exits count all the same.
+		if (this.#reloads > 0) return;
 		const longest = isStable ? 0 : Math.min(restart.minDelay * 2 ** (world.unstable - 1), restart.maxDelay);
 		world.lastExit = {at, heldUp: this.#heldUp, shortest: isStable ? 0 : restart.minDelay, longest};
 	}

@@ -109,5 +109,6 @@ async function firstOf(ms: number, {clock, wakes, signal}: WatchDeps): Promise<v
 	const over = new AbortController();
 	const either = AbortSignal.any([signal, over.signal]);
 	await Promise.race([clock.sleep(ms, either), wakes.next(either)]);
-	over.abort();
+	// A reason of our own, since the default one, an error with its stack, is made anew for each poll.
+	over.abort('over');
 }
