@@ -1,5 +1,6 @@
 // What the host-wide bound on `openclaw` calls is worth: 16 sandboxes with one pending request each, calls that cost what the real ones cost,
-// with the bound and without it; then again with half of the sandboxes hanging. `node scripts/bench-turns.ts`, after a build; about eight minutes.
+// with the bound and without it; then again with half of the sandboxes hanging, and with some that answer each call just in time.
+// `node scripts/bench-turns.ts`, after a build; about ten minutes.
 import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import os from 'node:os';
 import {join, resolve} from 'node:path';
@@ -12,7 +13,13 @@ import {machine} from './support/figures.ts';
 import {interruption} from './support/interruption.ts';
 
 const sandboxCount = 16;
-const hangingCount = 8;
+/** What is wrong with how many of them. */
+const cases = [
+	{fault: 'hangs', faulty: 0, shown: 'all healthy'},
+	{fault: 'hangs', faulty: 8, shown: '8 hang'},
+	{fault: 'slow', faulty: 3, shown: '3 answer after 9.9 s'},
+] as const;
+type Case = (typeof cases)[number];
 const runTimeoutMs = 10_000;
 const giveUpAfterMs = 120_000;
 const openclaw = resolve(import.meta.dirname, 'support/costly-openclaw.ts');
@@ -20,7 +27,7 @@ const openclaw = resolve(import.meta.dirname, 'support/costly-openclaw.ts');
 /** How the host's calls are kept within bounds. */
 const ways = {
 	/** As many calls at once as there are cores. */
-	auto: {calls: 'auto', supervisors: 1, shown: `${callLimit('auto')} (auto)`},
+	auto: {calls: 'auto', supervisors: 1, shown: `${callLimit('auto').limit} (auto)`},
 	/** Any number of calls at once; but sandboxes whose last call timed out share one turn still. */
 	many: {calls: 1000, supervisors: 1, shown: '1000'},
 	/** A supervisor for each sandbox, so that nobody knows of the others: what it is without any bound. */
@@ -45,11 +52,11 @@ interface Result {
 interface Sandbox {
 	readonly name: string;
 	readonly state: string;
-	readonly isHanging: boolean;
+	readonly isFaulty: boolean;
 }
 
 interface CallRecord {
-	readonly isHanging: boolean;
+	readonly isFaulty: boolean;
 	readonly kind: string;
 	readonly begin: number;
 	readonly end: number | null;
@@ -67,13 +74,13 @@ if (os.availableParallelism() !== 2) {
 
 try {
 	const rows: string[][] = [];
-	for (const hanging of [0, hangingCount]) {
-		const bounded = await measure(hanging, ways.auto);
-		rows.push(rowOf(hanging, ways.auto, bounded, bounded));
-		for (const way of [ways.many, ways.alone]) rows.push(rowOf(hanging, way, await measure(hanging, way), bounded));
+	for (const each of cases) {
+		const bounded = await measure(each, ways.auto);
+		rows.push(rowOf(each, ways.auto, bounded, bounded));
+		for (const way of [ways.many, ways.alone]) rows.push(rowOf(each, way, await measure(each, way), bounded));
 	}
 	const head = [
-		'HANGING',
+		'SANDBOXES',
 		'CALLS AT ONCE',
 		'CALLS',
 		'TIMED OUT',
@@ -88,10 +95,10 @@ try {
 	console.error(error instanceof Error ? error.message : error);
 }
 
-function rowOf(hanging: number, way: Way, result: Result, bounded: Result): string[] {
+function rowOf({shown: sandboxes}: Case, way: Way, result: Result, bounded: Result): string[] {
 	const {approvedAfter, halfAfter, approved, healthy, calls, timedOut, timedOutHealthy} = result;
 	return [
-		`${hanging} of ${sandboxCount}`,
+		sandboxes,
 		way.shown,
 		String(calls),
 		String(timedOut),
@@ -119,14 +126,15 @@ function seconds(ms: number): string {
 }
 
 /** Runs `pairkeeper run` until all healthy sandboxes are approved, or for {@link giveUpAfterMs}. */
-async function measure(hanging: number, way: Way): Promise<Result> {
+async function measure(each: Case, way: Way): Promise<Result> {
 	signal.throwIfAborted();
-	process.stdout.write(`${hanging} of ${sandboxCount} hanging, ${way.shown}… `);
+	const {faulty} = each;
+	process.stdout.write(`${each.shown}, ${way.shown}… `);
 	const folder = await mkdtemp(join(os.tmpdir(), 'pairkeeper-bench-'));
 	guardFolder(folder);
 	const supervisors: Pairkeeper[] = [];
 	try {
-		const sandboxes = await makeSandboxes(folder, hanging);
+		const sandboxes = await makeSandboxes(folder, each);
 		const began = monotonicMs();
 		const startups = await Promise.allSettled(
 			Array.from({length: way.supervisors}, async (_, index) => {
@@ -137,7 +145,7 @@ async function measure(hanging: number, way: Way): Promise<Result> {
 		for (const startup of startups) if (startup.status === 'rejected') throw startup.reason;
 		const approvedAfter = await until(
 			'all approvals',
-			async () => (await approvedIn(supervisors)) === sandboxCount - hanging,
+			async () => (await approvedIn(supervisors, sandboxes)) === sandboxCount - faulty,
 			{
 				timeoutMs: giveUpAfterMs - (monotonicMs() - began),
 				everyMs: 200,
@@ -148,23 +156,23 @@ async function measure(hanging: number, way: Way): Promise<Result> {
 			() => null,
 		);
 		signal.throwIfAborted();
-		const approved = await approvedIn(supervisors);
+		const approved = await approvedIn(supervisors, sandboxes);
 		const ended = monotonicMs();
 		const calls = (await Promise.all(sandboxes.map(callsOf))).flat();
 		// A call without an end that is younger than the bound is still under way, and judged by nobody.
 		const timedOut = calls.filter(({begin, end}) => end === null && ended - begin >= runTimeoutMs);
 		console.log(approvedAfter === null ? `given up after ${seconds(giveUpAfterMs)}` : seconds(approvedAfter));
 		const approvals = calls
-			.filter(({kind, end}) => kind === 'approve' && end !== null)
+			.filter(({kind, end, isFaulty}) => kind === 'approve' && end !== null && !isFaulty)
 			.map(({end}) => Number(end) - began);
 		return {
 			approvedAfter,
-			halfAfter: approvals.sort((a, b) => a - b)[(sandboxCount - hanging) / 2 - 1] ?? null,
+			halfAfter: approvals.sort((a, b) => a - b)[Math.floor((sandboxCount - faulty) / 2) - 1] ?? null,
 			approved,
-			healthy: sandboxCount - hanging,
+			healthy: sandboxCount - faulty,
 			calls: calls.length,
 			timedOut: timedOut.length,
-			timedOutHealthy: timedOut.filter(({isHanging}) => !isHanging).length,
+			timedOutHealthy: timedOut.filter(({isFaulty}) => !isFaulty).length,
 		};
 	} finally {
 		await Promise.all(supervisors.map(supervisor => supervisor.stop()));
@@ -185,25 +193,26 @@ async function start(folder: string, sandboxes: readonly Sandbox[], {calls}: Way
 	return Pairkeeper.start(folder, config, {signal});
 }
 
-/** How many requests have been approved; a hanging sandbox approves none. */
-async function approvedIn(supervisors: readonly Pairkeeper[]): Promise<number> {
+/** How many healthy sandboxes have been approved. */
+async function approvedIn(supervisors: readonly Pairkeeper[], sandboxes: readonly Sandbox[]): Promise<number> {
 	const all = await Promise.all(supervisors.map(supervisor => supervisor.status()));
-	return all.reduce((sum, {totals}) => sum + totals.approved, 0);
+	const healthy = sandboxes.filter(({isFaulty}) => !isFaulty);
+	return healthy.filter(({name}) => all.some(status => (status.sandboxes[name]?.approved ?? 0) > 0)).length;
 }
 
-/** The hanging ones stand between the others, as on a real host. */
-async function makeSandboxes(folder: string, hanging: number): Promise<Sandbox[]> {
+/** The faulty ones stand between the others, as on a real host. */
+async function makeSandboxes(folder: string, {fault, faulty}: Case): Promise<Sandbox[]> {
 	const indexes = Array.from({length: sandboxCount}, (_, index) => index);
 	return Promise.all(
 		indexes.map(async index => {
 			const name = `s${String(index).padStart(2, '0')}`;
 			const state = join(folder, name);
-			const isHanging = index % 2 === 0 && index / 2 < hanging;
+			const isFaulty = index % 2 === 0 && index / 2 < faulty;
 			await mkdir(state, {mode: 0o700});
 			await writeFile(join(state, 'calls.log'), '');
 			await writeFile(join(state, 'request.json'), JSON.stringify(requestOf(index)));
-			if (isHanging) await writeFile(join(state, 'hangs'), '');
-			return {name, state, isHanging};
+			if (isFaulty) await writeFile(join(state, fault), '');
+			return {name, state, isFaulty};
 		}),
 	);
 }
@@ -214,7 +223,7 @@ function requestOf(index: number): object {
 	return {requestId: `r-${index}`, deviceId, publicKey: deviceId, ...client, scopes: ['operator.read'], ts: Date.now()};
 }
 
-async function callsOf({state, isHanging}: Sandbox): Promise<CallRecord[]> {
+async function callsOf({state, isFaulty}: Sandbox): Promise<CallRecord[]> {
 	const text = await readFile(join(state, 'calls.log'), 'utf8');
 	const lines = text.split('\n').flatMap(line => {
 		const [pid, kind, what, at] = line.split(' ');
@@ -224,7 +233,7 @@ async function callsOf({state, isHanging}: Sandbox): Promise<CallRecord[]> {
 		.filter(({what}) => what === 'begin')
 		.map(({pid, kind, at}) => {
 			const end = lines.find(other => other.pid === pid && other.what === 'end' && other.at >= at);
-			return {isHanging, kind, begin: at, end: end?.at ?? null};
+			return {isFaulty, kind, begin: at, end: end?.at ?? null};
 		});
 }
 

@@ -1,6 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import {type Clock, isoTime} from '../worker/clock.ts';
 import {messageOf} from '../worker/text.ts';
+import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
 import {CallTurns} from './calls/turns.ts';
 import type {Config} from './config/config.ts';
@@ -58,6 +59,7 @@ export class Supervision {
 	readonly run = randomUUID();
 	readonly #deps: SupervisionDeps;
 	readonly #turns: CallTurns;
+	readonly #lender: TurnLender;
 	readonly #fleet: Fleet;
 	readonly #ending = new AbortController();
 	readonly #startedWall: number;
@@ -85,6 +87,7 @@ export class Supervision {
 		this.#lastLook = clock.now();
 		this.#openclaw = this.#find(config);
 		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now());
+		this.#lender = new TurnLender(this.#turns);
 		const resumed = predecessor && resumeShift(predecessor.shift, config.deadline, clock);
 		this.#shift = resumed ?? beginShift(config.deadline, clock);
 		if (resumed) deps.log('info', 'the shift of the last supervisor goes on', {deadlineAt: resumed.deadlineWall});
@@ -128,6 +131,11 @@ export class Supervision {
 		if (isOver(this.#shift, now)) this.#ending.abort('deadline' satisfies End);
 		this.#fleet.inspect(isLate);
 		if (now - this.#lastLook >= LOOK_GAP) this.#lookForOpenclaw(now);
+	}
+
+	/** Calls that wait may be let in where cores idle; to be called a few times a second. */
+	lendIdleCores(): void {
+		this.#lender.look();
 	}
 
 	/** Takes over a new configuration; one that cannot be used changes nothing, is told, and stands in the status. One at a time. Never rejects. */

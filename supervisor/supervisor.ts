@@ -22,6 +22,9 @@ const LOCK_PATIENCE = 500;
 /** How often the workers are looked at, in milliseconds; more often where they must be heard of within a fraction of a second. */
 const TICK = 500;
 
+/** How often it is looked for idle cores while calls wait for turns, in milliseconds. */
+const LOOK_AT_CORES = 250;
+
 /** How long one attempt to get the lock of a one-shot pass lasts, in milliseconds; a stop is heeded between two. */
 const ONE_SHOT_LOOK = 500;
 
@@ -114,6 +117,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		defer(() => control.close());
 		defer(() => supervision.end());
 		defer(every(clock, tickGap, () => supervision.tick()));
+		defer(every(clock, LOOK_AT_CORES, () => supervision.lendIdleCores()));
 
 		await publisher.write();
 		await otherApproversDone(paths, log, supervision.ending);

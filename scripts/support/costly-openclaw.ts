@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // An `openclaw` that costs what a call of the real one costs, 1.2 s of CPU time and 250 MB of memory, and knows one sandbox with one pending request.
-// Its state directory holds `calls.log`, `request.json` while the request is pending, and `hangs` where no call is ever answered.
+// Its state directory holds `calls.log`, `request.json` while the request is pending, `hangs` where no call is ever answered, and `slow` where each is
+// answered after 9.9 s.
 import {appendFileSync, existsSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 
 const cpuMicroseconds = 1_200_000;
 const memoryBytes = 250e6;
 const pageBytes = 4096;
+const slowMs = 9900;
 
 const folder = process.env.OPENCLAW_STATE_DIR ?? '.';
 const requestFile = join(folder, 'request.json');
@@ -17,6 +19,7 @@ const memory = new Uint8Array(Math.max(memoryBytes - process.memoryUsage.rss(), 
 // The real one too spends its time before it asks the gateway: it loads its modules.
 spendCpu();
 if (existsSync(join(folder, 'hangs'))) setInterval(() => {}, 2 ** 30);
+else if (existsSync(join(folder, 'slow'))) setTimeout(answer, slowMs - process.uptime() * 1000);
 else answer();
 
 function note(what: 'begin' | 'end'): void {

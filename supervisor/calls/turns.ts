@@ -1,10 +1,18 @@
 import type {TurnKind, TurnOutcome} from '../../worker/turns.ts';
+import {TurnAccounts} from './accounts.ts';
+import type {CallLimit} from './limit.ts';
 
 /**
  * An approval counts as having waited this much longer than it has, in milliseconds. Lists pile up where sandboxes hang or the host is crowded, and
  * approvals must not queue behind them; but a stream of slow approvals must not starve a list either.
  */
 const HEAD_START = 60_000;
+
+/**
+ * For each second of turn time lately used, a call counts as having come so many seconds later: whoever takes every turn he can get, and answers just
+ * before he would be a suspect, is behind all others, his approvals too. What is used fades, so nobody is behind for ever.
+ */
+const PRICE = 10;
 
 /** How long the sandboxes whose calls time out are passed over at most while others want the turns; milliseconds. */
 const SUSPECT_PATIENCE = 30_000;
@@ -18,7 +26,9 @@ export interface Waiter {
 	readonly since: number;
 }
 
-interface Running extends Pick<Waiter, 'sandbox' | 'turn' | 'kind'> {
+interface Running extends Waiter {
+	/** Since when it has its turn. */
+	readonly since: number;
 	readonly isSuspect: boolean;
 }
 
@@ -31,26 +41,31 @@ export interface TurnState {
 	readonly suspects: ReadonlySet<string>;
 	/** When a suspect last had a turn; monotonic milliseconds. */
 	readonly lastSuspectTurn: number;
+	/** The turn time that a party has lately used, in milliseconds. */
+	readonly used: (party: string) => number;
 }
 
 /**
- * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, the longest wait first.
- * Patience ends both preferences, so that neither a stream of approvals starves a list, nor a busy host a sandbox that has recovered.
+ * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, who has lately used little
+ * before who has used much, the longest wait first. Patience ends these preferences, so that neither a stream of approvals starves a list, nor a busy
+ * host a sandbox that has recovered.
  */
 export function nextTurn(state: TurnState, now: number): Waiter | null {
-	const {limit, running, waiting, suspects, lastSuspectTurn} = state;
+	const {limit, running, waiting, suspects, lastSuspectTurn, used} = state;
 	if (running.length >= limit) return null;
 	const isSuspectRunning = running.some(({isSuspect}) => isSuspect);
 	const isPassedOver = (waiter: Waiter): boolean =>
 		suspects.has(partyOf(waiter)) && now - Math.max(waiter.since, lastSuspectTurn) <= SUSPECT_PATIENCE;
 	const eligible = waiting.filter(waiter => !isSuspectRunning || !suspects.has(partyOf(waiter)));
-	const inOrder = eligible.toSorted(
-		(a, b) => Number(isPassedOver(a)) - Number(isPassedOver(b)) || standingOf(a) - standingOf(b),
-	);
-	return inOrder[0] ?? null;
+	const ranked = eligible.map(waiter => ({
+		waiter,
+		tier: Number(isPassedOver(waiter)),
+		standing: standingOf(waiter) + PRICE * used(partyOf(waiter)),
+	}));
+	return ranked.toSorted((a, b) => a.tier - b.tier || a.standing - b.standing)[0]?.waiter ?? null;
 }
 
-/** Who is to blame for a call: a sandbox, or the program for its token, which says nothing of the sandbox. */
+/** Who uses a turn, and is to blame for its call: a sandbox, or the program for its token, which says nothing of the sandbox. */
 function partyOf({sandbox, kind}: Pick<Waiter, 'sandbox' | 'kind'>): string {
 	return kind === 'token' ? `${sandbox}/token` : sandbox;
 }
@@ -60,27 +75,39 @@ function standingOf({kind, since}: Waiter): number {
 	return kind === 'approve' ? since - HEAD_START : since;
 }
 
-/** The host's turns: at most `limit` `openclaw` calls at once, whoever makes them. */
+/** The host's turns: so many `openclaw` calls at once, whoever makes them. */
 export class CallTurns {
 	readonly #now: () => number;
 	readonly #waiting = new Map<string, Waiter & {readonly grant: () => void}>();
 	readonly #running = new Map<string, Running>();
 	readonly #suspects = new Set<string>();
-	#limit: number;
+	readonly #accounts = new TurnAccounts();
+	#bound: CallLimit;
 	#lastSuspectTurn = Number.NEGATIVE_INFINITY;
 
-	constructor(limit: number, now: () => number) {
-		this.#limit = limit;
+	/** `limit`: a number is never exceeded. */
+	constructor(limit: CallLimit | number, now: () => number) {
+		this.#bound = boundOf(limit);
 		this.#now = now;
 	}
 
 	get counts(): {running: number; waiting: number; limit: number} {
-		return {running: this.#running.size, waiting: this.#waiting.size, limit: this.#limit};
+		return {running: this.#running.size, waiting: this.#waiting.size, limit: this.#bound.limit};
 	}
 
-	set limit(limit: number) {
-		this.#limit = limit;
+	set limit(limit: CallLimit | number) {
+		this.#bound = boundOf(limit);
 		this.#handOut();
+	}
+
+	/** Whether somebody waits who could be let in beyond the limit. */
+	get canLend(): boolean {
+		return this.#waiting.size > 0 && this.#running.size < this.#bound.most;
+	}
+
+	/** Lets in so many more than are running, whatever the limit, as far as the host's memory reaches. */
+	lend(turns: number): void {
+		this.#handOut(Math.min(this.#running.size + turns, this.#bound.most));
 	}
 
 	/** Calls `grant` when it is this call's turn, perhaps at once. */
@@ -94,7 +121,7 @@ export class CallTurns {
 		const key = keyOf(sandbox, turn);
 		this.#waiting.delete(key);
 		const running = this.#running.get(key);
-		this.#running.delete(key);
+		if (running) this.#end(key, running);
 		// A failure proves nothing: one that hangs could fail fast in between.
 		if (running && (outcome === 'timeout' || outcome === 'answered')) this.#judge(running, outcome === 'timeout');
 		this.#handOut();
@@ -105,7 +132,7 @@ export class CallTurns {
 		for (const [key, waiter] of this.#waiting) if (waiter.sandbox === sandbox) this.#waiting.delete(key);
 		for (const [key, running] of this.#running) {
 			if (running.sandbox !== sandbox) continue;
-			this.#running.delete(key);
+			this.#end(key, running);
 			if (isAtFault) this.#judge(running, true);
 		}
 		this.#handOut();
@@ -122,27 +149,44 @@ export class CallTurns {
 		else this.#suspects.delete(partyOf(call));
 	}
 
-	#handOut(): void {
+	#end(key: string, call: Running): void {
+		this.#running.delete(key);
+		this.#accounts.charge(partyOf(call), call.since, this.#now());
+	}
+
+	/** What the party has used, with the turns that it holds. */
+	#used(party: string, now: number): number {
+		const held = [...this.#running.values()].filter(call => partyOf(call) === party);
+		return held.reduce((sum, {since}) => sum + now - since, this.#accounts.used(party, now));
+	}
+
+	#handOut(limit = this.#bound.limit): void {
 		for (;;) {
+			const now = this.#now();
 			const state = {
-				limit: this.#limit,
+				limit,
 				running: [...this.#running.values()],
 				waiting: [...this.#waiting.values()],
 				suspects: this.#suspects,
 				lastSuspectTurn: this.#lastSuspectTurn,
+				used: (party: string) => this.#used(party, now),
 			};
-			const next = nextTurn(state, this.#now());
+			const next = nextTurn(state, now);
 			if (!next) return;
 			const key = keyOf(next.sandbox, next.turn);
 			const grant = this.#waiting.get(key)?.grant;
 			const {sandbox, turn, kind} = next;
 			const isSuspect = this.#suspects.has(partyOf(next));
-			if (isSuspect) this.#lastSuspectTurn = this.#now();
+			if (isSuspect) this.#lastSuspectTurn = now;
 			this.#waiting.delete(key);
-			this.#running.set(key, {sandbox, turn, kind, isSuspect});
+			this.#running.set(key, {sandbox, turn, kind, since: now, isSuspect});
 			grant?.();
 		}
 	}
+}
+
+function boundOf(limit: CallLimit | number): CallLimit {
+	return typeof limit === 'number' ? {limit, most: limit} : limit;
 }
 
 function keyOf(sandbox: string, turn: number): string {

@@ -8,6 +8,7 @@ import {limitedLog} from '../log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {DecisionLog} from './decision-log.ts';
 import {type Effect, initialState, type SandboxEvent, type SandboxState, transition, workerIn} from './machine.ts';
+import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
 import type {SandboxRecord} from './record.ts';
 import {needsNewWorker, type SandboxSpec} from './spec.ts';
@@ -192,10 +193,18 @@ export class Sandbox {
 			checkpoint,
 			avoidGatewayUntil: breaker?.openUntil ?? null,
 		};
+		const budget = new MessageBudget(messageRate(config), this.#deps.clock);
+		let isFlooding = false;
 		try {
 			const process = this.#deps.fork(start, {
 				onMessage: message => {
-					if (this.#process === process) this.#hear(message);
+					if (this.#process !== process) return;
+					// What it has said is heard to the end: no record of an approval is lost for it.
+					this.#hear(message);
+					if (isFlooding || budget.spend(message)) return;
+					isFlooding = true;
+					this.#log('error', 'worker is ended: it says more than the supervisor has time for', {pid: process.pid});
+					process.kill();
 				},
 				onOutput: line => this.#workerLog('warn', 'worker printed a line', {line}),
 				onExit: exit => {

@@ -34,7 +34,13 @@ it('one that is busy every now and then is too, if that is often', () => {
 
 it('a burst is forgotten', () => {
 	expect(readings([1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])).not.toContain(true);
-	expect(readings(Array(100).fill(0.3))).not.toContain(true);
+	expect(readings(Array(1000).fill(0.09))).not.toContain(true);
+});
+
+it('one that is busy for a tenth of the time is too, when that goes on for minutes', () => {
+	const tooBusy = readings(Array(120).fill(0.11));
+	expect(tooBusy.indexOf(true)).toBeGreaterThan(50);
+	expect(readings(Array(100).fill(0.3)).indexOf(true)).toBe(19);
 });
 
 describe('the time for which a worker is busy with a gateway', () => {

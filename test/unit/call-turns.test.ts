@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {callLimit} from '../../supervisor/calls/limit.ts';
+import {TurnAccounts} from '../../supervisor/calls/accounts.ts';
+import {idleCores} from '../../supervisor/calls/idle-cores.ts';
+import {TurnLender} from '../../supervisor/calls/lending.ts';
+import {type CallLimit, callLimit} from '../../supervisor/calls/limit.ts';
 import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/calls/turns.ts';
 import {TURN_KINDS, type TurnKind} from '../../worker/turns.ts';
 import {MINUTE, SECOND} from './fixtures.ts';
@@ -13,7 +16,7 @@ class Host {
 	readonly granted: string[] = [];
 	#turn = 0;
 
-	constructor(limit: number) {
+	constructor(limit: number | CallLimit) {
 		this.turns = new CallTurns(limit, () => this.now);
 	}
 
@@ -30,7 +33,14 @@ class Host {
 }
 
 const waiter = (sandbox: string, kind: TurnKind, since: number): Waiter => ({sandbox, turn: 1, kind, since});
-const idle: TurnState = {limit: 2, running: [], waiting: [], suspects: new Set(), lastSuspectTurn: 0};
+const idle: TurnState = {
+	limit: 2,
+	running: [],
+	waiting: [],
+	suspects: new Set(),
+	lastSuspectTurn: 0,
+	used: () => 0,
+};
 const next = (state: Partial<TurnState>, now: number) => nextTurn({...idle, ...state}, now)?.sandbox ?? null;
 
 describe('the limit', () => {
@@ -112,7 +122,7 @@ describe('the limit', () => {
 describe('who is next', () => {
 	it('is nobody while the limit is reached or nobody waits', () => {
 		expect(next({}, 0)).toBeNull();
-		const running = [1, 2].map(turn => ({sandbox: `s${turn}`, turn, kind: 'list' as const, isSuspect: false}));
+		const running = [1, 2].map(turn => ({...waiter(`s${turn}`, 'list', 0), turn, isSuspect: false}));
 		expect(next({running, waiting: [waiter('a', 'approve', 0)]}, 1000)).toBeNull();
 	});
 
@@ -133,6 +143,19 @@ describe('who is next', () => {
 		expect(next({waiting}, 2 * MINUTE)).toBe('list');
 	});
 
+	it('is who has lately used little turn time before who has used much, though that one has waited longer and wants to approve', () => {
+		const used = (party: string) => (party === 'greedy' ? 20 * SECOND : SECOND);
+		const waiting = [waiter('greedy', 'approve', 0), waiter('modest', 'list', 9 * SECOND)];
+		expect(next({waiting, used}, 10 * SECOND)).toBe('modest');
+		expect(next({waiting}, 10 * SECOND)).toBe('greedy');
+	});
+
+	it('is at last the one who has used most, however many others come', () => {
+		const used = (party: string) => (party === 'greedy' ? 5 * SECOND : 0);
+		const others = waiter('other', 'approve', 2 * MINUTE);
+		expect(next({waiting: [waiter('greedy', 'list', 0), others], used}, 2 * MINUTE)).toBe('greedy');
+	});
+
 	it('is a healthy sandbox before one whose last call timed out, whatever they want', () => {
 		const waiting = [waiter('suspect', 'approve', 0), waiter('healthy', 'list', 9 * SECOND)];
 		expect(next({waiting, suspects: new Set(['suspect']), lastSuspectTurn: 0}, 10 * SECOND)).toBe('healthy');
@@ -151,9 +174,83 @@ describe('who is next', () => {
 		const waiting = [waiter('b', 'list', 0)];
 		const suspects = new Set(['a', 'b']);
 		expect(next({waiting, suspects}, 1)).toBe('b');
-		expect(
-			next({waiting, suspects, running: [{sandbox: 'a', turn: 1, kind: 'list', isSuspect: true}]}, MINUTE * 10),
-		).toBeNull();
+		expect(next({waiting, suspects, running: [{...waiter('a', 'list', 0), isSuspect: true}]}, MINUTE * 10)).toBeNull();
+	});
+});
+
+describe('turn time', () => {
+	it('fades by half in a minute, and is bounded however long a turn is held', () => {
+		const accounts = new TurnAccounts();
+		accounts.charge('a', 0, 10 * SECOND);
+		expect(accounts.used('a', 10 * SECOND)).toBe(10 * SECOND);
+		expect(accounts.used('a', 70 * SECOND)).toBeCloseTo(5 * SECOND);
+		expect(accounts.used('b', 70 * SECOND)).toBe(0);
+		for (let s = 0; s < 3600; s += 10) accounts.charge('a', s * SECOND, (s + 10) * SECOND);
+		expect(accounts.used('a', 3600 * SECOND)).toBeLessThan(1.6 * MINUTE);
+	});
+});
+
+describe('turns beyond the limit', () => {
+	const times = (busy: number, total: number) => ({idle: total - busy, total, cores: 2});
+
+	/** Looks twice, the cores having been busy for that part of the time. */
+	function look(host: Host, busy: number): void {
+		const readings = [times(0, 0), times(busy * 1000, 1000)];
+		const lender = new TurnLender(host.turns, () => readings.shift() ?? times(0, 0));
+		lender.look();
+		lender.look();
+	}
+
+	it('are lent where calls that run leave cores idle, as many as idle', () => {
+		for (const [busy, granted] of [
+			[0, 4],
+			[0.5, 3],
+			[1, 2],
+		] as const) {
+			const host = new Host({limit: 2, most: 8});
+			for (const name of ['a', 'b', 'c', 'd', 'e']) host.ask(name);
+			look(host, busy);
+			expect(host.granted).toHaveLength(granted);
+		}
+	});
+
+	it('are never lent beyond what memory bears, nor where the configuration says how many calls there may be', () => {
+		for (const [limit, granted] of [
+			[{limit: 2, most: 3}, 3],
+			[2, 2],
+		] as const) {
+			const host = new Host(limit);
+			for (const name of ['a', 'b', 'c', 'd', 'e']) host.ask(name);
+			look(host, 0);
+			look(host, 0);
+			expect(host.granted).toHaveLength(granted);
+		}
+	});
+
+	it('end with the calls that have them: the next one waits until the limit has room', () => {
+		const host = new Host({limit: 1, most: 2});
+		const first = host.ask('a');
+		host.ask('b');
+		host.ask('c');
+		host.turns.lend(1);
+		host.turns.over('a', first, 'answered');
+		expect(host.granted).toEqual(['a list', 'b list']);
+	});
+
+	it('let no second suspect in', () => {
+		const host = new Host({limit: 2, most: 8});
+		for (const name of ['x', 'y', 'z']) host.makeSuspect(name);
+		host.granted.length = 0;
+		for (const name of ['x', 'y', 'z']) host.ask(name);
+		look(host, 0);
+		expect(host.granted).toEqual(['x list']);
+	});
+
+	it('are for whole cores: half of one is what a busy host leaves', () => {
+		expect(idleCores(times(0, 0), times(1000, 2000))).toBe(1);
+		expect(idleCores(times(0, 0), times(1500, 2000))).toBe(0);
+		expect(idleCores(times(0, 0), times(0, 0))).toBe(0);
+		expect(idleCores({idle: 10, total: 0, cores: 2}, {idle: 0, total: 10, cores: 2})).toBe(0);
 	});
 });
 
@@ -254,16 +351,21 @@ interface Simulated {
 	readonly hangs: boolean;
 	/** Approvals it wants after each list. */
 	readonly approvals: number;
+	/** Between a poll and the next one, in milliseconds; a second where it is not said. */
+	readonly pauseMs?: number;
 }
 
-/** Lets sandboxes poll again and again for `lastsMs`, with the host's turns between them; returns the longest wait of each for a turn. */
-function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: number): number[] {
+/**
+ * Lets sandboxes poll again and again for `lastsMs`, with the host's turns between them; returns the longest wait of each for a turn that it asked for
+ * after `fromMs`.
+ */
+function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: number, fromMs = 0): number[] {
 	let now = 0;
 	const turns = new CallTurns(limit, () => now);
 	const due: {at: number; act: () => void}[] = [];
 	const longest = sandboxes.map(() => 0);
 	const later = (ms: number, act: () => void) => due.push({at: now + ms, act});
-	for (const [index, {callMs, hangs, approvals}] of sandboxes.entries()) {
+	for (const [index, {callMs, hangs, approvals, pauseMs = SECOND}] of sandboxes.entries()) {
 		const name = `s${index}`;
 		let turn = 0;
 		let left = 0;
@@ -271,11 +373,11 @@ function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: n
 			const id = ++turn;
 			const since = now;
 			turns.request(name, id, left > 0 ? 'approve' : 'list', () => {
-				longest[index] = Math.max(longest[index] ?? 0, now - since);
+				if (since >= fromMs) longest[index] = Math.max(longest[index] ?? 0, now - since);
 				later(callMs, () => {
 					left = left > 0 ? left - 1 : hangs ? 0 : approvals;
 					turns.over(name, id, hangs ? 'timeout' : 'answered');
-					later(left > 0 ? 0 : SECOND, call);
+					later(left > 0 ? 0 : pauseMs, call);
 				});
 			});
 		};
@@ -318,6 +420,34 @@ describe('nobody starves', () => {
 		);
 	}, 30_000);
 
+	it('for sandboxes that answer every call after 9.9 s and always want another', () => {
+		const slow = {callMs: 9900, hangs: false, approvals: 8};
+		const honest = {callMs: 1250, hangs: false, approvals: 0, pauseMs: 30 * SECOND};
+		for (const limit of [1, 2, 4]) {
+			const waits = longestWaits([...Array.from({length: limit + 1}, () => slow), honest], limit, 30 * MINUTE, MINUTE);
+			expect(waits.at(-1)).toBeLessThanOrEqual(9900);
+		}
+		fc.assert(
+			fc.property(
+				fc.array(
+					fc.record({callMs: fc.integer({min: 8000, max: 9900}), hangs: fc.constant(false), approvals: fc.nat(8)}),
+					{
+						minLength: 1,
+						maxLength: 4,
+					},
+				),
+				fc.integer({min: 1, max: 4}),
+				(sandboxes, limit) => {
+					// At first nobody knows them; then whoever is honest waits for the end of one call, or a few where many share a turn.
+					const waits = longestWaits([...sandboxes, honest], limit, 30 * MINUTE, 2 * MINUTE);
+					expect(waits.at(-1)).toBeLessThanOrEqual(4 * 9900);
+					for (const wait of waits) expect(wait).toBeLessThan(10 * MINUTE);
+				},
+			),
+			{numRuns: 100},
+		);
+	}, 30_000);
+
 	it('on a crowded host, where suspects get a turn every half minute', () => {
 		const crowd = Array.from({length: 12}, () => ({callMs: SECOND, hangs: false, approvals: 8}));
 		const waits = longestWaits([...crowd, {callMs: 10_500, hangs: true, approvals: 0}], 2, 30 * MINUTE);
@@ -336,14 +466,14 @@ describe('nobody starves', () => {
 describe('how many calls a host can bear', () => {
 	const GIB = 2 ** 30;
 	it.each([
-		['as many as it has cores', 4, 16 * GIB, 4],
-		['fewer where memory is short', 16, 2 * GIB, 5],
-		['one at least, on the smallest host', 1, 0, 1],
+		['as many as it has cores, four times as many while they idle', 4, 16 * GIB, {limit: 4, most: 16}],
+		['fewer where memory is short', 16, 2 * GIB, {limit: 5, most: 5}],
+		['one at least, on the smallest host', 1, 0, {limit: 1, most: 1}],
 	])('is %s', (_, cores, memory, limit) => {
-		expect(callLimit('auto', cores, memory)).toBe(limit);
+		expect(callLimit('auto', cores, memory)).toEqual(limit);
 	});
 
 	it('is what the configuration says', () => {
-		expect(callLimit(7, 1, 0)).toBe(7);
+		expect(callLimit(7, 1, 0)).toEqual({limit: 7, most: 7});
 	});
 });

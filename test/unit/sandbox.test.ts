@@ -190,6 +190,67 @@ describe('a worker that waits for a turn for longer than its loop may go without
 	});
 });
 
+describe('a worker that says more than the supervisor has time for', () => {
+	const log = {kind: 'log', level: 'info', message: 'a line', fields: {}} as const;
+	const approved = (requestId: string) => ({
+		kind: 'approved' as const,
+		requestId,
+		deviceId: 'd',
+		clientId: 'cli',
+		scopes: [],
+		latencyMs: null,
+		at: 1,
+	});
+
+	it('is ended, and another one is started as after a crash', async () => {
+		const puppets = new PuppetSandbox();
+		puppets.sandbox.start();
+		for (let said = 0; said < 5000; said++) puppets.worker.say(log);
+		expect(puppets.worker.isKilled).toBe(true);
+		expect(puppets.lines('worker is ended')).toHaveLength(1);
+		puppets.worker.exit();
+		expect(puppets.sandbox.status().lastExit).toMatchObject({reason: 'crash', signal: 'SIGKILL'});
+		await puppets.clock.sleep(100);
+		expect(puppets.workers).toHaveLength(2);
+		puppets.worker.say(log);
+		expect(puppets.worker.isKilled).toBe(false);
+	});
+
+	it('is heard to the end all the same, so that no approval goes unrecorded', () => {
+		const puppets = new PuppetSandbox();
+		puppets.sandbox.start();
+		for (let said = 0; said < 5000; said++)
+			puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [approved(`r${said}`)]});
+		expect(puppets.worker.isKilled).toBe(true);
+		expect(puppets.sandbox.status().approved).toBe(5000);
+	});
+
+	it('is none that polls as fast as it is told, or meets a listing full of requests', async () => {
+		for (const interval of [10, SECOND]) {
+			const cadence = {...specOf().worker.cadence, fastInterval: interval};
+			const puppets = new PuppetSandbox(specOf({cadence}));
+			puppets.sandbox.start();
+			const decisions = Array.from({length: 500}, (_, index) => approved(`r${index}`));
+			puppets.worker.say({kind: 'checkpoint', changes: {}, decisions});
+			for (let polls = 0; polls < 1000; polls++) {
+				for (let said = 0; said < 10; said++) puppets.worker.say(log);
+				await puppets.clock.sleep(interval);
+			}
+			expect(puppets.worker.isKilled).toBe(false);
+		}
+	});
+
+	it('is one that floods for long, though never much at once', async () => {
+		const puppets = new PuppetSandbox();
+		puppets.sandbox.start();
+		for (let s = 0; s < 60; s++) {
+			for (let said = 0; said < 400; said++) puppets.worker.say(log);
+			await puppets.clock.sleep(SECOND);
+		}
+		expect(puppets.worker.isKilled).toBe(true);
+	});
+});
+
 describe('a worker that fails', () => {
 	it.each([
 		['silent', 'hang'],

@@ -1,6 +1,9 @@
-/** How much of this time a worker may be busy with a gateway, in milliseconds. */
-const WINDOW = 30_000;
-const MOST = 12_000;
+/** For how much of the last while a worker may be busy with a gateway, in milliseconds: a burst for a short while, a little all the time. */
+const BOUNDS = [
+	{window: 30_000, most: 12_000},
+	{window: 300_000, most: 30_000},
+] as const;
+const LONGEST = Math.max(...BOUNDS.map(({window}) => window));
 
 /** A time, and for how long the worker had been busy with the gateway by then; milliseconds. */
 export interface BusyReading {
@@ -21,8 +24,11 @@ export class BusyWatch {
 
 	/** Takes a reading, and says whether the worker was busy for too much of the last while. */
 	isTooBusy(reading: BusyReading): boolean {
-		this.#readings = [...this.#readings.filter(({at}) => reading.at - at <= WINDOW), reading];
-		const isTooBusy = reading.busy - (this.#readings[0] ?? reading).busy >= MOST;
+		this.#readings = [...this.#readings.filter(({at}) => reading.at - at <= LONGEST), reading];
+		const isTooBusy = BOUNDS.some(({window, most}) => {
+			const first = this.#readings.find(({at}) => reading.at - at <= window) ?? reading;
+			return reading.busy - first.busy >= most;
+		});
 		// What it was blamed for once it is not blamed for again.
 		if (isTooBusy) this.#readings = [reading];
 		return isTooBusy;
