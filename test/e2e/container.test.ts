@@ -80,19 +80,20 @@ describe.skipIf(whyNot !== null)(
 
 		test('shows nothing of ours inside, and the token nowhere', async () => {
 			const [relay = 0] = inside('pairkeeper: 1');
-			const {words, environment} = container.processes().get(relay) ?? {words: '', environment: []};
+			const environment = container.processes().get(relay)?.environment ?? [];
 			expect(environment).toContain(`OPENCLAW_STATE_DIR=${gateway.stateDir}`);
 			expect(environment.filter(each => /^(PAIRKEEPER|LANG|NO_COLOR)/.test(each))).toEqual([]);
 			const exec = container.leaderOf(relay);
 			const outside = [`cmdline`, `environ`].map(each => readFileSync(`/proc/${exec}/${each}`, 'utf8'));
-			const seen = [words, environment, outside, await pairkeeper.logLines(), await pairkeeper.status()];
+			const everybody = [...container.processes().values()].map(each => each.words);
+			const seen = [everybody, environment, outside, await pairkeeper.logLines(), await pairkeeper.status()];
 			expect(JSON.stringify(seen)).not.toContain(gateway.token);
 		});
 
 		test.for(['process inside', 'exec', 'worker', 'supervisor'] as const)(
 			'leaves no relay when the %s is killed, and comes back',
 			async who => {
-				const [relay = 0] = await until('the relay', () => inside('pairkeeper: 1'), patience);
+				const relay = await until('the relay', () => inside('pairkeeper: 1')[0], patience);
 				process.kill(await victimOf(who, relay), 'SIGKILL');
 				await until('the end of the relay', () => !isAlive(relay), patience);
 				if (who === 'supervisor') await supervise();
@@ -125,9 +126,11 @@ describe.skipIf(whyNot !== null)(
 				const env = {PATH: `${bin}:/usr/bin:/bin`};
 				// So long that it is not this bound that ends it.
 				pairkeeper = await host.supervise({...quick, runTimeout: '10m'}, alpha({transport: 'cli', env}));
-				const [call = 0] = await until('the call', () => inside('sleep 12345').length > 0 && inside('sleep 12345'));
+				const call = await until('the call', () => inside('sleep 12345')[0], patience);
+				// With the shells around it.
+				const all = [...inside('devices list'), call];
 				process.kill(await victimOf(who, call), 'SIGKILL');
-				await until('the end of the call', () => !isAlive(call), patience);
+				await until('the end of the call', () => !all.some(isAlive), patience);
 			},
 		);
 	},
