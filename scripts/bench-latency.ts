@@ -3,8 +3,6 @@
 // about 75 minutes, as 200 requests have to wait for a poll every 30 s:
 //   --quick             a rehearsal with few requests by the CLI, about six minutes
 //   --version V         only this version of OpenClaw
-import {execFileSync} from 'node:child_process';
-import {readdirSync, readFileSync} from 'node:fs';
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -21,6 +19,7 @@ import {installOpenclaw, openclawVersions} from './setup-openclaw.ts';
 import {judge, machine, milliseconds, percentile} from './support/figures.ts';
 import {interruption} from './support/interruption.ts';
 import {startMeasuredGateway} from './support/measured-gateway.ts';
+import {cpuOf, residentOf} from './support/process-cost.ts';
 
 /** Of a request, or of what became of it. */
 interface Announcement {
@@ -314,27 +313,6 @@ async function idleCost(
 	let to = from;
 	for (let poll = 0; poll < idlePolls; poll++) to = await nextPoll();
 	return {cpu: (cpuOf(to.pid) - before) / ((to.at - from.at) / 1000), memory: residentOf(to.pid)};
-}
-
-/**
- * CPU time of a process and of all its children that have ended, in seconds. Its own as its threads' schedstat has it, in nanoseconds: an idle minute
- * is less than the tick in which utime and stime are counted. The children's are cutime and cstime (proc_pid_stat(5)).
- */
-function cpuOf(pid: number): number {
-	const threads = readdirSync(`/proc/${pid}/task`).map(id => readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8'));
-	const own = threads.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9;
-	const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-	const [cutime = 0, cstime = 0] = stat
-		.slice(stat.lastIndexOf(')') + 2)
-		.split(' ')
-		.slice(13, 15)
-		.map(Number);
-	return own + (cutime + cstime) / Number(execFileSync('getconf', ['CLK_TCK'], {encoding: 'utf8'}));
-}
-
-/** proc_pid_status(5): VmRSS. */
-function residentOf(pid: number): number {
-	return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
 function report(results: ReadonlyMap<string, Result>): void {

@@ -7,7 +7,8 @@ case "$*" in
 *)
 	cat <<'USAGE'
 Usage: scripts/demo.sh [--keep]
-Starts two real OpenClaw gateways on loopback and pairkeeper over them, and shows a late scope upgrade being approved.
+Starts two real OpenClaw gateways, as root each in a network of its own, and pairkeeper over them, and shows a late scope upgrade being approved: in one
+sandbox by its gateway, reached from inside, in the other by the command line.
   --keep  leave the gateways and pairkeeper running, and say how to look at them and how to stop them
 USAGE
 	[[ $* = -h || $* = --help ]] && exit 0
@@ -15,5 +16,7 @@ USAGE
 	;;
 esac
 install_packages
+# Networks of their own are root's; the demo does without them too.
+if [[ $(id -u) = 0 ]]; then need ip iproute2 || true; fi
 step 'Building pairkeeper' npm run --silent build
 exec node scripts/demo.ts "$@"

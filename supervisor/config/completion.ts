@@ -1,8 +1,8 @@
 import type {GatewayTarget, InsideTarget} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/requests/policy.ts';
+import {execInputFor} from '../../worker/transport/exec-input.ts';
 import {isClearToPublicAddress} from '../../worker/transport/public-address.ts';
 import type {Config, SandboxConfig} from './config.ts';
-import {execInputFor} from './exec-input.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
 
 /** A checked configuration made ready to be used. `path`: the file it was read from, `statusFile`: where the status goes. */

@@ -5,7 +5,7 @@ import {Device} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
 import {canHaveNetworks, NetworkNamespace} from '../support/network-namespace.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
-import type {RealGateway} from '../support/real-gateway.ts';
+import type {GatewayPlace, RealGateway} from '../support/real-gateway.ts';
 import {until} from '../support/until.ts';
 
 const cli = {clientName: 'cli', mode: 'cli'} as const;
@@ -23,7 +23,7 @@ describe.each(openclawVersions)(`real OpenClaw %s ${where}, reached from inside`
 	beforeAll(async () => {
 		host = await Host.create(version);
 		if (canHaveNetworks()) network = new NetworkNamespace(`pairkeeper-${process.pid}-${version.replaceAll('.', '-')}`);
-		const exec = async (port: number) => {
+		const exec = async ({port}: GatewayPlace) => {
 			await network?.openPassage(port);
 			return network?.exec ?? [];
 		};

@@ -47,8 +47,8 @@ async function untilInside(instance: Instance, name = 'alpha') {
 }
 
 /** A sandbox whose relay is this script of a shell, which gets the relay's arguments. */
-async function fakeRelay(instance: Instance, body: string): Promise<string[]> {
-	const file = instance.path('bin/relay');
+async function fakeRelay(instance: Instance, body: string, name = 'relay'): Promise<string[]> {
+	const file = instance.path(`bin/${name}`);
 	await writeFile(file, `#!/bin/bash\n${body}\n`);
 	await chmod(file, 0o755);
 	return [file];
@@ -252,11 +252,8 @@ describe.concurrent('what an inside does that is', () => {
 			() => `echo '{"pairkeeper":1,"error":"__proto__","detail":7}'; cat`,
 			/the relay failed/,
 		],
-		[
-			'a shell that joins its words',
-			() => 'echo "sh: 1: Syntax error: end of file unexpected" >&2; exit 2',
-			/as ssh does/,
-		],
+		['a command that joins its words', () => 'echo "Warning: Permanently added" >&2; exec sh -c "$*"', /as ssh does/],
+		['a command that joins its words for bash', () => 'exec bash -c "$*"', /as ssh does/],
 		[
 			'deaf to its end',
 			g => `trap '' TERM HUP INT; echo '${header(g)}'; while :; do sleep 1; done`,
@@ -284,6 +281,83 @@ describe.concurrent('what an inside does that is', () => {
 			await instance.untilNothingRuns();
 		},
 	);
+});
+
+test.concurrent('hostile insides do not disturb another sandbox, whatever they do', async ({
+	instance,
+	startGateway,
+}) => {
+	const header = `echo '{"pairkeeper":1,"port":1,"token":"${scriptedToken}"}'`;
+	const bodies = {
+		endless: "head -c 1000000000 /dev/zero | tr '\\0' x",
+		chatty: `${header}; exec yes`,
+		deaf: `trap '' TERM HUP INT; ${header}; while :; do sleep 1; done`,
+		silent: 'exec sleep 1000',
+		garbled: 'exec head -c 100000000 /dev/urandom',
+	};
+	const liar = await startGateway();
+	liar.script = {
+		request: (connection, frame) => {
+			const device = {deviceId: 'somebody-else', scopes: ['operator.admin']};
+			if (frame.method === 'device.pair.approve') connection.answer(frame, {requestId: frame.params.requestId, device});
+			else liar.serve(connection, frame);
+		},
+	};
+	const honest = await startGateway();
+	let keys = {...(await inside(instance, 'liar', liar)), ...(await inside(instance, 'honest', honest))};
+	for (const [name, body] of Object.entries(bodies)) {
+		const execInput = await fakeRelay(instance, body, name);
+		keys = {...keys, ...(await inside(instance, name, null, {execInput}))};
+	}
+	await instance.configure({runTimeout: '5s'}, keys);
+	const run = await instance.start();
+	await untilInside(instance, 'honest');
+	await untilInside(instance, 'liar');
+	liar.ask(cliAsk('cli-0'));
+	await instance.untilSandbox('liar', 'to be stopped', ({warnings}) => /somebody-else|alarm/.test(warnings.join()));
+	for (const name of Object.keys(bodies))
+		await instance.untilSandbox(
+			name,
+			'to say why',
+			s => s.healthy && /relay|Parse Error|Expected HTTP|no answer/.test(s.transportReason ?? ''),
+		);
+	honest.ask(cliAsk('cli-1'));
+	await instance.untilSandbox('honest', 'to approve', ({approved}) => approved === 1);
+	const {sandboxes} = await instance.status();
+	expect(Object.values(sandboxes).map(({restarts}) => restarts)).toEqual(Object.keys(sandboxes).map(() => 0));
+	expect(sandboxes.honest).toMatchObject({healthy: true, warnings: [], failures: 0});
+	run.kill('SIGTERM');
+	expect(await run.ended).toEqual({code: 0, signal: null});
+	await instance.untilNothingRuns();
+});
+
+describe.concurrent('the prefix of', () => {
+	test.for([
+		['docker', 'exec alpha', 'exec -i alpha'],
+		['podman', 'exec --user me alpha', 'exec -i --user me alpha'],
+		['kubectl', '-n claw exec pod/alpha -c main --', '-n claw exec -i pod/alpha -c main --'],
+		['oc', 'exec alpha --', 'exec -i alpha --'],
+		['openshell', 'sandbox exec --name alpha --', 'sandbox exec --name alpha --'],
+		['docker', 'compose exec -T alpha', 'compose exec -T alpha'],
+	] as const)('%s %s leads inside, as %s', async ([program, exec, told], {instance, startGateway}) => {
+		// Input is handed on to who has asked for it, or always.
+		const isAlways = exec === told;
+		const body = `printf '%s\\x1f' "$@" >>'${instance.path('words')}'
+input=${isAlways ? 'yes' : ''}
+while [ "$1" != sh ]; do [ "$1" != -i ] || input=yes; shift; done
+if [ -z "$input" ]; then exec </dev/null; fi
+exec "$@"`;
+		const [file = ''] = await fakeRelay(instance, body, program);
+		const gateway = await startGateway();
+		const prefix = [file, ...exec.split(' ')];
+		await instance.configure(never, await inside(instance, 'alpha', gateway, {exec: prefix}));
+		await instance.start();
+		await untilInside(instance);
+		gateway.ask(cliAsk('cli-1'));
+		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
+		const vector = (await readFile(instance.path('words'), 'utf8')).split('\u001f');
+		expect(vector.join(' ').startsWith(`${told} sh -c ${RELAY_SCRIPT} pairkeeper `)).toBe(true);
+	});
 });
 
 test.concurrent('a sandbox without node costs one relay, and the status says so', async ({instance, startGateway}) => {

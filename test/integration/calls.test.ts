@@ -27,8 +27,8 @@ function environmentOf(openclaw: ScriptedOpenclaw, command: string): Record<stri
 }
 
 /** A way into a sandbox: notes its argument vector, and runs the command out of the host's reach, as `docker exec` does. */
-async function wayIn(instance: Instance): Promise<readonly string[]> {
-	const file = instance.path('bin/enter');
+async function wayIn(instance: Instance, name = 'enter'): Promise<readonly string[]> {
+	const file = instance.path(`bin/${name}`);
 	const script = `#!/bin/bash
 printf '%s\\x1f' "$@" >>"${instance.path('entered')}"
 printf '\\n' >>"${instance.path('entered')}"
@@ -36,7 +36,7 @@ shift 2
 env -u PAIRKEEPER_OWNER setsid --wait "$@"
 `;
 	await writeFile(file, script, {mode: 0o755});
-	return [file, '--name', 'alpha'];
+	return [file, name === 'enter' ? '--name' : 'exec', 'alpha'];
 }
 
 describe.concurrent('a call on the host', () => {
@@ -204,6 +204,27 @@ describe.concurrent('a call behind an exec prefix', () => {
 		const [hung] = await alpha.calls('list');
 		await until('the end of the call inside', () => !isAlive(hung?.pid ?? 0));
 	});
+
+	test.for(['worker', 'supervisor'] as const)(
+		'is ended inside, where input gets there, when its %s is killed',
+		async (who, {instance}) => {
+			const alpha = await instance.sandbox('alpha');
+			await alpha.once('list', behaviours.hang);
+			// So long that it is not this bound that ends it.
+			const keys = {alpha: {exec: await wayIn(instance, 'runc'), transport: 'cli'}};
+			await instance.configure({runTimeout: '10m'}, keys);
+			const run = await instance.start();
+			const [hung] = await until('the call', async () => {
+				const calls = await alpha.calls('list');
+				return calls.length > 0 && calls;
+			});
+			const {pid} = await instance.statusOf('alpha');
+			process.kill(who === 'worker' ? (pid ?? 0) : run.pid, 'SIGKILL');
+			await until('the end of the call inside', () => !isAlive(hung?.pid ?? 0));
+			if (who === 'worker') await instance.untilPolled('alpha');
+			else await instance.untilNothingRuns();
+		},
+	);
 
 	test('needs no trust in the files of the sandbox', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');

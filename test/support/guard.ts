@@ -1,14 +1,15 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 
 // Waits for its standard input to end, which the kernel sees to however our process ends, SIGKILL included. Then it
-// ends the process groups and removes the folders that were still registered.
+// ends the process groups, and removes the folders and network namespaces that were still registered.
 const script = `
-declare -A groups folders
+declare -A groups folders networks
 while read -r op value; do
 	case $op in
 		group) groups[$value]=1 ;;
 		folder) folders[$value]=1 ;;
-		done) unset "groups[$value]" "folders[$value]" ;;
+		network) networks[$value]=1 ;;
+		done) unset "groups[$value]" "folders[$value]" "networks[$value]" ;;
 	esac
 done
 for group in "\${!groups[@]}"; do kill -TERM -- "-$group"; done
@@ -18,6 +19,7 @@ for _ in {1..50}; do
 	sleep 0.1
 done
 for group in "\${!groups[@]}"; do kill -KILL -- "-$group"; done
+for network in "\${!networks[@]}"; do ip netns del "$network"; done
 [ \${#folders[@]} = 0 ] || rm -rf -- "\${!folders[@]}"
 `;
 
@@ -45,7 +47,12 @@ export function guardFolder(path: string): void {
 	tell(`folder ${path}`);
 }
 
-/** This group or folder is gone, or is to stay. */
+/** From now on this named network namespace is removed when our process ends, however that happens. */
+export function guardNetwork(name: string): void {
+	tell(`network ${name}`);
+}
+
+/** This group, folder or network namespace is gone, or is to stay. */
 export function unguard(groupOrFolder: number | string): void {
 	tell(`done ${groupOrFolder}`);
 }

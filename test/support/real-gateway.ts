@@ -11,7 +11,8 @@ import {guardFolder, guardGroup, unguard} from './guard.ts';
 import {type CallOptions, type CallResult, endGroup, hasEnded, plainEnvironment, runCommand} from './processes.ts';
 import {GiveUp, until} from './until.ts';
 
-const startTimeoutMs = 90_000;
+/** Ten seconds are usual; on a machine that others keep busy it takes minutes. */
+const startTimeoutMs = 180_000;
 
 /** How a gateway is started. */
 export interface GatewayOptions {
@@ -19,8 +20,15 @@ export interface GatewayOptions {
 	/** A word for messages and the folder's name. */
 	readonly name?: string;
 	/** Put before the gateway and its calls, as `exec` is before pairkeeper's: what it reaches must listen on our loopback too, under the same port. */
-	readonly exec?: (port: number) => readonly string[] | Promise<readonly string[]>;
+	readonly exec?: (place: GatewayPlace) => readonly string[] | Promise<readonly string[]>;
 	readonly signal?: InstallOptions['signal'];
+}
+
+/** What there is of a gateway before it starts: its folder, where its HOME and state go, and its port. */
+export interface GatewayPlace {
+	readonly folder: string;
+	readonly port: number;
+	readonly environment: {readonly HOME: string; readonly OPENCLAW_STATE_DIR: string};
 }
 
 /** A pending request, as `openclaw devices list --json` prints it. */
@@ -47,7 +55,7 @@ export class RealGateway {
 	readonly name: string;
 	/** The sandbox's folder: 0700, removed by {@link stop}. */
 	readonly folder: string;
-	readonly port: number;
+	#port: number;
 	#token = newToken();
 	#exec: readonly string[] = [];
 	#process: ChildProcess | undefined;
@@ -56,7 +64,7 @@ export class RealGateway {
 		this.version = options.version;
 		this.name = options.name ?? 'gateway';
 		this.folder = folder;
-		this.port = port;
+		this.#port = port;
 	}
 
 	/** Starts a gateway and waits until it answers on /healthz. @throws with the end of its log when it does not. */
@@ -67,7 +75,7 @@ export class RealGateway {
 		const folder = await mkdtemp(join(tmpdir(), `pairkeeper-${options.name ?? 'gateway'}-`));
 		guardFolder(folder);
 		const gateway = new RealGateway(options, folder, await freePort());
-		gateway.#exec = (await options.exec?.(gateway.port)) ?? [];
+		gateway.#exec = (await options.exec?.(gateway)) ?? [];
 		await mkdir(gateway.home, {mode: 0o700});
 		await mkdir(gateway.stateDir, {mode: 0o700});
 		try {
@@ -82,6 +90,11 @@ export class RealGateway {
 	/** The gateway's WebSocket. */
 	get url(): string {
 		return `ws://127.0.0.1:${this.port}`;
+	}
+
+	/** The port it listens on; {@link restart} may change it. */
+	get port(): number {
+		return this.#port;
 	}
 
 	/** The gateway's shared secret; {@link restart} may change it. */
@@ -132,10 +145,11 @@ export class RealGateway {
 		return JSON.parse(stdout.slice(stdout.indexOf('{')));
 	}
 
-	/** Ends the gateway and starts it again on the same port and state, with another token if one is given. */
-	async restart({token}: {readonly token?: string} = {}): Promise<void> {
+	/** Ends the gateway and starts it again on the same state, with another token or port if one is given. */
+	async restart({token, port}: {readonly token?: string; readonly port?: number} = {}): Promise<void> {
 		await this.#end();
 		if (token !== undefined) this.#token = token;
+		if (port !== undefined) this.#port = port;
 		await this.#launch();
 	}
 
@@ -164,8 +178,7 @@ export class RealGateway {
 			mode: 'local',
 			port: this.port,
 			auth: {mode: 'token', token: this.#token},
-			// 2026.5.27 pairs local devices by itself, and refuses to start with this key.
-			...(this.version === '2026.5.27' ? {} : {nodes: {pairing: {autoApproveLocal: false}}}),
+			...(canAskLocals(this.version) ? {nodes: {pairing: {autoApproveLocal: false}}} : {}),
 		};
 		await writeFile(config, JSON.stringify({gateway, update: {checkOnStart: false}}));
 		await chmod(config, 0o600);
@@ -193,7 +206,8 @@ export class RealGateway {
 					if (hasEnded(child)) throw new GiveUp(`The gateway ${this.name} ended (${child.exitCode})`);
 					return (await fetch(healthz, {signal: AbortSignal.timeout(2000)})).ok;
 				},
-				{timeoutMs: startTimeoutMs, everyMs: 100, signal},
+				// Each look through a passage is a process of its own.
+				{timeoutMs: startTimeoutMs, everyMs: this.#exec.length > 0 ? 500 : 100, signal},
 			);
 		} catch (error) {
 			signal?.throwIfAborted();
@@ -211,12 +225,17 @@ export class RealGateway {
 	}
 }
 
+/** Whether a version can be told not to pair local devices by itself; the others refuse to start with the key for it. */
+export function canAskLocals(version: string): boolean {
+	return version.localeCompare('2026.8.2', 'en', {numeric: true}) >= 0;
+}
+
 function newToken(): string {
 	return randomBytes(16).toString('hex');
 }
 
 /** A port below the ephemeral range whose next ones are free too: a gateway also takes some of those for itself. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
 	for (;;) {
 		const port = 20_000 + 20 * Math.floor(Math.random() * 600);
 		const free = await Promise.all(Array.from({length: 8}, (_, offset) => isFree(port + offset)));

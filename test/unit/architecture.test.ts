@@ -32,6 +32,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/requests/policy.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
+		'worker/transport/exec-input.ts',
 		'worker/transport/public-address.ts',
 		'worker/turns.ts',
 	];

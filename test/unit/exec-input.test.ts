@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest';
-import {execInputFor} from '../../supervisor/config/exec-input.ts';
+import {execInputFor, execWithLifeline} from '../../worker/transport/exec-input.ts';
 
 it.each([
 	['docker exec box', 'docker exec -i box'],
@@ -29,4 +29,25 @@ it.each([
 	'docker',
 ])('%s is left alone', exec => {
 	expect(execInputFor(exec.split(' '))).toEqual(exec.split(' '));
+});
+
+it.each([
+	['docker exec box', 'docker exec -i box'],
+	['kubectl exec -i pod --', 'kubectl exec -i pod --'],
+	['/usr/sbin/runc --root /run/x exec box', '/usr/sbin/runc --root /run/x exec box'],
+])('%s lets a call hear of its end: %s', (exec, expected) => {
+	expect(execWithLifeline(exec.split(' '))).toEqual(expected.split(' '));
+});
+
+it.each([
+	'openshell sandbox exec --name alpha --',
+	'ip netns exec alpha',
+	'docker compose exec box',
+	'docker exec -t box',
+	'docker exec -it box',
+	'runc exec -t box',
+	'runc run box',
+	'env',
+])('%s is not known to let a call hear of its end', exec => {
+	expect(execWithLifeline(exec.split(' '))).toBeNull();
 });

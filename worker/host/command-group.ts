@@ -10,6 +10,8 @@ export interface Command {
 	readonly file: string;
 	readonly args: readonly string[];
 	readonly env: NodeJS.ProcessEnv;
+	/** Said to it first; then its input stays open for as long as it is wanted. `null`: it has no input. */
+	readonly input?: string | null;
 }
 
 /** The process groups of the commands under way, by their leaders' pids. */
@@ -37,6 +39,7 @@ export async function endCommand(subprocess: ChildProcess, leader: number, owner
 		signalGroup(leader, 'SIGKILL');
 		// Finds what has left the group by setsid(2). Where /proc cannot be read now, the supervisor's search at the worker's end finds it.
 		await endMarked(owner).catch(() => 0);
+		subprocess.stdin?.destroy();
 		subprocess.stdout?.destroy();
 		subprocess.stderr?.destroy();
 	} finally {

@@ -24,7 +24,7 @@ export interface CommandResult {
  * signal's reason.
  */
 export async function runCommand(
-	{file, args, env}: Command,
+	{file, args, env, input = null}: Command,
 	{timeout, owner, signal}: {timeout: number; owner: string; signal: AbortSignal},
 ): Promise<CommandResult> {
 	signal.throwIfAborted();
@@ -35,11 +35,13 @@ export async function runCommand(
 		detached: true,
 		cleanup: false,
 		reject: false,
-		stdin: 'ignore',
+		stdin: input === null ? 'ignore' : 'pipe',
 		// With its own buffer, execa puts all output into an error message, escaped to six times its size: a flood would cost hundreds of megabytes.
 		buffer: false,
 	});
 	const subprocess = call.nodeChildProcess;
+	// It may end before it has read anything.
+	if (input !== null) subprocess.stdin?.on('error', () => {}).write(input);
 	const {promise: flooded, reject: flood} = Promise.withResolvers<never>();
 	const stdout = collect(subprocess.stdout, MAX_STDOUT, flood);
 	const stderr = collect(subprocess.stderr, MAX_STDERR, flood);

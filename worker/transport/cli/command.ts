@@ -3,6 +3,8 @@ import path from 'node:path';
 import type {Command} from '../../host/command-group.ts';
 import {MARKER} from '../../host/processes.ts';
 import type {SandboxTarget} from '../../protocol.ts';
+import {execWithLifeline} from '../exec-input.ts';
+import {LIFELINE_GREETING, LIFELINE_SCRIPT} from './lifeline.ts';
 
 /** One thing that is asked of `openclaw` (docs/cli/devices.md). */
 export type Call =
@@ -51,13 +53,15 @@ export function commandFor(
 	}
 	const bound = isInside ? String(Math.max(Math.ceil(timeout / 1000), 1)) : '0';
 	const environment = Object.entries({...DEFAULTS, ...target.env}).filter(([name]) => !unset.includes(name));
+	const withLifeline = execWithLifeline(target.exec);
 	const [file = '/bin/sh', ...args] = [
-		...(isInside ? [...target.exec, 'sh'] : ['/bin/sh']),
+		...(withLifeline === null ? target.exec : [...withLifeline, 'sh', '-c', LIFELINE_SCRIPT, 'pairkeeper']),
+		isInside ? 'sh' : '/bin/sh',
 		...['-c', SCRIPT, 'pairkeeper', target.envFile ?? '', bound],
 		...['env', ...unset.flatMap(name => ['-u', name]), ...environment.map(([name, value]) => `${name}=${value}`)],
 		...[isInside ? 'openclaw' : onHost(target), ...openclaw],
 	];
-	return {file, args, env: {...inherited, [MARKER]: owner}};
+	return {file, args, env: {...inherited, [MARKER]: owner}, input: withLifeline === null ? null : LIFELINE_GREETING};
 }
 
 /** What a program that is run for a sandbox gets of our environment. */

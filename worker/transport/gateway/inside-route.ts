@@ -125,12 +125,18 @@ async function withinBounds<T>(
 	}
 }
 
+/**
+ * What shells say where words were joined to one line, as ssh(1) does: then the script has become a command line of its own, and what stands before its
+ * first line break, `sh -c`, a command without its argument.
+ */
+const JOINED =
+	/syntax error|unterminated|unexpected (end|eof)|-c:?( option)? requires an argument|requires an argument -- '?c/i;
+
 /** Why a relay ended that said nothing. */
 async function silentEnd(relay: StreamCommand): Promise<ClientError> {
 	const code = await Promise.race([relay.exited, new Promise<null>(resolve => setTimeout(() => resolve(null), 500))]);
 	const complaint = complaintOf(relay);
-	// What ssh(1) does: the words of the script have become a command line of their own.
-	if (/syntax error|unterminated|unexpected (end|eof)/i.test(complaint ?? ''))
+	if (JOINED.test(relay.complaints()))
 		return new ClientError(
 			'unfit',
 			'the command joins its words to one line, as ssh does; the relay needs one that does not',

@@ -1,0 +1,137 @@
+import {readFileSync} from 'node:fs';
+import {mkdir, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {Container, whyNoContainers} from '../support/container.ts';
+import {Device} from '../support/device.ts';
+import {Host} from '../support/e2e.ts';
+import type {Pairkeeper} from '../support/pairkeeper.ts';
+import {isAlive} from '../support/processes.ts';
+import {freePort, type GatewayPlace, type RealGateway} from '../support/real-gateway.ts';
+import {until} from '../support/until.ts';
+
+const version = '2026.9.6';
+const cli = {clientName: 'cli', mode: 'cli'} as const;
+const read = ['operator.read'];
+const readAndWrite = ['operator.read', 'operator.write'];
+const patience = {timeoutMs: 60_000};
+const quick = {fastInterval: '500ms', slowInterval: '3s'};
+type Victim = 'process inside' | 'exec' | 'worker' | 'supervisor';
+const whyNot = whyNoContainers();
+
+describe.skipIf(whyNot !== null)(
+	`real OpenClaw ${version} in a container${whyNot === null ? '' : `: ${whyNot}`}`,
+	() => {
+		let host: Host;
+		let gateway: RealGateway;
+		let container: Container;
+		let pairkeeper: Pairkeeper;
+
+		beforeAll(async () => {
+			host = await Host.create(version);
+			const exec = async ({folder, port, environment}: GatewayPlace) => {
+				const name = `pairkeeper-${process.pid}`;
+				container = await Container.start({name, version, folders: [folder], env: environment});
+				await container.openPassage(port);
+				return container.exec;
+			};
+			[gateway] = (await host.startGateways({version, name: 'alpha', exec})) as [RealGateway];
+			await supervise();
+		});
+
+		afterAll(async () => {
+			await host?.[Symbol.asyncDispose]();
+			await container?.[Symbol.asyncDispose]();
+		});
+
+		/** Nothing but how to get inside: all else is what the container has. */
+		const alpha = (keys: object = {}) => ({alpha: {env: {}, exec: container.exec, ...keys}});
+
+		async function supervise(): Promise<void> {
+			pairkeeper = await host.supervise(quick, alpha());
+			await untilInside();
+		}
+
+		const untilInside = () =>
+			pairkeeper.untilSandbox('alpha', 'to be connected from inside', ({route}) => route === 'inside', patience);
+
+		/** What runs inside that has this among its words, by its pids on the host. */
+		const inside = (words: string) =>
+			[...container.processes()].filter(([, each]) => each.words.includes(words)).map(([pid]) => pid);
+
+		/** Somebody who may be killed, for a process inside: it, the program on the host that leads to it, its worker, the supervisor. */
+		async function victimOf(who: Victim, pid: number): Promise<number> {
+			if (who === 'process inside') return pid;
+			if (who === 'exec') return container.leaderOf(pid);
+			if (who === 'supervisor') return pairkeeper.pid;
+			return (await pairkeeper.statusOf('alpha')).pid ?? 0;
+		}
+
+		async function gains(device: Device, scopes: readonly string[]): Promise<void> {
+			const what = `the device to have ${scopes}`;
+			await until(what, async () => (await device.ask(gateway, {...cli, scopes})).kind === 'hello', patience);
+		}
+
+		test('approves from inside what a device asks for, now and later', async () => {
+			const device = new Device();
+			await gains(device, read);
+			await gains(device, readAndWrite);
+		});
+
+		test('shows nothing of ours inside, and the token nowhere', async () => {
+			const [relay = 0] = inside('pairkeeper: 1');
+			const environment = container.processes().get(relay)?.environment ?? [];
+			expect(environment).toContain(`OPENCLAW_STATE_DIR=${gateway.stateDir}`);
+			expect(environment.filter(each => /^(PAIRKEEPER|LANG|NO_COLOR)/.test(each))).toEqual([]);
+			const exec = container.leaderOf(relay);
+			const outside = [`cmdline`, `environ`].map(each => readFileSync(`/proc/${exec}/${each}`, 'utf8'));
+			const everybody = [...container.processes().values()].map(each => each.words);
+			const seen = [everybody, environment, outside, await pairkeeper.logLines(), await pairkeeper.status()];
+			expect(JSON.stringify(seen)).not.toContain(gateway.token);
+		});
+
+		test.for(['process inside', 'exec', 'worker', 'supervisor'] as const)(
+			'leaves no relay when the %s is killed, and comes back',
+			async who => {
+				const relay = await until('the relay', () => inside('pairkeeper: 1')[0], patience);
+				process.kill(await victimOf(who, relay), 'SIGKILL');
+				await until('the end of the relay', () => !isAlive(relay), patience);
+				if (who === 'supervisor') await supervise();
+				await until('another relay', () => inside('pairkeeper: 1').length === 1, patience);
+				await untilInside();
+				await gains(new Device(), read);
+			},
+		);
+
+		test('follows a gateway that comes back with another token at another port', async () => {
+			const port = await freePort();
+			await container.openPassage(port);
+			await gateway.restart({token: 'another-token-of-the-tests', port});
+			await untilInside();
+			await gains(new Device(), readAndWrite);
+		});
+
+		test('approves by the CLI where the configuration says so', async () => {
+			pairkeeper = await host.supervise(quick, alpha({transport: 'cli'}));
+			await gains(new Device(), read);
+			await pairkeeper.untilSandbox('alpha', 'to tell of it', ({approved, route}) => approved > 0 && route === null);
+		});
+
+		test.for(['exec', 'worker', 'supervisor'] as const)(
+			'leaves no call that hangs when the %s is killed',
+			async who => {
+				const bin = join(gateway.folder, 'bin');
+				await mkdir(bin, {recursive: true});
+				await writeFile(join(bin, 'openclaw'), '#!/bin/sh\nsleep 12345\n', {mode: 0o755});
+				const env = {PATH: `${bin}:/usr/bin:/bin`};
+				// So long that it is not this bound that ends it.
+				pairkeeper = await host.supervise({...quick, runTimeout: '10m'}, alpha({transport: 'cli', env}));
+				const call = await until('the call', () => inside('sleep 12345')[0], patience);
+				// With the shells around it.
+				const all = [...inside('devices list'), call];
+				process.kill(await victimOf(who, call), 'SIGKILL');
+				await until('the end of the call', () => !all.some(isAlive), patience);
+			},
+		);
+	},
+);
