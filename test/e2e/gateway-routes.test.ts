@@ -30,7 +30,7 @@ describe.each(openclawVersions)('real OpenClaw %s', version => {
 	beforeAll(async () => {
 		host = await Host.create(version);
 		if (canHaveNetworks()) network = new NetworkNamespace(`pairkeeper-r${process.pid}-${version.replaceAll('.', '-')}`);
-		const exec = async (port: number) => {
+		const exec = async ({port}: {readonly port: number}) => {
 			await network?.openPassage(port);
 			return network?.exec ?? [];
 		};
