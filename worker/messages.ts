@@ -1,4 +1,4 @@
-import type {Decision, PassSummary, ToSupervisor, WorkerConfig} from './protocol.ts';
+import type {Decision, PassSummary, Snapshot, Subject, ToSupervisor, WorkerConfig} from './protocol.ts';
 import type {PassOutcome} from './requests/pass.ts';
 import {
 	ADMIN_SCOPE,
@@ -18,24 +18,25 @@ import {interval} from './watch/cadence.ts';
 export type LogMessage = Extract<ToSupervisor, {kind: 'log'}>;
 
 /** What an event decides, made safe to show; `at` in wall-clock milliseconds. */
-export function decisionsIn(event: WorkerEvent, policy: Policy, at: number): Decision[] {
+export function decisionsIn(
+	event: WorkerEvent,
+	policy: Policy,
+	transport: Snapshot['transport'],
+	at: number,
+): Decision[] {
 	switch (event.kind) {
 		case 'approved': {
-			const {requestId, deviceId, clientId, scopes, ts} = event.request;
+			const {ts} = event.request;
 			const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
-			const ids = {requestId, deviceId: shownId(deviceId), clientId: shownId(clientId)};
-			return [{kind: 'approved', ...ids, scopes: printableList(scopes), latencyMs, at}];
+			const subject = {by: 'policy', ...shown(event.request), transport} as const;
+			return [{kind: 'approved', action: 'approve', ...subject, latencyMs, at}];
 		}
 		case 'refused': {
 			const {request, reason} = event;
 			return [
 				{
 					kind: 'refused',
-					requestId: printable(keyOf(request), 128),
-					deviceId: shownId(request.deviceId),
-					clientId: shownId(request.clientId),
-					clientMode: shownId(request.clientMode),
-					scopes: printableList(request.scopes),
+					...shown(request),
 					reason,
 					remedy: remedyFor(request, reason, policy),
 					at,
@@ -43,7 +44,7 @@ export function decisionsIn(event: WorkerEvent, policy: Policy, at: number): Dec
 			];
 		}
 		case 'rejected':
-			return [{kind: 'rejected', requestId: event.requestId, at}];
+			return [{kind: 'rejected', action: 'reject', by: 'policy', ...shown(event.request), transport, at}];
 		case 'alarm':
 			return [{kind: 'alarm', reason: event.reason, at}];
 		default:
@@ -111,6 +112,20 @@ function remedyFor(request: PairingRequest | MalformedRequest, reason: RefusalRe
 	const entry = matchingEntry(request, policy);
 	if (reason !== 'disallowed-scope' || entry?.id === undefined || !request.scopes?.includes(ADMIN_SCOPE)) return null;
 	return adminRemedy(entry.id, request.scopes);
+}
+
+/** Who asks for what, safe to show. */
+function shown(
+	request: PairingRequest | MalformedRequest,
+): Pick<Subject, 'requestId' | 'deviceId' | 'clientId' | 'clientMode' | 'role' | 'scopes'> {
+	return {
+		requestId: printable(keyOf(request), 128),
+		deviceId: shownId(request.deviceId),
+		clientId: shownId(request.clientId),
+		clientMode: shownId(request.clientMode),
+		role: request.kind === 'request' ? shownId(request.role) : null,
+		scopes: printableList(request.scopes),
+	};
 }
 
 function shownId(text: string | null): string | null {

@@ -18,7 +18,7 @@ import {watch} from './watch/watch.ts';
 export type Start = Extract<ToWorker, {kind: 'start'}>;
 
 /** What a worker is told while it runs. */
-export type Request = Extract<ToWorker, {kind: 'kick' | 'pass' | 'clear-alarm'}>;
+export type Request = Extract<ToWorker, {kind: 'kick' | 'pass' | 'clear-alarm' | 'decide' | 'recorded'}>;
 
 /** All by which a worker touches the world. */
 export interface WorkerDeps {
@@ -64,7 +64,7 @@ export class Worker {
 			this.#transport = await this.#openTransport();
 			this.#onTransport();
 			if (task.kind === 'watch') await this.#watch(this.#transport);
-			else await this.#once(this.#transport.client, task.kind);
+			else if (task.kind !== 'decide') await this.#once(this.#transport.client, task.kind);
 		} finally {
 			stopBeating();
 		}
@@ -84,6 +84,16 @@ export class Worker {
 				this.#ledger.clearAlarm();
 				this.#tell([]);
 				this.#wakes.wake();
+				return;
+			case 'decide':
+				this.#deps.link.send({
+					kind: 'decided',
+					id: request.id,
+					result: 'failed',
+					detail: 'not yet known to this worker',
+				});
+				return;
+			case 'recorded':
 		}
 	}
 
@@ -168,7 +178,9 @@ export class Worker {
 		const wall = clock.wall();
 		const before = this.#observations;
 		this.#observations = events.reduce((observations, event) => observe(observations, event, wall), before);
-		this.#tellCheckpoint(events.flatMap(event => decisionsIn(event, config.policy, wall)));
+		this.#tellCheckpoint(
+			events.flatMap(event => decisionsIn(event, config.policy, this.#observations.transport, wall)),
+		);
 		for (const line of events.flatMap(event => logLinesOf(event, before, config))) link.send(line);
 		for (const event of events) if (event.kind === 'polled') this.#tellPolled(event);
 	}

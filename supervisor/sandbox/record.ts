@@ -83,6 +83,7 @@ function count(record: SandboxRecord, decision: CheckpointMessage['decisions'][n
 			return {...record, refused: record.refused + 1, lastRefusal};
 		}
 		case 'rejected':
+		case 'failed':
 		case 'alarm':
 			return record;
 	}

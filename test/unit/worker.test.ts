@@ -15,7 +15,7 @@ import {SupervisorLink} from '../../worker/supervisor-link.ts';
 import type {OpenClawClient} from '../../worker/transport/client.ts';
 import {polledTransport, type Transport} from '../../worker/transport/transport.ts';
 import {type Start, Worker, type WorkerDeps} from '../../worker/worker.ts';
-import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
+import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
 
 const admin = {scopes: ['operator.read', 'operator.admin']};
 
@@ -28,6 +28,7 @@ function configOf(policy: Policy, change: Partial<WorkerConfig> = {}): WorkerCon
 		transport: 'auto',
 		policy,
 		maxApprovals: 8,
+		isAudited: false,
 		runTimeout: 10 * SECOND,
 		heartbeatInterval: 5 * SECOND,
 		cadence: {
@@ -131,6 +132,7 @@ describe('a worker that watches', () => {
 				deviceId: 'device-2',
 				clientId: 'cli',
 				clientMode: 'cli',
+				role: 'operator',
 				scopes: admin.scopes,
 				reason: 'disallowed-scope',
 				remedy: null,
@@ -138,10 +140,8 @@ describe('a worker that watches', () => {
 			},
 			{
 				kind: 'approved',
-				requestId: 'r1',
-				deviceId: 'device-1',
-				clientId: 'cli',
-				scopes: ['operator.read'],
+				action: 'approve',
+				...subjectOf('r1'),
 				latencyMs: 250,
 				at,
 			},

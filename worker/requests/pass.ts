@@ -16,7 +16,7 @@ export type PassEvent =
 	| {readonly kind: 'attempt'; readonly requestId: string}
 	| {readonly kind: 'approved'; readonly request: PairingRequest}
 	| {readonly kind: 'refused'; readonly request: PairingRequest | MalformedRequest; readonly reason: RefusalReason}
-	| {readonly kind: 'rejected'; readonly requestId: string}
+	| {readonly kind: 'rejected'; readonly requestId: string; readonly request: PairingRequest | MalformedRequest}
 	| {readonly kind: 'superseded'; readonly requestId: string}
 	| {readonly kind: 'retry'; readonly requestId: string; readonly error: ClientError}
 	| {readonly kind: 'alarm'; readonly reason: string};
@@ -116,7 +116,7 @@ class Tally {
 			if (client.isStale) return false;
 			if (step.kind === 'reject') {
 				if (this.#rejections++ >= maxApprovals) this.#hasMore = true;
-				else if (!(await this.#reject(step.requestId))) return false;
+				else if (!(await this.#reject(step))) return false;
 			} else if (ledger.alarm === null) {
 				if (this.#approvals++ >= maxApprovals) this.#hasMore = true;
 				else if (!(await this.#approve(step.request, listing))) return false;
@@ -162,7 +162,7 @@ class Tally {
 		return true;
 	}
 
-	async #reject(requestId: string): Promise<boolean> {
+	async #reject({requestId, request}: Extract<Step, {kind: 'reject'}>): Promise<boolean> {
 		const {client, ledger, clock, report, signal} = this.#deps;
 		try {
 			await client.reject(requestId, signal);
@@ -173,7 +173,7 @@ class Tally {
 		}
 		this.#undecided--;
 		ledger.rejected(requestId);
-		report([{kind: 'rejected', requestId}]);
+		report([{kind: 'rejected', requestId, request}]);
 		return true;
 	}
 

@@ -12,7 +12,7 @@ export type Step =
 			readonly request: PairingRequest | MalformedRequest;
 			readonly reason: RefusalReason;
 	  }
-	| {readonly kind: 'reject'; readonly requestId: string};
+	| {readonly kind: 'reject'; readonly request: PairingRequest | MalformedRequest; readonly requestId: string};
 
 /** What one listing asks for. */
 export interface Plan {
@@ -73,7 +73,7 @@ export function planFor(
 		}
 		if (request.requestId === null || !isRejectionDue(refused, now)) continue;
 		undecided++;
-		steps.push({kind: 'reject', requestId: request.requestId});
+		steps.push({kind: 'reject', request, requestId: request.requestId});
 	}
 	return {plan: {steps, allowed, undecided, vanished: vanished(gone, listing)}, records: Object.fromEntries(records)};
 }

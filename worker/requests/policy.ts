@@ -68,6 +68,7 @@ export const REFUSAL_REASONS = [
 	'disallowed-scope',
 	'disallowed-role',
 	'first-pairing',
+	'revoked',
 	'malformed',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
