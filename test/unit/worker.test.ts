@@ -319,7 +319,7 @@ describe('a worker that watches', () => {
 				turn.over('answered');
 				return gateway.list(signal);
 			},
-			approve: (id, signal) => gateway.approve(id, signal),
+			approve: (approval, signal) => gateway.approve(approval, signal),
 			reject: (id, signal) => gateway.reject(id, signal),
 		});
 		sandbox.openTransport = async (_, {cli}) => polledTransport(inTurn(cli.turns), null);

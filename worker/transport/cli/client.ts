@@ -39,7 +39,7 @@ export function cliClient(options: CliOptions): OpenClawClient {
 				shouldRetry: ({error}) =>
 					error instanceof ClientError && (error.failure === 'refused' || error.failure === 'unreadable'),
 			}),
-		approve: async (requestId, signal) => readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal)),
+		approve: async ({requestId}, signal) => readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal)),
 		reject: async (requestId, signal) => {
 			await callInTurn(options, {kind: 'reject', requestId}, signal);
 		},

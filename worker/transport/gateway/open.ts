@@ -1,17 +1,18 @@
 import {every} from '../../clock.ts';
 import type {WorkerConfig} from '../../protocol.ts';
-import {grantableScopes, PAIRING_SCOPE, type Policy} from '../../requests/policy.ts';
 import type {Turns} from '../../turns.ts';
 import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
 import {cliClient} from '../cli/client.ts';
 import {withFallback} from '../fallback.ts';
 import type {Transport, TransportDeps} from '../transport.ts';
+import {baseScopes} from './base-scopes.ts';
 import {BusyMeter, BusyWatch} from './busy-watch.ts';
 import {gatewayClient} from './client.ts';
 import {GatewayConnection} from './connection.ts';
 import {EventWakes} from './event-wakes.ts';
 import {insideRoute} from './inside-route.ts';
 import type {Route} from './route.ts';
+import {SecondConnection} from './second-connection.ts';
 import {urlRoute} from './url-route.ts';
 
 /** How long a first list waits for the first attempt to connect, in milliseconds, where it could be made by the CLI: such a call costs more than that. */
@@ -37,9 +38,10 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const meter = new BusyMeter();
 	const route = routeTo(config, deps);
+	const scopes = baseScopes(config.policy);
 	const connection = new GatewayConnection({
 		route,
-		scopes: connectionScopes(config.policy),
+		scopes,
 		timeout,
 		clock: deps.clock,
 		avoidedUntil: deps.avoidedUntil,
@@ -58,7 +60,8 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	});
 	void connection.run();
 	watchBusyness(connection, meter, deps);
-	const viaGateway = gatewayClient(() => connection.required());
+	const second = new SecondConnection({route, timeout, clock: deps.clock});
+	const viaGateway = gatewayClient({session: () => connection.required(), scopes, second});
 	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter)});
 	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
 	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
@@ -120,9 +123,4 @@ function uncounted(turns: Turns, meter: BusyMeter): Turns {
 			};
 		},
 	};
-}
-
-/** What the connection asks for: the most any client may be granted, and the right to grant it. The gateway refuses to grant more. */
-export function connectionScopes(policy: Policy): readonly string[] {
-	return [...new Set([PAIRING_SCOPE, ...policy.clients.flatMap(entry => grantableScopes(entry, policy))])];
 }
