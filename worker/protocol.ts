@@ -138,6 +138,8 @@ const snapshotSchema = z.object({
 	nextPollAt: wallTime.nullable(),
 	warnings: z.array(z.string()),
 	pending: z.number(),
+	/** Paired devices whose tokens have more than the policy would let any client have; 2026.5.27 makes such by itself. Absent: nothing was listed yet. */
+	widePaired: z.number().optional(),
 });
 /** What a worker shows of its sandbox, besides its checkpoint. */
 export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;

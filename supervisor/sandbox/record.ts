@@ -59,7 +59,7 @@ export function withCountsOf(counted: SandboxRecord, record: SandboxRecord): San
 export function withoutAlarm(record: SandboxRecord): SandboxRecord {
 	const {checkpoint} = record;
 	if (checkpoint.ledger.alarm === null) return record;
-	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null}}};
+	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null, approvals: []}}};
 }
 
 type CheckpointMessage = Extract<ToSupervisor, {kind: 'checkpoint'}>;

@@ -234,7 +234,7 @@ describe('a first pairing that is denied', () => {
 		const known = [{deviceId, publicKey: null, scopes: [], tokens: []}];
 		expect(decide(requestOf({deviceId, publicKey}), known, deny).reason).toBe('allowed');
 		expect(decide(requestOf({deviceId, publicKey: 'other'}), known, deny).reason).toBe('first-pairing');
-		const unhashed = [{deviceId: 'device-1', publicKey: null, scopes: []}];
+		const unhashed = [{deviceId: 'device-1', publicKey: null, scopes: [], tokens: []}];
 		expect(decide(requestOf(), unhashed, deny).reason).toBe('first-pairing');
 	});
 
