@@ -27,14 +27,16 @@ export function givesOf(request: PairingRequest, paired: readonly PairedDevice[]
 	const devices = entriesOf(request, paired);
 	if (devices.some(({isUnreadable}) => isUnreadable)) return null;
 	const live = devices.flatMap(({tokens}) => tokens.filter(({isRevoked}) => !isRevoked));
-	const revived = rolesOf(request).flatMap(role => {
+	const roles = rolesOf(request);
+	const revived = roles.flatMap(role => {
 		if (live.some(token => token.role === role)) return [];
 		const tokens = devices.flatMap(device => device.tokens.filter(token => token.role === role));
 		const copied = [...tokens, ...devices].flatMap(({scopes}) => scopes);
 		return copied.filter(scope => OPERATOR_SCOPE.test(scope) === (role === OPERATOR));
 	});
-	const kept = new Set(live.flatMap(({scopes}) => scopes));
-	return [...new Set([...(request.scopes ?? []), ...revived])].filter(scope => !kept.has(scope));
+	const kept = live.flatMap(({role, scopes}) => (roles.includes(role) ? scopes : []));
+	const asked = (request.scopes ?? []).filter(scope => !kept.includes(scope));
+	return [...new Set([...asked, ...revived])];
 }
 
 /**
