@@ -125,6 +125,7 @@ describe('a worker that is busy all the time', () => {
 			transport: 'auto',
 			policy: defaultPolicy,
 			maxApprovals: 8,
+			isAudited: false,
 			runTimeout: 120_000,
 			heartbeatInterval: 5000,
 			cadence: {fastDeadline: 0, fastInterval: 1, slowInterval: 1, fastReentryPolls: 0, fastReentryInterval: 1},
