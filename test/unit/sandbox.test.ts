@@ -192,15 +192,6 @@ describe('a worker that waits for a turn for longer than its loop may go without
 
 describe('a worker that says more than the supervisor has time for', () => {
 	const log = {kind: 'log', level: 'info', message: 'a line', fields: {}} as const;
-	const approved = (requestId: string) => ({
-		kind: 'approved' as const,
-		requestId,
-		deviceId: 'd',
-		clientId: 'cli',
-		scopes: [],
-		latencyMs: null,
-		at: 1,
-	});
 
 	it('is ended, and another one is started as after a crash', async () => {
 		const puppets = new PuppetSandbox();
@@ -220,7 +211,7 @@ describe('a worker that says more than the supervisor has time for', () => {
 		const puppets = new PuppetSandbox();
 		puppets.sandbox.start();
 		for (let said = 0; said < 5000; said++)
-			puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [approved(`r${said}`)]});
+			puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [approvalOf(`r${said}`)]});
 		expect(puppets.worker.isKilled).toBe(true);
 		expect(puppets.sandbox.status().approved).toBe(5000);
 	});
@@ -230,7 +221,7 @@ describe('a worker that says more than the supervisor has time for', () => {
 			const cadence = {...specOf().worker.cadence, fastInterval: interval};
 			const puppets = new PuppetSandbox(specOf({cadence}));
 			puppets.sandbox.start();
-			const decisions = Array.from({length: 500}, (_, index) => approved(`r${index}`));
+			const decisions = Array.from({length: 500}, (_, index) => approvalOf(`r${index}`));
 			puppets.worker.say({kind: 'checkpoint', changes: {}, decisions});
 			for (let polls = 0; polls < 1000; polls++) {
 				for (let said = 0; said < 10; said++) puppets.worker.say(log);
