@@ -57,6 +57,8 @@ export const workerConfigSchema = z.object({
 	policy: policySchema,
 	maxApprovals: z.number(),
 	runTimeout: z.number(),
+	/** Further variables of our environment that what is started for the sandbox gets. */
+	passEnv: z.array(z.string()),
 	/** How often the worker shows that its event loop turns. */
 	heartbeatInterval: z.number(),
 	cadence: cadenceConfigSchema,
