@@ -24,6 +24,8 @@ export const gatewaySchema = z.object({
 	tokenCommand: z.array(z.string()),
 	/** SHA-256 of the certificate, for `wss:`. */
 	fingerprint: z.string().nullable(),
+	/** The user, besides root and us, as whom the gateway may run on this host. */
+	listenerUid: z.number().optional(),
 	/** `ws:` to other hosts than this one. */
 	allowInsecure: z.boolean(),
 });

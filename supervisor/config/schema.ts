@@ -76,6 +76,7 @@ const gateway = z
 		fingerprint: word
 			.regex(FINGERPRINT, {error: 'must be the SHA-256 fingerprint of a certificate, 64 hexadecimal digits'})
 			.optional(),
+		listenerUser: word.optional(),
 		allowInsecure: z.boolean().default(false),
 	})
 	.refine(({url, port}) => url === undefined || port === undefined, {

@@ -32,6 +32,10 @@ describe('a mistake is named with file, line and key', () => {
 			'passEnv: [GITHUB_TOKEN]',
 			'FILE:1: passEnv[0]: GITHUB_TOKEN looks like a secret; let the program that needs it read it from a file',
 		],
+		[
+			'sandboxes:\n  - name: a\n    gateway: {url: "ws://127.0.0.1:1", tokenCommand: [x], listenerUser: no-such-user}',
+			'FILE:3: sandboxes[0].gateway.listenerUser: there is no user no-such-user on this host; name the one that the gateway runs as',
+		],
 		['passEnv: [A-B]', 'FILE:1: passEnv[0]: is not the name of an environment variable'],
 		['statusFile: status.json', 'FILE:1: statusFile: must be an absolute path'],
 		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
