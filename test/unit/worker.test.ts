@@ -29,6 +29,7 @@ function configOf(policy: Policy, change: Partial<WorkerConfig> = {}): WorkerCon
 		policy,
 		maxApprovals: 8,
 		runTimeout: 10 * SECOND,
+		passEnv: [],
 		heartbeatInterval: 5 * SECOND,
 		cadence: {
 			fastDeadline: 10 * MINUTE,
