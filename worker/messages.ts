@@ -1,4 +1,5 @@
-import type {Decision, PassSummary, ToSupervisor, WorkerConfig} from './protocol.ts';
+import type {Decision, PassSummary, Subject, ToSupervisor, WorkerConfig} from './protocol.ts';
+import type {Deed} from './requests/carry-out.ts';
 import type {PassOutcome} from './requests/pass.ts';
 import {
 	ADMIN_SCOPE,
@@ -21,29 +22,29 @@ export type LogMessage = Extract<ToSupervisor, {kind: 'log'}>;
 export function decisionsIn(event: WorkerEvent, policy: Policy, at: number): Decision[] {
 	switch (event.kind) {
 		case 'approved': {
-			const {requestId, deviceId, clientId, scopes, ts} = event.request;
+			const {ts} = event.request;
 			const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
-			const ids = {requestId, deviceId: shownId(deviceId), clientId: shownId(clientId)};
-			return [{kind: 'approved', ...ids, scopes: printableList(scopes), latencyMs, at}];
+			const {by, transport} = event;
+			return [{kind: 'approved', action: 'approve', by, ...shown(event.request), transport, latencyMs, at}];
 		}
 		case 'refused': {
-			const {request, reason} = event;
+			const {request, reason, gives} = event;
 			return [
 				{
 					kind: 'refused',
-					requestId: printable(keyOf(request), 128),
-					deviceId: shownId(request.deviceId),
-					clientId: shownId(request.clientId),
-					clientMode: shownId(request.clientMode),
-					scopes: printableList(request.scopes),
+					...shown(request),
 					reason,
-					remedy: remedyFor(request, reason, policy),
+					remedy: remedyFor(request, reason, gives, policy),
 					at,
 				},
 			];
 		}
 		case 'rejected':
-			return [{kind: 'rejected', requestId: event.requestId, at}];
+			return [
+				{kind: 'rejected', action: 'reject', by: event.by, ...shown(event.request), transport: event.transport, at},
+			];
+		case 'failed':
+			return [{kind: 'failed', ...subjectOf(event), error: printable(event.error.message, 400), at}];
 		case 'alarm':
 			return [{kind: 'alarm', reason: event.reason, at}];
 		default:
@@ -62,9 +63,26 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			return [
 				line('info', 'request is gone: replaced, expired or settled by somebody else', {requestId: event.requestId}),
 			];
-		case 'retry': {
-			const {requestId, error} = event;
-			return [line('warn', 'request is not settled and will be tried again', {requestId, error: error.message})];
+		case 'failed': {
+			const {by, action, request, error} = event;
+			const fields = {action, requestId: shown(request).requestId, error: error.message};
+			if (by === 'person') return [line('warn', 'what a person decided did not succeed', fields)];
+			return [line('warn', 'request is not settled and will be tried again', fields)];
+		}
+		case 'unrecorded': {
+			const {action, request, error} = event;
+			const fields = {action, requestId: shown(request).requestId, error: error.message};
+			return [line('error', 'not done, since it cannot be recorded', fields)];
+		}
+		case 'foreign-approval': {
+			const {requestId, deviceId} = event;
+			const fields = {requestId, deviceId: shownId(deviceId)};
+			return [line('warn', 'a request that we had seen pending was approved by somebody else', fields)];
+		}
+		case 'listed': {
+			const {widePaired} = event;
+			if (widePaired === (before.widePaired ?? 0)) return [];
+			return [line('info', 'paired devices that have more than the policy grants', {count: widePaired})];
 		}
 		case 'transport': {
 			const {transport, route, transportReason: reason} = event;
@@ -108,11 +126,40 @@ function line(level: LogMessage['level'], message: string, fields: LogMessage['f
 	return {kind: 'log', level, message, fields};
 }
 
-/** The one refusal that a host meets on its first day. */
-function remedyFor(request: PairingRequest | MalformedRequest, reason: RefusalReason, policy: Policy): string | null {
+/** What to do about the refusals that a host meets, where it should have been approved. */
+function remedyFor(
+	request: PairingRequest | MalformedRequest,
+	reason: RefusalReason,
+	gives: readonly string[],
+	policy: Policy,
+): string | null {
+	if (reason === 'revoked')
+		return 'a person took this from the device, and only a person gives it back: pairkeeper pending, then pairkeeper approve';
+	if (reason !== 'disallowed-scope') return null;
 	const entry = matchingEntry(request, policy);
-	if (reason !== 'disallowed-scope' || entry?.id === undefined || !request.scopes?.includes(ADMIN_SCOPE)) return null;
-	return adminRemedy(entry.id, request.scopes);
+	if (entry?.id !== undefined && request.scopes?.includes(ADMIN_SCOPE)) return adminRemedy(entry.id, request.scopes);
+	const revived = gives.filter(scope => !request.scopes?.includes(scope));
+	if (revived.length === 0) return null;
+	return `the device has no live token, and would get those of its record again: ${printableList(revived).join(' ')}`;
+}
+
+/** What is about to be done, or was, safe to show. */
+export function subjectOf({action, by, request, transport}: Deed): Subject {
+	return {action, by, ...shown(request), transport};
+}
+
+/** Who asks for what, safe to show. */
+function shown(
+	request: PairingRequest | MalformedRequest,
+): Pick<Subject, 'requestId' | 'deviceId' | 'clientId' | 'clientMode' | 'role' | 'scopes'> {
+	return {
+		requestId: printable(keyOf(request), 128),
+		deviceId: shownId(request.deviceId),
+		clientId: shownId(request.clientId),
+		clientMode: shownId(request.clientMode),
+		role: request.kind === 'request' ? shownId(request.role) : null,
+		scopes: printableList(request.scopes),
+	};
 }
 
 function shownId(text: string | null): string | null {

@@ -58,6 +58,8 @@ export const workerConfigSchema = z.object({
 	transport: z.enum(['auto', 'cli', 'gateway']),
 	policy: policySchema,
 	maxApprovals: z.number(),
+	/** Every approve and reject is written down before it is made: the worker asks for it with `intent`. */
+	isAudited: z.boolean(),
 	runTimeout: z.number(),
 	/** Further variables of our environment that what is started for the sandbox gets. */
 	passEnv: z.array(z.string()),
@@ -67,12 +69,21 @@ export const workerConfigSchema = z.object({
 });
 export type WorkerConfig = Readonly<z.infer<typeof workerConfigSchema>>;
 
+/** What may be done about a request at the gateway. */
+export const ACTIONS = ['approve', 'reject'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** What a person wants of one request. `digest`: of the request that the person has seen; `null` only for a reject, which takes nothing from anybody. */
+const personalDecision = {action: z.enum(ACTIONS), requestId: z.string(), digest: z.string().nullable()};
+
 /** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
 export const taskSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('watch'), initialDelay: z.number()}),
 	/** To be done by the monotonic millisecond `until`: what the start of the process takes is part of it. */
 	z.object({kind: z.literal('pass'), until: z.number()}),
 	z.object({kind: z.literal('probe'), until: z.number()}),
+	/** One decision of a person, as the message `decide`; answered by `decided` with the id `once`. */
+	z.object({kind: z.literal('decide'), until: z.number(), ...personalDecision}),
 ]);
 export type Task = Readonly<z.infer<typeof taskSchema>>;
 
@@ -92,6 +103,10 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('kick')}),
 	z.object({kind: z.literal('pass'), id: z.string()}),
 	z.object({kind: z.literal('clear-alarm')}),
+	/** A person decides about one request, whatever the policy says of it; answered by `decided`. */
+	z.object({kind: z.literal('decide'), id: z.string(), ...personalDecision}),
+	/** The answer to `intent`: it is written down, or, with an `error`, it is not to be done. */
+	z.object({kind: z.literal('recorded'), intent: z.number(), error: z.string().nullable()}),
 	z.object({kind: z.literal('stop')}),
 ]);
 export type ToWorker = Readonly<z.infer<typeof toWorkerSchema>>;
@@ -127,18 +142,59 @@ const snapshotSchema = z.object({
 	nextPollAt: wallTime.nullable(),
 	warnings: z.array(z.string()),
 	pending: z.number(),
+	/** Paired devices whose tokens have more than the policy would let any client have; 2026.5.27 makes such by itself. Absent: nothing was listed yet. */
+	widePaired: z.number().optional(),
 });
 /** What a worker shows of its sandbox, besides its checkpoint. */
 export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;
+
+/** Whose decision it was. */
+export const DECIDERS = ['policy', 'person'] as const;
+export type Decider = (typeof DECIDERS)[number];
+
+/** What is done at a gateway, or was, about which request, and whose decision it is. Texts are safe to show, and short. */
+const subject = {
+	by: z.enum(DECIDERS),
+	requestId: z.string(),
+	deviceId: z.string().nullable(),
+	clientId: z.string().nullable(),
+	clientMode: z.string().nullable(),
+	role: z.string().nullable(),
+	scopes: z.array(z.string()),
+	transport: z.enum(['cli', 'gateway']),
+};
+const subjectSchema = z.object({action: z.enum(ACTIONS), ...subject});
+export type Subject = Readonly<z.infer<typeof subjectSchema>>;
+
+/** A pending request that the policy refuses, so that a person may decide. Texts are safe to show, and short; times are wall-clock milliseconds. */
+export const heldRequestSchema = z.object({
+	requestId: z.string(),
+	deviceId: z.string().nullable(),
+	clientId: z.string().nullable(),
+	clientMode: z.string().nullable(),
+	role: z.string().nullable(),
+	roles: z.array(z.string()),
+	scopes: z.array(z.string()),
+	/** The scopes that the device would newly have. */
+	gives: z.array(z.string()),
+	reason: z.enum(REFUSAL_REASONS),
+	since: wallTime,
+	/** When it is rejected if nobody decides; `null`: never. */
+	rejectAt: wallTime.nullable(),
+	/** Names what a person has seen: another one means that the request is another one, or would give something else. */
+	digest: z.string(),
+});
+export type HeldRequest = Readonly<z.infer<typeof heldRequestSchema>>;
+
+/** How many held requests are told at most. */
+export const MAX_HELD = 256;
 
 /** What became of a request, or of the sandbox's approvals. Texts are safe to show, and short; `at` is wall-clock milliseconds. */
 export const decisionSchema = z.discriminatedUnion('kind', [
 	z.object({
 		kind: z.literal('approved'),
-		requestId: z.string(),
-		deviceId: z.string().nullable(),
-		clientId: z.string().nullable(),
-		scopes: z.array(z.string()),
+		action: z.literal('approve'),
+		...subject,
 		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
 		latencyMs: z.number().nullable(),
 		at: wallTime,
@@ -149,14 +205,17 @@ export const decisionSchema = z.discriminatedUnion('kind', [
 		deviceId: z.string().nullable(),
 		clientId: z.string().nullable(),
 		clientMode: z.string().nullable(),
+		role: z.string().nullable(),
 		scopes: z.array(z.string()),
 		reason: z.enum(REFUSAL_REASONS),
 		/** What to do where it should have been approved, if there is something. */
 		remedy: z.string().nullable(),
 		at: wallTime,
 	}),
-	/** A refused request was rejected at the gateway, so that the next ask of its device is clean. */
-	z.object({kind: z.literal('rejected'), requestId: z.string(), at: wallTime}),
+	/** A request was rejected at the gateway: by the policy, so that the next ask of its device is clean, or by a person. */
+	z.object({kind: z.literal('rejected'), action: z.literal('reject'), ...subject, at: wallTime}),
+	/** An approve or a reject did not succeed, or nobody knows whether it did; a later listing that shows it granted gives an `approved`. */
+	z.object({kind: z.literal('failed'), ...subjectSchema.shape, error: z.string(), at: wallTime}),
 	/** Nothing more is approved in this sandbox until a reload. */
 	z.object({kind: z.literal('alarm'), reason: z.string(), at: wallTime}),
 ]);
@@ -212,6 +271,12 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 		message: z.string(),
 		fields: z.record(z.string(), z.unknown()),
 	}),
+	/** All pending requests that the policy refuses, whenever they are others than before. */
+	z.object({kind: z.literal('held'), requests: z.array(heldRequestSchema).max(MAX_HELD)}),
+	/** What became of a person's decision. */
+	z.object({kind: z.literal('decided'), id: z.string(), result: z.enum(['done', 'failed']), detail: z.string()}),
+	/** This is about to be done, and waits for `recorded`. Only where the configuration says `isAudited`. */
+	z.object({kind: z.literal('intent'), intent: z.number(), ...subjectSchema.shape}),
 	z.object({kind: z.literal('passed'), ids: z.array(z.string()), outcome: outcomeSchema}),
 	/** The task is done; the process ends. */
 	z.object({kind: z.literal('done')}),

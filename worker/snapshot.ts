@@ -1,5 +1,7 @@
 import type {Checkpoint} from './checkpoint.ts';
 import {initialTransport, type Snapshot, type WorkerConfig} from './protocol.ts';
+import type {Held} from './requests/plan.ts';
+import {keyOf} from './requests/record.ts';
 import {type Cadence, type CadenceConfig, interval} from './watch/cadence.ts';
 import type {WatchEvent} from './watch/watch.ts';
 
@@ -16,12 +18,17 @@ export type WorkerEvent =
 
 /** What a worker has seen so far, besides its ledger. All that it shows is computed from this. */
 export interface Observations
-	extends Pick<Snapshot, 'transport' | 'route' | 'transportReason' | 'lastListAt' | 'nextPollAt' | 'pending'>,
+	extends Pick<
+			Snapshot,
+			'transport' | 'route' | 'transportReason' | 'lastListAt' | 'nextPollAt' | 'pending' | 'widePaired'
+		>,
 		Omit<Checkpoint, 'ledger'> {
 	/** Grows with every event. */
 	readonly progress: number;
 	/** Pending requests beyond those that are looked at. */
 	readonly ignored: number;
+	/** What waits for a person; `null`: not known yet. */
+	readonly held: readonly Held[] | null;
 }
 
 /** What a worker knows that has just taken over. */
@@ -36,6 +43,7 @@ export function initialObservations(config: WorkerConfig, {cadence, failures, la
 		nextPollAt: null,
 		pending: 0,
 		ignored: 0,
+		held: null,
 	};
 }
 
@@ -45,11 +53,13 @@ export function observe(before: Observations, event: WorkerEvent, wall: number):
 	switch (event.kind) {
 		case 'polling':
 			return {...next, cadence: event.cadence, nextPollAt: wall};
-		case 'listed':
-			return {...next, pending: event.pending, ignored: event.ignored, lastListAt: wall};
+		case 'listed': {
+			const {pending, ignored, held, widePaired} = event;
+			return {...next, pending, ignored, held, widePaired, lastListAt: wall};
+		}
 		case 'approved':
 		case 'rejected':
-			return {...next, pending: Math.max(before.pending - 1, 0)};
+			return {...next, pending: Math.max(before.pending - 1, 0), held: without(before.held, keyOf(event.request))};
 		case 'polled': {
 			const {cadence, wait, outcome} = event;
 			const failures = outcome.error ? before.failures + 1 : 0;
@@ -62,12 +72,18 @@ export function observe(before: Observations, event: WorkerEvent, wall: number):
 	}
 }
 
+function without(held: Observations['held'], key: string): Observations['held'] {
+	return held?.some(({request}) => keyOf(request) === key) ? held.filter(({request}) => keyOf(request) !== key) : held;
+}
+
 /** What else a snapshot shows. */
 export interface SnapshotContext {
 	readonly cadence: CadenceConfig;
 	readonly alarm: string | null;
 	/** Lines about requests that cannot be settled. */
 	readonly troubles: readonly string[];
+	/** The id of a request that somebody else has approved lately, or `null`. */
+	readonly foreignApproval: string | null;
 	readonly transportWarnings: readonly string[];
 	/** How long a poll waits for its turn, in milliseconds. */
 	readonly turnWait: number;
@@ -75,8 +91,8 @@ export interface SnapshotContext {
 
 /** What there is to show. Pure. */
 export function snapshotOf(observations: Observations, context: SnapshotContext): Snapshot {
-	const {cadence, ignored, progress: _, failures: __, lastError: ___, ...shown} = observations;
-	const {alarm, troubles, transportWarnings, turnWait} = context;
+	const {cadence, ignored, progress: _, failures: __, lastError: ___, held: ____, ...shown} = observations;
+	const {alarm, troubles, foreignApproval, transportWarnings, turnWait} = context;
 	const regular = intervalOf(cadence, context.cadence);
 	const isStretched = turnWait > Math.max(regular, STRETCH_TOLERANCE);
 	const seconds = isStretched ? Math.round((regular + turnWait) / 100) / 10 : regular / 1000;
@@ -92,6 +108,11 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 					]
 				: []),
 			...troubles,
+			...(foreignApproval === null
+				? []
+				: [
+						`request ${foreignApproval} was approved by somebody else; if that was not a person, another watcher approves here, by rules of its own: disable it`,
+					]),
 			...transportWarnings,
 			...(ignored > 0 ? [`${ignored} pending requests are beyond the limit and were not looked at`] : []),
 		],

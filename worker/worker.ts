@@ -1,13 +1,18 @@
+import {isDeepStrictEqual} from 'node:util';
 import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
 import {ClientError} from './client-error.ts';
 import {type Clock, every} from './clock.ts';
-import {decisionsIn, logLinesOf, summaryOf} from './messages.ts';
+import {shownHeld} from './held.ts';
+import {Intents} from './intents.ts';
+import {decisionsIn, logLinesOf, subjectOf, summaryOf} from './messages.ts';
 import type {ToWorker, WorkerConfig} from './protocol.ts';
+import type {Deed} from './requests/carry-out.ts';
+import {carryOutDecision} from './requests/decision.ts';
 import {Ledger} from './requests/ledger.ts';
 import {type PassOutcome, runPass} from './requests/pass.ts';
+import type {Held} from './requests/plan.ts';
 import {initialObservations, type Observations, observe, snapshotOf, type WorkerEvent} from './snapshot.ts';
 import type {Link} from './supervisor-link.ts';
-import type {OpenClawClient} from './transport/client.ts';
 import {openTransport} from './transport/open.ts';
 import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
@@ -18,7 +23,7 @@ import {watch} from './watch/watch.ts';
 export type Start = Extract<ToWorker, {kind: 'start'}>;
 
 /** What a worker is told while it runs. */
-export type Request = Extract<ToWorker, {kind: 'kick' | 'pass' | 'clear-alarm'}>;
+export type Request = Extract<ToWorker, {kind: 'kick' | 'pass' | 'clear-alarm' | 'decide' | 'recorded'}>;
 
 /** All by which a worker touches the world. */
 export interface WorkerDeps {
@@ -41,6 +46,9 @@ export class Worker {
 	#observations: Observations;
 	/** The checkpoint as the supervisor has it. */
 	#told: Checkpoint;
+	/** What waits for a person, as the supervisor knows it. */
+	#toldHeld: readonly Held[] | null = null;
+	readonly #intents: Intents;
 	#transport: Transport | null = null;
 
 	constructor(start: Start, deps: WorkerDeps) {
@@ -51,6 +59,11 @@ export class Worker {
 		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, this.#told.ledger);
 		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : task.until;
 		this.#observations = initialObservations(config, this.#told);
+		this.#intents = new Intents({
+			send: message => deps.link.send(message),
+			clock: deps.clock,
+			timeout: () => this.#timeout(),
+		});
 	}
 
 	/** Does what the worker was forked for; resolves when that is done or the signal aborts. */
@@ -64,7 +77,7 @@ export class Worker {
 			this.#transport = await this.#openTransport();
 			this.#onTransport();
 			if (task.kind === 'watch') await this.#watch(this.#transport);
-			else await this.#once(this.#transport.client, task.kind);
+			else await this.#once(this.#transport, task);
 		} finally {
 			stopBeating();
 		}
@@ -84,6 +97,12 @@ export class Worker {
 				this.#ledger.clearAlarm();
 				this.#tell([]);
 				this.#wakes.wake();
+				return;
+			case 'decide':
+				this.#wakes.decide(request);
+				return;
+			case 'recorded':
+				this.#intents.recorded(request);
 		}
 	}
 
@@ -98,7 +117,7 @@ export class Worker {
 			},
 		};
 		const left = () => this.#deadline - clock.now();
-		const timeout = () => Math.max(Math.min(config.runTimeout, left()), 1);
+		const timeout = () => this.#timeout();
 		const open = this.#deps.openTransport ?? openTransport;
 		return open(config, {
 			cli: {target: config.target, timeout, owner, turns, passEnv: config.passEnv},
@@ -122,33 +141,71 @@ export class Worker {
 			ledger: this.#ledger,
 			clock,
 			wakes: this.#wakes,
+			intend: this.#intend,
 			report: events => this.#tell(events),
 			signal,
 			resumed: this.#observations.cadence,
 		});
 	}
 
-	/** One pass, or one list, within the time that there is for it. */
-	async #once(client: OpenClawClient, kind: 'pass' | 'probe'): Promise<void> {
+	/** One pass, one list, or one decision of a person, within the time that there is for it. */
+	async #once(transport: Transport, task: Exclude<Start['task'], {kind: 'watch'}>): Promise<void> {
 		const {config} = this.#start;
 		const {clock, link} = this.#deps;
 		const ending = new AbortController();
 		const outOfTime = new ClientError('timeout', 'out of time');
 		const cancel = clock.after(Math.max(Math.ceil(this.#deadline - clock.now()), 1), () => ending.abort(outOfTime));
-		const outcome = await runPass({
-			client,
+		const deps = {
+			client: transport.client,
 			ledger: this.#ledger,
 			clock,
-			maxApprovals: kind === 'probe' ? 0 : config.maxApprovals,
-			report: events => this.#tell(events),
+			via: () => transport.kind,
+			intend: this.#intend,
+			report: (events: readonly WorkerEvent[]) => this.#tell(events),
 			signal: AbortSignal.any([this.#deps.signal, ending.signal]),
-		}).catch((error: unknown) => {
-			const reason = error === outOfTime ? outOfTime : new ClientError('timeout', 'stopped', {cause: error});
-			return {error: reason, approved: 0, refused: 0, retries: 0};
-		});
+		};
+		const why = (error: unknown) =>
+			error === outOfTime ? outOfTime : new ClientError('timeout', 'stopped', {cause: error});
+		if (task.kind === 'decide') {
+			const {action, requestId, digest} = task;
+			const decided = await carryOutDecision({action, requestId, digest}, deps).catch((error: unknown) => ({
+				result: 'failed' as const,
+				detail: why(error).message,
+			}));
+			this.#tell([{kind: 'decided', id: 'once', ...decided}]);
+		} else {
+			const maxApprovals = task.kind === 'probe' ? 0 : config.maxApprovals;
+			const outcome = await runPass({...deps, maxApprovals}).catch((error: unknown) => ({
+				error: why(error),
+				approved: 0,
+				refused: 0,
+				retries: 0,
+			}));
+			this.#beat();
+			link.send({kind: 'passed', ids: ['once'], outcome: this.#summaryOf(outcome)});
+		}
 		cancel();
-		this.#beat();
-		link.send({kind: 'passed', ids: ['once'], outcome: this.#summaryOf(outcome)});
+	}
+
+	/** How long anything may take that begins now, in milliseconds. */
+	#timeout(): number {
+		const {config} = this.#start;
+		return Math.max(Math.min(config.runTimeout, this.#deadline - this.#deps.clock.now()), 1);
+	}
+
+	/** Nothing is done that cannot be written down before, where the configuration says so. */
+	readonly #intend = async (deed: Deed, signal: AbortSignal): Promise<void> => {
+		if (this.#start.config.isAudited) await this.#intents.announce(subjectOf(deed), signal);
+	};
+
+	/** What waits for a person, where that has changed. */
+	#tellHeld(): void {
+		const {held} = this.#observations;
+		if (held === null || held === this.#toldHeld || isDeepStrictEqual(held, this.#toldHeld)) return;
+		this.#toldHeld = held;
+		const {clock, link} = this.#deps;
+		const moment = {now: clock.now(), wall: clock.wall()};
+		link.send({kind: 'held', requests: shownHeld(held, moment)});
 	}
 
 	/** The transport may have changed, or the reason why it is not the gateway. */
@@ -170,7 +227,11 @@ export class Worker {
 		this.#observations = events.reduce((observations, event) => observe(observations, event, wall), before);
 		this.#tellCheckpoint(events.flatMap(event => decisionsIn(event, config.policy, wall)));
 		for (const line of events.flatMap(event => logLinesOf(event, before, config))) link.send(line);
-		for (const event of events) if (event.kind === 'polled') this.#tellPolled(event);
+		this.#tellHeld();
+		for (const event of events) {
+			if (event.kind === 'decided') link.send(event);
+			if (event.kind === 'polled') this.#tellPolled(event);
+		}
 	}
 
 	#tellCheckpoint(decisions: ReturnType<typeof decisionsIn>): void {
@@ -194,6 +255,7 @@ export class Worker {
 			cadence: this.#start.config.cadence,
 			alarm: this.#ledger.alarm,
 			troubles: this.#ledger.troubles,
+			foreignApproval: this.#ledger.foreignApproval(this.#deps.clock.now()),
 			transportWarnings: this.#transport?.warnings ?? [],
 			// By the gateway nothing waits, however long the last call of the CLI did.
 			turnWait: this.#transport?.isEventDriven ? 0 : link.turnWait,

@@ -29,6 +29,9 @@ export class DecisionLog {
 					requestId: decision.requestId,
 				});
 				break;
+			case 'failed':
+				// The worker says so itself, when it tries again.
+				break;
 			case 'alarm':
 				this.#log('error', 'alarm: nothing more is approved in this sandbox until pairkeeper reload', {
 					reason: decision.reason,

@@ -59,7 +59,7 @@ export function withCountsOf(counted: SandboxRecord, record: SandboxRecord): San
 export function withoutAlarm(record: SandboxRecord): SandboxRecord {
 	const {checkpoint} = record;
 	if (checkpoint.ledger.alarm === null) return record;
-	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null}}};
+	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null, approvals: []}}};
 }
 
 type CheckpointMessage = Extract<ToSupervisor, {kind: 'checkpoint'}>;
@@ -83,6 +83,7 @@ function count(record: SandboxRecord, decision: CheckpointMessage['decisions'][n
 			return {...record, refused: record.refused + 1, lastRefusal};
 		}
 		case 'rejected':
+		case 'failed':
 		case 'alarm':
 			return record;
 	}

@@ -240,6 +240,9 @@ export class Sandbox {
 			case 'log':
 				this.#workerLog(message.level, message.message, message.fields);
 				break;
+			case 'held':
+			case 'decided':
+			case 'intent':
 			case 'done':
 				break;
 		}

@@ -74,6 +74,7 @@ function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string):
 		transport,
 		policy,
 		maxApprovals,
+		isAudited: false,
 		runTimeout,
 		passEnv,
 		heartbeatInterval: Math.min(heartbeatTimeout / BEATS_PER_TIMEOUT, LONGEST_BEAT),

@@ -119,6 +119,7 @@ describe('a worker that is busy all the time', () => {
 			transport: 'auto',
 			policy: defaultPolicy,
 			maxApprovals: 8,
+			isAudited: false,
 			runTimeout: 120_000,
 			passEnv: [],
 			heartbeatInterval: 5000,

@@ -26,7 +26,9 @@ const record = fc.oneof(
 	fc.record({
 		kind: fc.constant('attempted'),
 		request: fc.constantFrom(requestOf(), requestOf({scopes: null})),
+		by: fc.constantFrom('policy', 'person'),
 		had: fc.boolean(),
+		expected: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
 		attempts,
 	}),
 	fc.record({
@@ -36,6 +38,18 @@ const record = fc.oneof(
 		scopes: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
 		rejectAt: fc.option(time),
 		rejected: fc.boolean(),
+		digest: fc.constantFrom('d', 'e'),
+		since: time,
+		had: fc.boolean(),
+		roles: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
+		attempt: fc.option(
+			fc.record({
+				request: fc.constant(requestOf()),
+				by: fc.constant('person'),
+				had: fc.boolean(),
+				expected: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
+			}),
+		),
 		attempts,
 	}),
 );
@@ -49,6 +63,9 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc
 			requests: fc.dictionary(fc.constantFrom('r1', 'r2', 'constructor', 'toString'), record),
 			caused: fc.array(fc.constantFrom('r1', 'r2'), {maxLength: 2}),
 			hasApproved: fc.boolean(),
+			approvals: fc.array(fc.record({from: time, count: fc.nat(3)}), {maxLength: 2}),
+			removed: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
+			foreign: fc.option(fc.record({requestId: fc.constant('r1'), at: time})),
 			alarm: fc.option(fc.constant('odd')),
 		}),
 	})
@@ -82,7 +99,18 @@ describe('the changes of a checkpoint', () => {
 	});
 
 	it('are no more than what has changed: fields, and requests', () => {
-		const refused = {reason: 'malformed', deviceId: null, scopes: [], rejectAt: null, rejected: false} as const;
+		const refused = {
+			reason: 'malformed',
+			deviceId: null,
+			digest: 'd',
+			since: 0,
+			had: true,
+			roles: [],
+			scopes: [],
+			rejectAt: null,
+			rejected: false,
+			attempt: null,
+		} as const;
 		const none = {failures: 0, error: null, retryAt: 0};
 		const before: Checkpoint = {
 			...emptyCheckpoint,

@@ -21,6 +21,8 @@ function twoWays() {
 			ledger: new Ledger(defaultPolicy, 30 * SECOND),
 			clock,
 			maxApprovals: 8,
+			via: () => 'cli',
+			intend: async () => {},
 			report: () => {},
 			signal,
 		});

@@ -2,6 +2,7 @@
 
 import {ClientError} from '../../worker/client-error.ts';
 import type {Cancel, Clock} from '../../worker/clock.ts';
+import type {Subject} from '../../worker/protocol.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/requests/listing.ts';
 import type {PairingRequest, Policy} from '../../worker/requests/policy.ts';
 import type {Approval, OpenClawClient} from '../../worker/transport/client.ts';
@@ -41,6 +42,20 @@ export function requestOf(change: Partial<PairingRequest> = {}): PairingRequest 
 export function entryOf(change: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
 	const {kind: _, ts: __, ...fields} = requestOf();
 	return Object.fromEntries(Object.entries({...fields, ...change}).filter(([, value]) => value !== undefined));
+}
+
+/** What a decision says of {@link requestOf}. */
+export function subjectOf(requestId: string): Omit<Subject, 'action'> {
+	return {
+		by: 'policy',
+		requestId,
+		deviceId: 'device-1',
+		clientId: 'cli',
+		clientMode: 'cli',
+		role: 'operator',
+		scopes: ['operator.read'],
+		transport: 'cli',
+	};
 }
 
 export function listingOf(pending: readonly unknown[], paired: readonly unknown[] = []): Listing {

@@ -3,7 +3,7 @@ import {CallTurns} from '../../supervisor/calls/turns.ts';
 import {Fleet, type Remembered} from '../../supervisor/fleet.ts';
 import type {SandboxSpec} from '../../supervisor/sandbox/spec.ts';
 import type {CheckpointChanges} from '../../worker/checkpoint.ts';
-import {MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
+import {MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
 import {PuppetWorker, specOf, workerConfigOf} from './sandbox-fixtures.ts';
 
 /** Sandboxes whose workers end when they are asked to, in a millisecond. */
@@ -55,7 +55,11 @@ class PuppetFleet {
 	}
 
 	tell(name: string, changes: CheckpointChanges): void {
-		this.worker(name).say({kind: 'checkpoint', changes, decisions: [{kind: 'rejected', requestId: 'r', at: 0}]});
+		this.worker(name).say({
+			kind: 'checkpoint',
+			changes,
+			decisions: [{kind: 'rejected', action: 'reject', ...subjectOf('r'), at: 0}],
+		});
 	}
 }
 
@@ -118,9 +122,7 @@ describe('a sandbox that leaves the configuration', () => {
 			puppets.worker('a').say({
 				kind: 'checkpoint',
 				changes: {},
-				decisions: [
-					{kind: 'approved', requestId: 'r', deviceId: null, clientId: null, scopes: [], latencyMs: null, at: 0},
-				],
+				decisions: [{kind: 'approved', action: 'approve', ...subjectOf('r'), latencyMs: null, at: 0}],
 			});
 		approve();
 		await puppets.reconcile({});

@@ -85,7 +85,7 @@ describe('a request whose approval fails and that another policy then refuses', 
 			expect(kinds(heir.plan(listingOf([entryOf()]), MINUTE).steps)).toEqual(['refuse']);
 			expect(heir.untilDue(MINUTE)).toBeNull();
 			expect(heir.troubles).toEqual([]);
-			expect(heir.plan(listingOf([], paired(['operator.read'])), MINUTE).vanished).toEqual([]);
+			expect(heir.plan(listingOf([], paired(['operator.read'])), MINUTE).vanished).toMatchObject([{kind: 'foreign'}]);
 		},
 	);
 });
@@ -93,7 +93,7 @@ describe('a request whose approval fails and that another policy then refuses', 
 describe('an approved request', () => {
 	it('is settled while it is listed, and forgotten after', () => {
 		const ledger = by();
-		ledger.approved('r1');
+		ledger.approved(requestOf(), 'policy', 0);
 		expect(ledger.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], allowed: [], undecided: 0});
 		ledger.plan(listingOf([]), 0);
 		expect(ledger.state.requests).toEqual({});
@@ -102,7 +102,7 @@ describe('an approved request', () => {
 
 	it('is settled under the next worker and another policy too', () => {
 		const ledger = by();
-		ledger.approved('r1');
+		ledger.approved(requestOf(), 'policy', 0);
 		expect(inherited(ledger, {...defaultPolicy, clients: []}).plan(listingOf([entryOf()]), 0).steps).toEqual([]);
 	});
 });
@@ -116,7 +116,7 @@ describe('a request whose approval was begun and that is gone', () => {
 
 	it('was granted when the device has now what it asked for', () => {
 		const {vanished} = begun().plan(listingOf([], paired(['operator.read'])), 0);
-		expect(vanished).toEqual([{request: requestOf(), granted: true}]);
+		expect(vanished).toEqual([{kind: 'ours', by: 'policy', request: requestOf(), granted: true, alarm: null}]);
 	});
 
 	it('was superseded when the device has not', () => {
@@ -174,7 +174,7 @@ describe('a refused request', () => {
 		ledger.plan(listingOf([entryOf(admin)]), 0);
 		expect(ledger.plan(listingOf([entryOf(admin)]), MINUTE - 1).steps).toEqual([]);
 		const {steps, undecided} = ledger.plan(listingOf([entryOf(admin)]), MINUTE);
-		expect(steps).toEqual([{kind: 'reject', requestId: 'r1'}]);
+		expect(steps).toEqual([{kind: 'reject', requestId: 'r1', request: requestOf(admin)}]);
 		expect(undecided).toBe(1);
 	});
 
@@ -312,7 +312,7 @@ describe('what is remembered', () => {
 						for (const each of [ledger, heir]) {
 							if (step.kind === 'approve') each.attempt(step.request, listing.paired);
 							if (fails) each.failed(id, now);
-							else if (step.kind === 'approve') each.approved(id);
+							else if (step.kind === 'approve') each.approved(requestOf({requestId: id}), 'policy', now);
 							else each.rejected(id);
 						}
 					}

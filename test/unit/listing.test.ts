@@ -78,8 +78,9 @@ describe('the answer in what openclaw prints', () => {
 
 describe('a listing', () => {
 	it('is anything with lists of what is pending or paired', () => {
-		expect(readListing({pending: []})).toEqual({pending: [], paired: [], ignored: 0});
-		expect(readListing({paired: []})).toEqual({pending: [], paired: [], ignored: 0});
+		const nothing = {pending: [], paired: [], ignored: 0, ignoredPaired: 0};
+		expect(readListing({pending: []})).toEqual(nothing);
+		expect(readListing({paired: []})).toEqual(nothing);
 	});
 
 	it.each([
@@ -144,8 +145,8 @@ describe('a listing', () => {
 			'x',
 		];
 		expect(listingOf([], paired).paired).toEqual([
-			{deviceId: 'a', publicKey: null, scopes: ['operator.read']},
-			{deviceId: 'b', publicKey: null, scopes: []},
+			{deviceId: 'a', publicKey: null, scopes: ['operator.read'], tokens: []},
+			{deviceId: 'b', publicKey: null, scopes: [], tokens: [], isUnreadable: true},
 		]);
 	});
 });
@@ -241,9 +242,34 @@ describe('an answer to approve', () => {
 	it('names a device and its scopes, or does not', () => {
 		const device = {deviceId: 'd', scopes: ['a'], approvedScopes: ['b']};
 		expect(readApproval({device})).toEqual({deviceId: 'd', scopes: ['a', 'b']});
-		expect(readApproval({device: {deviceId: 'd', scopes: 'a'}})).toEqual({deviceId: 'd', scopes: null});
-		for (const value of [null, {}, [], 'ok', {device: null}, {device: []}]) {
+		expect(readApproval({device: {deviceId: 'd'}})).toEqual({deviceId: 'd', scopes: null});
+		for (const value of [undefined, null, {}, {device: {}}])
 			expect(readApproval(value)).toEqual({deviceId: null, scopes: null});
-		}
+	});
+
+	it('names what its live tokens have too', () => {
+		const tokens = [
+			{role: 'operator', scopes: ['b']},
+			{role: 'node', scopes: ['c'], revokedAtMs: 7},
+		];
+		expect(readApproval({device: {scopes: ['a'], tokens}}).scopes).toEqual(['a', 'b']);
+	});
+
+	it.each([
+		[[]],
+		['ok'],
+		[{device: null}],
+		[{device: []}],
+		[{device: {deviceId: 7}}],
+		[{device: {deviceId: 'd'.repeat(129)}}],
+		[{device: {scopes: 'a'}}],
+		[{device: {scopes: null}}],
+		[{device: {scopes: Array.from({length: 33}, () => 'a')}}],
+		[{device: {scopes: ['a'.repeat(129)]}}],
+		[{device: {scopes: [], approvedScopes: [7]}}],
+		[{device: {scopes: [], tokens: {}}}],
+		[{device: {scopes: [], tokens: [{role: 'operator', scopes: 'all'}]}}],
+	])('that is %j cannot be read', value => {
+		expect(readApproval(value)).toEqual({deviceId: null, scopes: null, isUnreadable: true});
 	});
 });

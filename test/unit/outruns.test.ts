@@ -26,7 +26,17 @@ function sandbox() {
 		clock,
 		asks,
 		warnings,
-		pass: () => runPass({client, ledger, clock, maxApprovals: 8, report: () => {}, signal}),
+		pass: () =>
+			runPass({
+				client,
+				ledger,
+				clock,
+				via: () => 'cli',
+				maxApprovals: 8,
+				intend: async () => {},
+				report: () => {},
+				signal,
+			}),
 	};
 }
 

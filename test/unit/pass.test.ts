@@ -41,6 +41,8 @@ function sandbox({policy = defaultPolicy, maxApprovals = 8}: {policy?: Policy; m
 				ledger,
 				clock,
 				maxApprovals,
+				via: () => 'cli',
+				intend: async () => {},
 				report: told => events.push(...told),
 				signal: stopping.signal,
 			}),
@@ -167,7 +169,7 @@ describe('after a failed approval', () => {
 			if (call === 'approve r1') throw refusedError('exit 7');
 		};
 		expect(await pass()).toMatchObject({approved: 1, retries: 1, undecided: 1});
-		expect(told('retry')).toEqual(['r1']);
+		expect(told('failed')).toEqual(['r1']);
 	});
 
 	it('it lists three times at most, however often the request is replaced', async () => {

@@ -18,6 +18,7 @@ export function workerConfigOf(change: Partial<WorkerConfig> = {}): WorkerConfig
 		transport: 'auto',
 		policy: defaultPolicy,
 		maxApprovals: 8,
+		isAudited: false,
 		runTimeout: 10 * SECOND,
 		passEnv: [],
 		heartbeatInterval: 5 * SECOND,

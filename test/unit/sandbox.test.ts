@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {type Decision, toSupervisorSchema} from '../../worker/protocol.ts';
-import {MINUTE, SECOND} from './fixtures.ts';
+import {MINUTE, SECOND, subjectOf} from './fixtures.ts';
 import {PuppetSandbox, snapshotOf, specOf, workerConfigOf} from './sandbox-fixtures.ts';
 
 const gateway = {
@@ -13,8 +13,7 @@ const gateway = {
 };
 
 function approvalOf(requestId: string): Decision {
-	const scopes = ['operator.read'];
-	return {kind: 'approved', requestId, deviceId: 'd', clientId: 'cli', scopes, latencyMs: 7, at: 1_800_000_000_000};
+	return {kind: 'approved', action: 'approve', ...subjectOf(requestId), latencyMs: 7, at: 1_800_000_000_000};
 }
 
 function refusalOf(requestId: string): Decision {
@@ -24,6 +23,7 @@ function refusalOf(requestId: string): Decision {
 		deviceId: 'd',
 		clientId: 'odd',
 		clientMode: 'odd',
+		role: null,
 		scopes: [],
 		reason: 'unknown-client',
 		remedy: null,
@@ -259,7 +259,7 @@ describe('what is done in a sandbox', () => {
 		}
 		const done: Decision[] = [
 			...Array.from({length: 200}, (_, index) => approvalOf(`r${index}`)),
-			{kind: 'rejected', requestId: 'junk-1', at: 0},
+			{kind: 'rejected', action: 'reject', ...subjectOf('junk-1'), at: 0},
 			{kind: 'alarm', reason: 'approving r1 granted more than was decided: %s %d', at: 0},
 		];
 		for (const decision of done) puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [decision]});

@@ -34,6 +34,7 @@ class Shift {
 		await watch({
 			cadence,
 			maxApprovals: 8,
+			intend: async () => {},
 			transport: polledTransport(this.gateway, null),
 			ledger: new Ledger(defaultPolicy, cadence.slowInterval),
 			clock: this.clock,
@@ -288,6 +289,7 @@ it('a worker that is killed again and again after each poll buys no fast polling
 		await watch({
 			cadence,
 			maxApprovals: 8,
+			intend: async () => {},
 			transport: polledTransport(gateway, null),
 			ledger: new Ledger(defaultPolicy, cadence.slowInterval),
 			clock,

@@ -15,7 +15,7 @@ import {SupervisorLink} from '../../worker/supervisor-link.ts';
 import type {OpenClawClient} from '../../worker/transport/client.ts';
 import {polledTransport, type Transport} from '../../worker/transport/transport.ts';
 import {type Start, Worker, type WorkerDeps} from '../../worker/worker.ts';
-import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
+import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
 
 const admin = {scopes: ['operator.read', 'operator.admin']};
 
@@ -28,6 +28,7 @@ function configOf(policy: Policy, change: Partial<WorkerConfig> = {}): WorkerCon
 		transport: 'auto',
 		policy,
 		maxApprovals: 8,
+		isAudited: false,
 		runTimeout: 10 * SECOND,
 		passEnv: [],
 		heartbeatInterval: 5 * SECOND,
@@ -132,6 +133,7 @@ describe('a worker that watches', () => {
 				deviceId: 'device-2',
 				clientId: 'cli',
 				clientMode: 'cli',
+				role: 'operator',
 				scopes: admin.scopes,
 				reason: 'disallowed-scope',
 				remedy: null,
@@ -139,10 +141,8 @@ describe('a worker that watches', () => {
 			},
 			{
 				kind: 'approved',
-				requestId: 'r1',
-				deviceId: 'device-1',
-				clientId: 'cli',
-				scopes: ['operator.read'],
+				action: 'approve',
+				...subjectOf('r1'),
 				latencyMs: 250,
 				at,
 			},
@@ -161,7 +161,10 @@ describe('a worker that watches', () => {
 		const seen = sandbox.messages.length;
 		sandbox.gateway.pending.push(entryOf());
 		await sandbox.live(undefined, SECOND);
-		const sizes = sandbox.messages.slice(seen).map(message => JSON.stringify(message).length);
+		const sizes = sandbox.messages
+			.slice(seen)
+			// What waits for a person is told whole, once a worker.
+			.flatMap(message => (message.kind === 'held' ? [] : JSON.stringify(message).length));
 		expect(sandbox.decided('approved')).toEqual(['r1']);
 		expect(Math.max(...sizes)).toBeLessThan(1000);
 	});
@@ -203,7 +206,7 @@ describe('a worker that watches', () => {
 			if (gateway.callsOf('list') > 5) throw new ClientError('unreachable', 'gateway closed: %s');
 		};
 		await sandbox.live(undefined, MINUTE);
-		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['refused', 'refused', 'approved', 'alarm']);
+		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['refused', 'refused', 'failed', 'approved', 'alarm']);
 		const alarm = sandbox.decisions.find(({kind}) => kind === 'alarm');
 		expect(alarm).toMatchObject({reason: expect.stringContaining('%s')});
 		expect(JSON.stringify(sandbox.decisions)).not.toMatch(/\\u001b/);
@@ -234,6 +237,7 @@ describe('a worker that watches', () => {
 			transport: 'cli',
 			route: null,
 			transportReason: null,
+			widePaired: 0,
 			lastListAt: at,
 			nextPollAt: at + 30 * SECOND,
 			warnings: [],

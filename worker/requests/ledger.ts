@@ -1,13 +1,35 @@
 import * as z from 'zod';
+import {expectedScopes} from './alarm.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
 import type {Listing} from './listing.ts';
 import {type Plan, planFor, rejectionDueAt} from './plan.ts';
-import {grantableScopes, matchingEntry, type PairedDevice, type PairingRequest, type Policy} from './policy.ts';
-import {hasAll, type RequestRecord, type RequestRecords, recordOf, recordsSchema} from './record.ts';
+import {
+	grantableScopes,
+	matchingEntry,
+	PAIRING_SCOPE,
+	type PairedDevice,
+	type PairingRequest,
+	type Policy,
+} from './policy.ts';
+import {type Attempt, hasAll, type RequestRecord, type RequestRecords, recordOf, recordsSchema} from './record.ts';
 import {shortHash} from './refusal.ts';
+import {removedBetween, type Sighting, sightingOf} from './removed.ts';
 
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;
+
+/** How many devices that a person has removed are remembered. */
+const MAX_REMOVED = 256;
+
+/** More approvals than this in an hour are an alarm: no sandbox has so many clients. */
+export const MAX_APPROVALS_AN_HOUR = 600;
+
+/** Approvals are counted in stretches of this length, in milliseconds, so that there is little to remember. */
+const STRETCH = 5 * 60_000;
+const HOUR = 3_600_000;
+
+/** How long a foreign approval is told of, in milliseconds. */
+const FOREIGN_NEWS = HOUR;
 
 /** What one worker hands to the next about the requests it has met. Times are monotonic milliseconds. */
 export const ledgerSchema = z.object({
@@ -18,13 +40,33 @@ export const ledgerSchema = z.object({
 	caused: z.array(z.string()).readonly(),
 	/** Something has been approved here at some time. */
 	hasApproved: z.boolean(),
+	/** How many were approved in each stretch of the last hour. */
+	approvals: z.array(z.object({from: z.number(), count: z.number()})).readonly(),
+	/** A short hash of the id of each device that a person has removed in this shift, the latest ones. */
+	removed: z.array(z.string()).readonly(),
+	/** The last approval of a request we had seen pending that was not ours. */
+	foreign: z.object({requestId: z.string(), at: z.number()}).nullable(),
 	/** Why nothing is approved in this sandbox any more, until a reload. */
 	alarm: z.string().nullable(),
 });
 export type LedgerState = Readonly<z.infer<typeof ledgerSchema>>;
 
 /** The ledger of a sandbox that nobody has looked at yet. */
-export const emptyLedger: LedgerState = {policy: '', requests: {}, caused: [], hasApproved: false, alarm: null};
+export const emptyLedger: LedgerState = {
+	policy: '',
+	requests: {},
+	caused: [],
+	hasApproved: false,
+	approvals: [],
+	removed: [],
+	foreign: null,
+	alarm: null,
+};
+
+/** The ledger of a sandbox whose approvals may go on: somebody has looked at what raised the alarm. */
+export function withoutAlarm(state: LedgerState): LedgerState {
+	return state.alarm === null ? state : {...state, alarm: null, approvals: []};
+}
 
 /**
  * What has been decided about the requests that are listed now, and what is still to be done about them. A request stays settled as long as it is
@@ -34,6 +76,8 @@ export class Ledger {
 	readonly #policy: Policy;
 	readonly #slowInterval: number;
 	#state: LedgerState;
+	/** What the last listing showed; a worker's first one has nothing to be compared with. */
+	#sighting: Sighting | null = null;
 
 	/** `slowInterval` in milliseconds: the longest wait before a failed request is tried again. */
 	constructor(policy: Policy, slowInterval: number, state: LedgerState | null = null) {
@@ -57,10 +101,10 @@ export class Ledger {
 		return this.#state.alarm;
 	}
 
-	/** Whether the policy would let this request's client have the scope. */
-	mayGrant(request: PairingRequest, scope: string): boolean {
-		const entry = matchingEntry(request, this.#policy);
-		return entry !== undefined && grantableScopes(entry, this.#policy).includes(scope);
+	/** A request we had seen pending was approved by somebody else within the last hour: its id, or `null`. */
+	foreignApproval(now: number): string | null {
+		const {foreign} = this.#state;
+		return foreign !== null && now - foreign.at < FOREIGN_NEWS ? foreign.requestId : null;
 	}
 
 	/** No more approvals until {@link clearAlarm}. */
@@ -70,28 +114,78 @@ export class Ledger {
 
 	/** Approvals may go on. */
 	clearAlarm(): void {
-		this.#change({alarm: null});
+		this.#change(withoutAlarm(this.#state));
+	}
+
+	/** Why not even an allowed request may be approved now, or `null`; more approvals in the hour than there may be raise the alarm. */
+	blocked(now: number): string | null {
+		const spent = recent(this.#state.approvals, now).reduce((sum, {count}) => sum + count, 0);
+		if (this.alarm === null && spent >= MAX_APPROVALS_AN_HOUR)
+			this.raiseAlarm(`more than ${MAX_APPROVALS_AN_HOUR} approvals within an hour`);
+		return this.alarm;
 	}
 
 	/** Takes in what the gateway lists, forgets what it lists no more, and says what is to be done now. */
-	plan(listing: Listing, now: number): Plan {
+	plan(listing: Listing, now: number, connection: number | null = null): Plan {
+		this.#look(listing, connection);
 		const {requests, caused, alarm} = this.#state;
-		const context = {policy: this.#policy, now, isAlarmed: alarm !== null, caused};
+		const removed = this.removedIn(listing);
+		const context = {policy: this.#policy, now, isAlarmed: alarm !== null, caused, removed};
 		const {plan, records} = planFor(requests, listing, context);
 		this.#change({requests: records});
+		for (const each of plan.vanished) {
+			if (each.kind !== 'foreign') continue;
+			// Whoever approves what a removed device asks for gives it back.
+			this.#giveBack(each.deviceId);
+			this.#change({foreign: {requestId: each.requestId, at: now}});
+		}
 		return plan;
 	}
 
+	/** The devices of this listing that a person has removed in this shift, by their ids. */
+	removedIn({pending}: Listing): readonly string[] {
+		const {removed} = this.#state;
+		if (removed.length === 0) return [];
+		return pending.flatMap(({deviceId}) =>
+			deviceId !== null && removed.includes(shortHash(deviceId)) ? deviceId : [],
+		);
+	}
+
+	/** How many paired devices have more than the policy would let any client have. */
+	countWide(paired: readonly PairedDevice[]): number {
+		const grantable = new Set(this.#policy.clients.flatMap(entry => grantableScopes(entry, this.#policy)));
+		return paired.filter(({tokens}) =>
+			tokens.some(token => !token.isRevoked && token.scopes.some(scope => !grantable.has(scope))),
+		).length;
+	}
+
 	/** The approval is about to be sent: from here on the gateway may grant it, whatever becomes of us. */
-	attempt(request: PairingRequest, paired: readonly PairedDevice[]): void {
+	attempt(request: PairingRequest, paired: readonly PairedDevice[], by: Attempt['by'] = 'policy'): void {
 		const known = this.#recordOf(request.requestId);
+		const entry = matchingEntry(request, this.#policy);
+		// 2026.5.27's CLI may approve, in the same call, the replacement that its own approve has caused, which adds pairing.
+		const added = entry && grantableScopes(entry, this.#policy).includes(PAIRING_SCOPE) ? [PAIRING_SCOPE] : [];
+		const expected = expectedScopes(request, paired, added);
+		const attempt: Attempt = {request, by, had: hasAll(request, paired), expected};
+		if (known?.kind === 'refused') {
+			this.#record(request.requestId, {...known, attempt});
+			return;
+		}
 		const attempts = known?.kind === 'attempted' ? known.attempts : noAttempts;
-		this.#record(request.requestId, {kind: 'attempted', request, had: hasAll(request, paired), attempts});
+		this.#record(request.requestId, {kind: 'attempted', ...attempt, attempts});
+	}
+
+	/** What the device may have after the approval that was begun last. */
+	expectedOf(requestId: string): readonly string[] {
+		const known = this.#recordOf(requestId);
+		if (known?.kind === 'attempted') return known.expected;
+		return known?.kind === 'refused' ? (known.attempt?.expected ?? []) : [];
 	}
 
 	/** The gateway said yes, or has shown that it did. */
-	approved(requestId: string): void {
-		this.#change({hasApproved: true});
+	approved({requestId, deviceId}: PairingRequest, by: Attempt['by'], now: number): void {
+		this.#change({hasApproved: true, approvals: withOneMore(this.#state.approvals, now)});
+		if (deviceId !== null && by === 'person') this.#giveBack(deviceId);
 		this.#record(requestId, {kind: 'approved'});
 	}
 
@@ -113,10 +207,13 @@ export class Ledger {
 			const attempts = afterFailure(known.attempts, message, now, this.#slowInterval);
 			this.#record(requestId, {...known, attempts});
 		}
-		const others = caused.filter(id => id !== requestId);
-		if (others.length > 0) {
-			this.#change({caused: [...new Set([...this.#state.caused, ...others])].slice(-MAX_CAUSED)});
-		}
+		this.caused(caused.filter(id => id !== requestId));
+	}
+
+	/** A failed call of ours has made the gateway list these. */
+	caused(ids: readonly string[]): void {
+		if (ids.length === 0) return;
+		this.#change({caused: [...new Set([...this.#state.caused, ...ids])].slice(-MAX_CAUSED)});
 	}
 
 	/** What has failed again and again, in a line each; the first few. */
@@ -138,6 +235,20 @@ export class Ledger {
 		return times.length === 0 ? null : Math.max(Math.min(...times) - now, 0);
 	}
 
+	/** A device that a person has removed is not given anything again for the rest of the shift. */
+	#look(listing: Listing, connection: number | null): void {
+		const sighting = sightingOf(listing, connection);
+		const gone = removedBetween(this.#sighting, sighting).map(shortHash);
+		this.#sighting = sighting;
+		if (gone.length === 0) return;
+		this.#change({removed: [...new Set([...this.#state.removed, ...gone])].slice(-MAX_REMOVED)});
+	}
+
+	#giveBack(deviceId: string): void {
+		const hash = shortHash(deviceId);
+		if (this.#state.removed.includes(hash)) this.#change({removed: this.#state.removed.filter(each => each !== hash)});
+	}
+
 	#recordOf(requestId: string): RequestRecord | undefined {
 		return recordOf(this.#state.requests, requestId);
 	}
@@ -149,6 +260,18 @@ export class Ledger {
 	#change(change: Partial<LedgerState>): void {
 		this.#state = {...this.#state, ...change};
 	}
+}
+
+/** Those of the last hour. */
+function recent(approvals: LedgerState['approvals'], now: number): LedgerState['approvals'] {
+	return approvals.filter(({from}) => from > now - HOUR);
+}
+
+function withOneMore(approvals: LedgerState['approvals'], now: number): LedgerState['approvals'] {
+	const kept = recent(approvals, now);
+	const last = kept.at(-1);
+	if (!last || last.from <= now - STRETCH) return [...kept, {from: now, count: 1}];
+	return [...kept.slice(0, -1), {...last, count: last.count + 1}];
 }
 
 /** Refusals by another policy are forgotten, so that those requests are decided anew. */

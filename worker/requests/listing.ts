@@ -13,18 +13,26 @@ const MAX_PAIRED = 4096;
 const MAX_LIST = 32;
 const MAX_STRING = 128;
 
+/** A device's record gathers what was granted in its whole life. */
+const MAX_RECORD = 256;
+
 /** What a gateway says is pending and paired, read from untrusted data. */
 export interface Listing {
 	readonly pending: readonly (PairingRequest | MalformedRequest)[];
 	readonly paired: readonly PairedDevice[];
 	/** Pending entries beyond the bound, which were not looked at. */
 	readonly ignored: number;
+	/** Paired devices beyond the bound, which were not looked at. None of them asks for anything. */
+	readonly ignoredPaired: number;
 }
 
 /** What an approval answered: the device and scopes it names, `null` where it names none. */
 export interface ApprovalAnswer {
 	readonly deviceId: string | null;
+	/** Of the device's record and of its live tokens. */
 	readonly scopes: readonly string[] | null;
+	/** It names something, and what cannot be read: too much of it, or of the wrong type. */
+	readonly isUnreadable?: boolean;
 }
 
 /** A listing from `openclaw devices list --json` or `device.pair.list`, or `null` where `value` is not shaped like one. */
@@ -33,22 +41,44 @@ export function readListing(value: unknown): Listing | null {
 	const {pending = [], paired = []} = value;
 	if (!Array.isArray(pending) || !Array.isArray(paired)) return null;
 	if (value.pending === undefined && value.paired === undefined) return null;
+	const requests = withoutAmbiguity(pending.slice(0, MAX_PENDING));
+	const asking = new Set(requests.flatMap(({deviceId}) => deviceId ?? []));
+	const [first, others] = partition(
+		paired,
+		entry => isRecord(entry) && typeof entry.deviceId === 'string' && asking.has(entry.deviceId),
+	);
 	return {
-		pending: withoutAmbiguity(pending.slice(0, MAX_PENDING)),
-		paired: paired.slice(0, MAX_PAIRED).flatMap(readPaired),
+		pending: requests,
+		// Those that ask come first, so that nobody can hide what one of them has behind a crowd.
+		paired: [...first, ...others].slice(0, MAX_PAIRED).flatMap(readPaired),
 		ignored: Math.max(pending.length - MAX_PENDING, 0),
+		ignoredPaired: Math.max(paired.length - MAX_PAIRED, 0),
 	};
 }
 
-/** The device and scopes in an answer to approve; a field of the wrong type counts as absent. */
-export function readApproval(value: unknown): ApprovalAnswer {
-	const device = isRecord(value) && isRecord(value.device) ? value.device : {};
-	const scopes = [device.scopes, device.approvedScopes].filter(isStringList).flat();
-	return {
-		deviceId: typeof device.deviceId === 'string' ? device.deviceId : null,
-		scopes: isStringList(device.scopes) || isStringList(device.approvedScopes) ? scopes : null,
-	};
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+	const {first = [], second = []} = Object.groupBy(items, item => (isFirst(item) ? 'first' : 'second'));
+	return [first, second];
 }
+
+/** The device and scopes in an answer to approve. */
+export function readApproval(value: unknown): ApprovalAnswer {
+	if (value === undefined || value === null) return namesNone;
+	if (!isRecord(value)) return unreadable;
+	if (value.device === undefined) return namesNone;
+	if (!isRecord(value.device)) return unreadable;
+	const {device} = value;
+	const lists = [device.scopes, device.approvedScopes].filter(list => list !== undefined);
+	const tokens = readTokens(device.tokens);
+	const deviceId = text(device.deviceId);
+	if (deviceId === undefined || tokens === null || !lists.every(list => isStringList(list))) return unreadable;
+	const live = tokens.flatMap(token => (token.isRevoked ? [] : token.scopes));
+	const scopes = [...lists.flat(), ...live];
+	return {deviceId, scopes: lists.length === 0 && scopes.length === 0 ? null : scopes};
+}
+
+const namesNone: ApprovalAnswer = {deviceId: null, scopes: null};
+const unreadable: ApprovalAnswer = {...namesNone, isUnreadable: true};
 
 /** Whether this is an id that may be named to OpenClaw. */
 export function isRequestId(value: unknown): value is string {
@@ -127,23 +157,35 @@ function hash(value: string): string {
 }
 
 function readPaired(entry: unknown): PairedDevice[] {
-	if (!isRecord(entry) || typeof entry.deviceId !== 'string') return [];
+	if (!isRecord(entry) || typeof entry.deviceId !== 'string' || entry.deviceId.length > MAX_STRING) return [];
+	const {scopes = [], createdAtMs} = entry;
+	const tokens = readTokens(entry.tokens);
+	const isReadable = isStringList(scopes, MAX_RECORD) && tokens !== null;
 	return [
 		{
 			deviceId: entry.deviceId,
 			publicKey: typeof entry.publicKey === 'string' ? entry.publicKey : null,
-			scopes: isStringList(entry.scopes) ? entry.scopes : [],
-			tokens: Array.isArray(entry.tokens) ? entry.tokens.slice(0, MAX_LIST).flatMap(readToken) : [],
+			scopes: isStringList(scopes, MAX_RECORD) ? scopes : [],
+			tokens: tokens ?? [],
+			...(typeof createdAtMs === 'number' ? {createdAt: createdAtMs} : {}),
+			...(isReadable ? {} : {isUnreadable: true}),
 		},
 	];
 }
 
+/** A device's tokens, none where none are listed; `null` where they cannot be read. */
+function readTokens(value: unknown): readonly DeviceToken[] | null {
+	if (value === undefined) return [];
+	if (!Array.isArray(value) || value.length > MAX_LIST) return null;
+	const tokens = value.flatMap(readToken);
+	return tokens.length === value.length ? tokens : null;
+}
+
 function readToken(entry: unknown): DeviceToken[] {
 	if (!isRecord(entry) || typeof entry.role !== 'string') return [];
-	const {role, scopes, revokedAtMs} = entry;
-	return [
-		{role, scopes: isStringList(scopes) ? scopes : [], isRevoked: revokedAtMs !== undefined && revokedAtMs !== null},
-	];
+	const {role, scopes = [], revokedAtMs} = entry;
+	if (role.length > MAX_STRING || !isStringList(scopes, MAX_RECORD)) return [];
+	return [{role, scopes, isRevoked: revokedAtMs !== undefined && revokedAtMs !== null}];
 }
 
 /** A short string, `null` when absent, `undefined` when it is neither. */
@@ -157,10 +199,10 @@ function list(value: unknown): readonly string[] | null | undefined {
 	return isStringList(value) ? value : undefined;
 }
 
-function isStringList(value: unknown): value is readonly string[] {
+function isStringList(value: unknown, length = MAX_LIST): value is readonly string[] {
 	return (
 		Array.isArray(value) &&
-		value.length <= MAX_LIST &&
+		value.length <= length &&
 		value.every(item => typeof item === 'string' && item.length <= MAX_STRING)
 	);
 }

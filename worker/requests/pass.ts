@@ -1,26 +1,32 @@
 import {type ClientError, toClientError} from '../client-error.ts';
-import type {Clock} from '../clock.ts';
-import {printableList} from '../text.ts';
-import type {OpenClawClient} from '../transport/client.ts';
-import {approverScopes} from './approver-scopes.ts';
-import type {Ledger} from './ledger.ts';
-import type {ApprovalAnswer, Listing} from './listing.ts';
-import type {Plan, Step} from './plan.ts';
-import {type MalformedRequest, PAIRING_SCOPE, type PairingRequest, type RefusalReason} from './policy.ts';
+import {approve, type DeedDeps, type DeedEvent, type DeedResult, reject} from './carry-out.ts';
+import type {Listing} from './listing.ts';
+import type {Held, Plan, Step, Vanished} from './plan.ts';
+import type {MalformedRequest, PairingRequest, RefusalReason} from './policy.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
 const MAX_ROUNDS = 3;
 
 /** What happened to a request, or in a pass. */
 export type PassEvent =
-	| {readonly kind: 'listed'; readonly pending: number; readonly ignored: number}
-	| {readonly kind: 'attempt'; readonly requestId: string}
-	| {readonly kind: 'approved'; readonly request: PairingRequest}
-	| {readonly kind: 'refused'; readonly request: PairingRequest | MalformedRequest; readonly reason: RefusalReason}
-	| {readonly kind: 'rejected'; readonly requestId: string}
+	| DeedEvent
+	| {
+			readonly kind: 'listed';
+			readonly pending: number;
+			readonly ignored: number;
+			readonly held: readonly Held[];
+			/** Paired devices that have more than the policy would let any client have. */
+			readonly widePaired: number;
+	  }
+	| {
+			readonly kind: 'refused';
+			readonly request: PairingRequest | MalformedRequest;
+			readonly reason: RefusalReason;
+			readonly gives: readonly string[];
+	  }
 	| {readonly kind: 'superseded'; readonly requestId: string}
-	| {readonly kind: 'retry'; readonly requestId: string; readonly error: ClientError}
-	| {readonly kind: 'alarm'; readonly reason: string};
+	/** A request we had seen pending was approved, and not by us. */
+	| {readonly kind: 'foreign-approval'; readonly requestId: string; readonly deviceId: string};
 
 /** The result of one pass: one to three rounds of list, decide, approve. */
 export interface PassOutcome {
@@ -40,17 +46,11 @@ export interface PassOutcome {
 	readonly paired: boolean;
 }
 
-/** What a pass works with. */
-export interface PassDeps {
-	readonly client: OpenClawClient;
-	readonly ledger: Ledger;
-	readonly clock: Clock;
+/** What a pass works with; its `signal` ends it early, with the signal's reason. */
+export interface PassDeps extends Omit<DeedDeps, 'report'> {
 	/** Approvals tried in this pass at most, rejections as many again. */
 	readonly maxApprovals: number;
-	/** Is told what has happened, as soon as the ledger knows of it, and all of it at once, so that nothing is lost with the worker. */
 	readonly report: (events: readonly PassEvent[]) => void;
-	/** Ends the pass early with the signal's reason. */
-	readonly signal: AbortSignal;
 }
 
 /** One pass. Never rejects but with the reason of an aborted `signal`. */
@@ -60,7 +60,7 @@ export async function runPass(deps: PassDeps): Promise<PassOutcome> {
 	try {
 		for (let round = 1; round <= MAX_ROUNDS; round++) {
 			const listing = await client.list(signal);
-			const plan = ledger.plan(listing, clock.now());
+			const plan = ledger.plan(listing, clock.now(), client.connection ?? null);
 			tally.take(listing, plan);
 			const isDone = await tally.carryOut(plan.steps, listing);
 			if (isDone) break;
@@ -90,18 +90,16 @@ class Tally {
 	}
 
 	/** Tells what a listing says, before anything is done about it: what is refused, and what became of the approvals that were in doubt. */
-	take(listing: Listing, {steps, allowed, undecided, vanished}: Plan): void {
-		const events: PassEvent[] = [];
-		for (const {request, granted} of vanished) {
-			this.#retries = Math.max(this.#retries - 1, 0);
-			events.push(granted ? this.#approved(request) : {kind: 'superseded', requestId: request.requestId});
-		}
+	take(listing: Listing, {steps, allowed, undecided, vanished, held}: Plan): void {
+		const events: PassEvent[] = vanished.flatMap(each => this.#becameOf(each));
 		// After what is listed no more, and before what is.
-		events.push({kind: 'listed', pending: listing.pending.length, ignored: listing.ignored});
+		const {pending, ignored, paired} = listing;
+		const widePaired = this.#deps.ledger.countWide(paired);
+		events.push({kind: 'listed', pending: pending.length, ignored, held, widePaired});
 		for (const step of steps) {
 			if (step.kind !== 'refuse') continue;
 			this.#refused++;
-			events.push({kind: 'refused', request: step.request, reason: step.reason});
+			events.push({...step, kind: 'refused'});
 		}
 		this.#paired = listing.paired.length > 0;
 		this.#undecided = undecided;
@@ -111,17 +109,21 @@ class Tally {
 
 	/** Whether all that was due is done; `false` asks for another round. */
 	async carryOut(steps: readonly Step[], listing: Listing): Promise<boolean> {
-		const {client, ledger, maxApprovals} = this.#deps;
+		const {client, maxApprovals} = this.#deps;
 		for (const step of steps) {
 			if (step.kind === 'refuse') continue;
 			if (client.isStale) return false;
-			if (step.kind === 'reject') {
-				if (this.#rejections++ >= maxApprovals) this.#hasMore = true;
-				else if (!(await this.#reject(step.requestId))) return false;
-			} else if (ledger.alarm === null) {
-				if (this.#approvals++ >= maxApprovals) this.#hasMore = true;
-				else if (!(await this.#approve(step.request, listing))) return false;
+			if (step.kind === 'approve' && this.#isBlocked()) continue;
+			const tried = step.kind === 'reject' ? this.#rejections++ : this.#approvals++;
+			if (tried >= maxApprovals) {
+				this.#hasMore = true;
+				continue;
 			}
+			const {kind} = await this.#carryOut(step, listing);
+			if (kind === 'done') continue;
+			this.#retries++;
+			// What cannot be written down is not for another round to try.
+			return kind === 'unrecorded';
 		}
 		return true;
 	}
@@ -139,70 +141,40 @@ class Tally {
 		};
 	}
 
-	async #approve(request: PairingRequest, listing: Listing): Promise<boolean> {
-		const {client, ledger, clock, report, signal} = this.#deps;
-		const {requestId} = request;
-		ledger.attempt(request, listing.paired);
-		report([{kind: 'attempt', requestId}]);
-		let answer: ApprovalAnswer;
-		try {
-			answer = await client.approve({requestId, needs: approverScopes(request, listing.paired)}, signal);
-		} catch (error) {
-			signal.throwIfAborted();
-			this.#failed(requestId, toClientError(error), clock.now());
-			return false;
+	async #carryOut(step: Exclude<Step, {kind: 'refuse'}>, listing: Listing): Promise<DeedResult> {
+		const result =
+			step.kind === 'reject'
+				? await reject(step.request, step.requestId, 'policy', this.#deps)
+				: await approve(step.request, listing, 'policy', this.#deps);
+		if (result.kind === 'done') {
+			this.#undecided--;
+			if (step.kind === 'approve') this.#approvedCount++;
 		}
-		const events = [this.#approved(request)];
-		const alarm = alarmIn(answer, request, listing, ledger);
-		if (alarm !== null) {
-			ledger.raiseAlarm(alarm);
-			events.push({kind: 'alarm', reason: alarm});
-		}
-		this.#undecided--;
-		report(events);
-		return true;
+		return result;
 	}
 
-	async #reject(requestId: string): Promise<boolean> {
-		const {client, ledger, clock, report, signal} = this.#deps;
-		try {
-			await client.reject(requestId, signal);
-		} catch (error) {
-			signal.throwIfAborted();
-			this.#failed(requestId, toClientError(error), clock.now());
-			return false;
-		}
-		this.#undecided--;
-		ledger.rejected(requestId);
-		report([{kind: 'rejected', requestId}]);
-		return true;
+	/** Whether nothing is to be approved, if only from now on. */
+	#isBlocked(): boolean {
+		const {ledger, clock, report} = this.#deps;
+		const before = ledger.alarm;
+		const alarm = ledger.blocked(clock.now());
+		if (alarm !== null && before === null) report([{kind: 'alarm', reason: alarm}]);
+		return alarm !== null;
 	}
 
-	#approved(request: PairingRequest): PassEvent {
+	#becameOf(vanished: Vanished): PassEvent[] {
+		if (vanished.kind === 'foreign') {
+			const {requestId, deviceId} = vanished;
+			return [{kind: 'foreign-approval', requestId, deviceId}];
+		}
+		const {ledger, clock, via} = this.#deps;
+		const {request, by, granted, alarm} = vanished;
+		this.#retries = Math.max(this.#retries - 1, 0);
+		if (alarm !== null) ledger.raiseAlarm(alarm);
+		const alarms: PassEvent[] = alarm === null ? [] : [{kind: 'alarm', reason: alarm}];
+		if (!granted) return [{kind: 'superseded', requestId: request.requestId}, ...alarms];
 		this.#approvedCount++;
-		this.#deps.ledger.approved(request.requestId);
-		return {kind: 'approved', request};
+		ledger.approved(request, by, clock.now());
+		return [{kind: 'approved', request, by, transport: via()}, ...alarms];
 	}
-
-	#failed(requestId: string, error: ClientError, now: number): void {
-		this.#retries++;
-		this.#deps.ledger.failed(requestId, now, error);
-		this.#deps.report([{kind: 'retry', requestId, error}]);
-	}
-}
-
-/** Why an answer to approve cannot be trusted, or `null`. The device keeps what it had, so that is no widening. */
-function alarmIn(answer: ApprovalAnswer, request: PairingRequest, {paired}: Listing, ledger: Ledger): string | null {
-	const {requestId, deviceId} = request;
-	if (answer.deviceId !== null && deviceId !== null && answer.deviceId !== deviceId) {
-		return `approving ${requestId} was answered for another device than the one decided on`;
-	}
-	const had = paired.find(device => device.deviceId === deviceId)?.scopes ?? [];
-	// 2026.5.27's CLI may approve, in the same call, the replacement that its own approve has caused, which adds pairing.
-	const added = ledger.mayGrant(request, PAIRING_SCOPE) ? [PAIRING_SCOPE] : [];
-	const decided = [...had, ...(request.scopes ?? []), ...added];
-	const extra = (answer.scopes ?? []).filter(scope => !decided.includes(scope));
-	if (extra.length > 0)
-		return `approving ${requestId} granted more than was decided: ${printableList(extra).slice(0, 4).join(' ')}`;
-	return null;
 }

@@ -1,8 +1,26 @@
+import {alarmInListing} from './alarm.ts';
 import {noAttempts} from './attempts.ts';
+import {digestOf, givesOf, isRevoked} from './gives.ts';
 import type {Listing} from './listing.ts';
-import {decide, type MalformedRequest, type PairingRequest, type Policy, type RefusalReason} from './policy.ts';
-import {hasAll, keyOf, type Refused, type RequestRecord, type RequestRecords, recordOf} from './record.ts';
-import {refusalOf} from './refusal.ts';
+import {
+	decide,
+	isWithin,
+	type MalformedRequest,
+	type PairedDevice,
+	type PairingRequest,
+	type Policy,
+	type RefusalReason,
+} from './policy.ts';
+import {
+	type Attempt,
+	hasAll,
+	keyOf,
+	type Refused,
+	type RequestRecord,
+	type RequestRecords,
+	recordOf,
+} from './record.ts';
+import {refusalOf, shortHash} from './refusal.ts';
 
 /** What is to be done about one listed request. */
 export type Step =
@@ -11,8 +29,34 @@ export type Step =
 			readonly kind: 'refuse';
 			readonly request: PairingRequest | MalformedRequest;
 			readonly reason: RefusalReason;
+			/** What the approval would have given. */
+			readonly gives: readonly string[];
 	  }
-	| {readonly kind: 'reject'; readonly requestId: string};
+	| {readonly kind: 'reject'; readonly request: PairingRequest | MalformedRequest; readonly requestId: string};
+
+/** A listed request that the policy refuses and that a person may decide. Times are monotonic milliseconds. */
+export interface Held {
+	readonly request: PairingRequest | MalformedRequest;
+	readonly gives: readonly string[];
+	readonly reason: RefusalReason;
+	readonly digest: string;
+	readonly since: number;
+	/** When it will be rejected; `null`: never. */
+	readonly rejectAt: number | null;
+}
+
+/** What became of a request that is listed no more. */
+export type Vanished =
+	/** Its approval had been begun: it was granted, or nobody knows what became of it. `alarm`: its device has more now than was decided. */
+	| {
+			readonly kind: 'ours';
+			readonly request: PairingRequest;
+			readonly by: Attempt['by'];
+			readonly granted: boolean;
+			readonly alarm: string | null;
+	  }
+	/** Its device has now what it asked for, and we have not approved it. */
+	| {readonly kind: 'foreign'; readonly requestId: string; readonly deviceId: string};
 
 /** What one listing asks for. */
 export interface Plan {
@@ -22,8 +66,10 @@ export interface Plan {
 	readonly allowed: readonly string[];
 	/** How many requests are left to be approved or rejected, waiting ones included. */
 	readonly undecided: number;
-	/** Requests whose approval had been begun and that are listed no more, told once. */
-	readonly vanished: readonly {readonly request: PairingRequest; readonly granted: boolean}[];
+	/** Told once each. */
+	readonly vanished: readonly Vanished[];
+	/** In listed order. */
+	readonly held: readonly Held[];
 }
 
 /** What a plan depends on besides the listing and what is remembered. */
@@ -34,6 +80,8 @@ export interface PlanContext {
 	readonly isAlarmed: boolean;
 	/** Ids of requests that our own failed approvals caused. */
 	readonly caused: readonly string[];
+	/** Ids of devices that a person has removed. */
+	readonly removed: readonly string[];
 }
 
 /** What is to be done now, and what to remember of the requests that are listed; what is listed no more is forgotten. Pure. */
@@ -42,40 +90,56 @@ export function planFor(
 	listing: Listing,
 	context: PlanContext,
 ): {readonly plan: Plan; readonly records: RequestRecords} {
-	const {policy, now, isAlarmed} = context;
+	const {policy, now, isAlarmed, removed} = context;
+	const {paired} = listing;
 	const listed = new Set(listing.pending.map(keyOf));
-	const gone = Object.entries(before).flatMap(([key, record]) => (listed.has(key) ? [] : record));
-	const predecessors = replacedRefusals(gone);
+	const gone = Object.entries(before).flatMap(([key, record]) => (listed.has(key) ? [] : [{key, record}]));
+	const predecessors = replacedRefusals(gone.map(({record}) => record));
 	const records = new Map(Object.entries(before).filter(([key]) => listed.has(key)));
 	const steps: Step[] = [];
 	const allowed: string[] = [];
+	const held: Held[] = [];
 	let undecided = 0;
 	for (const request of listing.pending) {
 		const key = keyOf(request);
 		const known = recordOf(before, key);
 		if (known?.kind === 'approved') continue;
-		let refused = known?.kind === 'refused' ? known : null;
-		if (refused === null) {
-			const verdict = decide(request, listing.paired, policy);
-			if (verdict.allowed && request.kind === 'request') {
-				if (isAlarmed) continue;
-				allowed.push(key);
-				undecided++;
-				if ((known?.attempts.retryAt ?? now) <= now) steps.push({kind: 'approve', request});
-				continue;
-			}
-			const reason = verdict.allowed ? 'malformed' : verdict.reason;
-			const predecessor = request.deviceId === null ? undefined : predecessors.get(request.deviceId);
-			const refusal = refusalOf(request, reason, {policy, now, isCaused: context.caused.includes(key), predecessor});
-			refused = {kind: 'refused', ...refusal, attempts: noAttempts};
-			records.set(key, refused);
-			steps.push({kind: 'refuse', request, reason});
+		const verdict = decide(request, paired, policy, removed);
+		if (verdict.allowed && request.kind === 'request') {
+			if (known?.kind === 'refused') records.delete(key);
+			if (isAlarmed) continue;
+			allowed.push(key);
+			undecided++;
+			const retryAt = known?.kind === 'attempted' ? known.attempts.retryAt : now;
+			if (retryAt <= now) steps.push({kind: 'approve', request});
+			continue;
 		}
+		const reason = verdict.allowed ? 'malformed' : verdict.reason;
+		const digest = digestOf(request, paired);
+		const gives = request.kind === 'request' ? (givesOf(request, paired) ?? []) : [];
+		let refused = known?.kind === 'refused' && known.digest === digest && known.reason === reason ? known : null;
+		if (refused === null) {
+			const refusal = refusalOf(request, reason, {
+				policy,
+				now,
+				digest,
+				had: request.kind === 'malformed' || hasAll(request, paired),
+				isRevoked: isRevoked(request, paired, removed),
+				isCaused: context.caused.includes(key),
+				predecessor: predecessorOf(request, known, predecessors),
+			});
+			refused = {kind: 'refused', ...refusal, attempt: personsAttempt(known), attempts: noAttempts};
+			records.set(key, refused);
+			steps.push({kind: 'refuse', request, reason, gives});
+		}
+		if (refused.rejected) continue;
+		held.push({request, gives, reason, digest, since: refused.since, rejectAt: rejectionDueAt(refused)});
 		if (request.requestId === null || !isRejectionDue(refused, now)) continue;
 		undecided++;
-		steps.push({kind: 'reject', requestId: request.requestId});
+		steps.push({kind: 'reject', request, requestId: request.requestId});
 	}
-	return {plan: {steps, allowed, undecided, vanished: vanished(gone, listing)}, records: Object.fromEntries(records)};
+	const vanished = gone.flatMap(({key, record}) => becameOf(key, record, paired, gone));
+	return {plan: {steps, allowed, undecided, vanished, held}, records: Object.fromEntries(records)};
 }
 
 /** Monotonic milliseconds from which a refused request is to be rejected, `null` where it never is, or has been. */
@@ -97,10 +161,66 @@ function replacedRefusals(gone: readonly RequestRecord[]): ReadonlyMap<string, R
 	);
 }
 
-function vanished(gone: readonly RequestRecord[], {paired}: Listing): Plan['vanished'] {
-	return gone.flatMap(record =>
-		record.kind === 'attempted'
-			? [{request: record.request, granted: !record.had && hasAll(record.request, paired)}]
-			: [],
-	);
+function predecessorOf(
+	{deviceId}: PairingRequest | MalformedRequest,
+	known: RequestRecord | undefined,
+	replaced: ReadonlyMap<string, Refused>,
+): Refused | undefined {
+	if (deviceId === null) return undefined;
+	return known?.kind === 'refused' && known.deviceId === deviceId ? known : replaced.get(deviceId);
+}
+
+/** A person's approval may be granted yet, whatever the policy says of the request. */
+function personsAttempt(known: RequestRecord | undefined): Attempt | null {
+	if (known?.kind === 'refused') return known.attempt;
+	if (known?.kind !== 'attempted' || known.by !== 'person') return null;
+	const {request, by, had, expected} = known;
+	return {request, by, had, expected};
+}
+
+function becameOf(
+	key: string,
+	record: RequestRecord,
+	paired: readonly PairedDevice[],
+	gone: readonly {readonly record: RequestRecord}[],
+): Vanished[] {
+	const attempt = attemptIn(record);
+	if (attempt !== null) {
+		const {request, by, had, expected} = attempt;
+		const granted = !had && hasAll(request, paired);
+		if (granted && isSomebodyElses(record)) return foreign(key, request.deviceId);
+		// What a person approved of the same device meanwhile, before our eyes, is no doing of ours.
+		const others = gone.flatMap(({record: other}) =>
+			other.kind === 'refused' && other.deviceId === request.deviceId ? other.scopes : [],
+		);
+		return [{kind: 'ours', request, by, granted, alarm: alarmInListing(request, paired, [...expected, ...others])}];
+	}
+	if (record.kind !== 'refused' || record.rejected || record.had) return [];
+	return isGranted(record, paired) ? foreign(key, record.deviceId) : [];
+}
+
+/** As {@link hasAll}, by what is remembered of a refused request. */
+function isGranted({deviceId, roles, scopes}: Refused, paired: readonly PairedDevice[]): boolean {
+	const device = paired.find(known => known.deviceId === deviceId);
+	if (!device) return false;
+	const live = device.tokens.filter(token => !token.isRevoked).map(token => shortHash(token.role));
+	const hasTokens = device.tokens.length === 0 || isWithin(roles, live);
+	return hasTokens && isWithin(scopes, device.scopes.map(shortHash));
+}
+
+function attemptIn(record: RequestRecord): Attempt | null {
+	if (record.kind === 'attempted') return record;
+	return record.kind === 'refused' ? record.attempt : null;
+}
+
+/** How OpenClaw says that a request is gone (docs/cli/devices.md). */
+const GONE = /unknown requestId|no pending device request/i;
+
+/** Our only try to approve it came too late: somebody else had settled it. */
+function isSomebodyElses(record: RequestRecord): boolean {
+	return record.kind === 'attempted' && record.attempts.failures === 1 && GONE.test(record.attempts.error ?? '');
+}
+
+function foreign(requestId: string, deviceId: string | null): Vanished[] {
+	return deviceId === null ? [] : [{kind: 'foreign', requestId, deviceId}];
 }

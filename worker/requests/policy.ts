@@ -1,6 +1,8 @@
 import {createHash} from 'node:crypto';
 import * as z from 'zod';
 import {printable, printableList} from '../text.ts';
+import {givesOf, isRevoked, namedRoles} from './gives.ts';
+import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
 
 /** The scope that is granted only where a client entry names it. */
 export const ADMIN_SCOPE = 'operator.admin';
@@ -27,49 +29,13 @@ export const policySchema = z.strictObject({
 });
 export type Policy = Readonly<z.infer<typeof policySchema>>;
 
-/** A pending request whose every known field is of the right type. `null` stands for an absent field. */
-export const requestSchema = z.object({
-	kind: z.literal('request'),
-	requestId: z.string(),
-	deviceId: z.string().nullable(),
-	publicKey: z.string().nullable(),
-	clientId: z.string().nullable(),
-	clientMode: z.string().nullable(),
-	role: z.string().nullable(),
-	roles: z.array(z.string()).readonly().nullable(),
-	scopes: z.array(z.string()).readonly().nullable(),
-	/** When the gateway created it, milliseconds since the epoch. */
-	ts: z.number().nullable(),
-});
-export type PairingRequest = Readonly<z.infer<typeof requestSchema>>;
-
-/** A pending entry that cannot be trusted as a request; `requestId` is `null` when there is none that could be named to OpenClaw. */
-export interface MalformedRequest {
-	readonly kind: 'malformed';
-	/** The same for this entry in every listing. */
-	readonly key: string;
-	readonly requestId: string | null;
-	readonly deviceId: string | null;
-	readonly clientId: string | null;
-	readonly clientMode: string | null;
-	readonly scopes: readonly string[] | null;
-}
-
-/** A device the gateway knows already. */
-export interface PairedDevice {
-	readonly deviceId: string;
-	readonly publicKey: string | null;
-	readonly scopes: readonly string[];
-	readonly tokens: readonly DeviceToken[];
-}
-
-/** What a device shows to be let in, as a gateway lists it. */
-export interface DeviceToken {
-	readonly role: string;
-	readonly scopes: readonly string[];
-	/** Somebody took it away. */
-	readonly isRevoked: boolean;
-}
+export {
+	type DeviceToken,
+	type MalformedRequest,
+	type PairedDevice,
+	type PairingRequest,
+	requestSchema,
+} from './request.ts';
 
 /** Why a request is not approved. */
 export const REFUSAL_REASONS = [
@@ -77,6 +43,7 @@ export const REFUSAL_REASONS = [
 	'disallowed-scope',
 	'disallowed-role',
 	'first-pairing',
+	'revoked',
 	'malformed',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
@@ -89,20 +56,26 @@ const allowed: Verdict = {allowed: true, reason: 'allowed'};
 const refuse = (reason: RefusalReason): Verdict => ({allowed: false, reason});
 
 /**
- * Whether `request` may be approved. Pure. Scopes and roles are compared exactly; an absent list asks for nothing.
+ * Whether `request` may be approved. Pure. What is judged is what the approval would give, which may be more than is asked for. Scopes and roles are
+ * compared exactly; an absent list asks for nothing. `removed`: ids of devices that a person has removed.
  * The reason is that of the first check that fails; they go from who asks to what for, since a client that is not listed needs no other remedy.
  */
 export function decide(
 	request: PairingRequest | MalformedRequest,
 	paired: readonly PairedDevice[],
 	policy: Policy,
+	removed: readonly string[] = [],
 ): Verdict {
 	if (request.kind === 'malformed') return refuse('malformed');
 	const entry = matchingEntry(request, policy);
 	if (!entry) return refuse('unknown-client');
-	const roles = [...(request.role === null ? [] : [request.role]), ...(request.roles ?? [])];
-	if (!isWithin(roles, policy.roles)) return refuse('disallowed-role');
-	if (!isWithin(request.scopes ?? [], grantableScopes(entry, policy))) return refuse('disallowed-scope');
+	// A person took it away, and a person gives it back, whatever is asked for.
+	if (isRevoked(request, paired, removed)) return refuse('revoked');
+	const gives = givesOf(request, paired);
+	if (gives === null) return refuse('malformed');
+	if (!isWithin(namedRoles(request), policy.roles)) return refuse('disallowed-role');
+	if (!isWithin([...(request.scopes ?? []), ...gives], grantableScopes(entry, policy)))
+		return refuse('disallowed-scope');
 	if (policy.firstPairing === 'deny' && !isKnownDevice(request, paired)) return refuse('first-pairing');
 	return allowed;
 }

@@ -1,20 +1,33 @@
 import * as z from 'zod';
 import {attemptsSchema} from './attempts.ts';
+import {rolesOf} from './gives.ts';
 import {isWithin, type MalformedRequest, type PairedDevice, type PairingRequest, requestSchema} from './policy.ts';
 import {refusalSchema} from './refusal.ts';
 
 /** An approval that was begun: from then on the gateway may grant it, whatever becomes of us. */
-const attemptedSchema = z.object({
-	kind: z.literal('attempted'),
+const attemptSchema = z.object({
 	/** What was to be approved. */
 	request: requestSchema,
+	/** Whose decision it was. */
+	by: z.enum(['policy', 'person']),
 	/** The device had all it asks for before, so that its scopes prove nothing. */
 	had: z.boolean(),
-	attempts: attemptsSchema,
+	/** What the device may have after it, as `expectedScopes` gives it. */
+	expected: z.array(z.string()).readonly(),
 });
+export type Attempt = Readonly<z.infer<typeof attemptSchema>>;
+
+/** A request that the policy allows, or a person. */
+const attemptedSchema = z.object({kind: z.literal('attempted'), ...attemptSchema.shape, attempts: attemptsSchema});
 
 /** A request that the policy refuses; `attempts` are those to reject it. */
-const refusedSchema = z.object({kind: z.literal('refused'), ...refusalSchema.shape, attempts: attemptsSchema});
+const refusedSchema = z.object({
+	kind: z.literal('refused'),
+	...refusalSchema.shape,
+	/** A person's approval of it that was begun, and of which nothing is known. */
+	attempt: attemptSchema.nullable(),
+	attempts: attemptsSchema,
+});
 
 /**
  * What is remembered of one listed request. It is one of these at a time, so that an attempt to approve ends when the request is refused. A record is
@@ -46,8 +59,13 @@ export function recordOf(records: RequestRecords, key: string): RequestRecord | 
 	return Object.hasOwn(records, key) ? records[key] : undefined;
 }
 
-/** The device is paired and has every scope the request names. */
-export function hasAll({deviceId, scopes}: PairingRequest, paired: readonly PairedDevice[]): boolean {
-	const device = paired.find(known => known.deviceId === deviceId);
-	return device !== undefined && isWithin(scopes ?? [], device.scopes);
+/** The device is paired, has every scope the request names, and a live token for every role, as far as its tokens are listed. */
+export function hasAll(request: PairingRequest, paired: readonly PairedDevice[]): boolean {
+	const device = paired.find(known => known.deviceId === request.deviceId);
+	return device !== undefined && isWithin(request.scopes ?? [], device.scopes) && hasTokens(request, device);
+}
+
+function hasTokens(request: PairingRequest, {tokens}: PairedDevice): boolean {
+	if (tokens.length === 0) return true;
+	return rolesOf(request).every(role => tokens.some(token => token.role === role && !token.isRevoked));
 }

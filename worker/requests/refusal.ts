@@ -1,5 +1,6 @@
 import {createHash} from 'node:crypto';
 import * as z from 'zod';
+import {rolesOf} from './gives.ts';
 import {
 	isWithin,
 	type MalformedRequest,
@@ -14,6 +15,14 @@ import {
 export const refusalSchema = z.object({
 	reason: z.enum(REFUSAL_REASONS),
 	deviceId: z.string().nullable(),
+	/** The digest of what was refused: an entry of another one is decided anew, since 2026.9.6 may change who asks under one id. */
+	digest: z.string(),
+	/** When it, or what it has replaced, was refused first; monotonic milliseconds. */
+	since: z.number(),
+	/** The device had all it asks for before, so that its scopes prove nothing. */
+	had: z.boolean(),
+	/** A short hash of each role that it is for. */
+	roles: z.array(z.string()).readonly(),
 	/** A short hash of each: what is remembered goes to the supervisor, so what a sandbox can put into it is kept small. */
 	scopes: z.array(z.string()).readonly(),
 	/** Monotonic milliseconds from which it is rejected; `null`: never. */
@@ -26,9 +35,13 @@ export type Refusal = Readonly<z.infer<typeof refusalSchema>>;
 export interface RefusalContext {
 	readonly policy: Policy;
 	readonly now: number;
+	readonly digest: string;
+	readonly had: boolean;
+	/** A person took away what is asked for. */
+	readonly isRevoked: boolean;
 	/** Our own failed approval made the gateway list this request. */
 	readonly isCaused: boolean;
-	/** The refusal of the request of the same device that this one has replaced, if it has. */
+	/** The refusal of what the same device asked for before, under this id or one that is gone. */
 	readonly predecessor: Refusal | undefined;
 }
 
@@ -39,10 +52,13 @@ export function refusalOf(
 	context: RefusalContext,
 ): Refusal {
 	const scopes = (request.scopes ?? []).map(shortHash);
-	// An unknown client is somebody else's business: never touched. Nor can be what has no id.
-	const isTouchable = request.requestId !== null && matchingEntry(request, context.policy) !== undefined;
+	const {digest, had, policy, now, predecessor} = context;
+	const roles = request.kind === 'request' ? rolesOf(request).map(shortHash) : [];
+	// An unknown client is somebody else's business, and a revoked device a person's: never touched. Nor can be what has no id.
+	const isTouchable = request.requestId !== null && !context.isRevoked && matchingEntry(request, policy) !== undefined;
 	const rejectAt = isTouchable ? rejectionTime(scopes, context) : null;
-	return {reason, deviceId: request.deviceId, scopes, rejectAt, rejected: false};
+	const since = predecessor && isWithin(predecessor.scopes, scopes) ? predecessor.since : now;
+	return {reason, deviceId: request.deviceId, digest, since, had, roles, scopes, rejectAt, rejected: false};
 }
 
 /**
@@ -55,7 +71,7 @@ function rejectionTime(scopes: readonly string[], {policy, now, isCaused, predec
 	if (predecessor && isWithin(predecessor.scopes, scopes)) {
 		const isWider = !isWithin(scopes, predecessor.scopes);
 		// 2026.5.27 gives the same ask a new id each time; the human's time runs from the first.
-		return isWider ? now : predecessor.rejectAt;
+		return isWider ? now : (predecessor.rejectAt ?? now + policy.refusalHold);
 	}
 	return now + policy.refusalHold;
 }

@@ -11,6 +11,8 @@ export interface Approval {
 export interface OpenClawClient {
 	/** What was listed last must not be acted on any more: it has to be listed again. */
 	readonly isStale: boolean;
+	/** Over which connection the last listing came, each with a number of its own; `null`: by the CLI, whose every call makes one. */
+	readonly connection?: number | null;
 	/** What is pending and paired. */
 	list(signal: AbortSignal): Promise<Listing>;
 	approve(approval: Approval, signal: AbortSignal): Promise<ApprovalAnswer>;

@@ -26,6 +26,9 @@ export function withFallback(
 		get isStale() {
 			return lister !== (connection.isUp ? viaGateway : viaCli);
 		},
+		get connection() {
+			return lister.connection ?? null;
+		},
 		list: async signal => {
 			if (connection.isUp) {
 				try {

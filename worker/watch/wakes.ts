@@ -1,15 +1,23 @@
+import type {PersonalDecision} from '../requests/decision.ts';
+
+/** A person's decision, and the name by which its outcome is waited for. */
+export type AskedDecision = PersonalDecision & {readonly id: string};
+
 /** What has been asked of the loop since its last look. */
 export interface Asked {
 	/** Poll fast for a while. */
 	readonly kicked: boolean;
 	/** Ids of those who wait for the outcome of a pass that begins after they asked. */
 	readonly passes: readonly string[];
+	/** What people have decided, in their order. */
+	readonly decisions: readonly AskedDecision[];
 }
 
 /** Reasons to poll before the interval is over. Any number of them that come during a pass make one pass. */
 export class Wakes {
 	#kicked = false;
 	#passes: string[] = [];
+	#decisions: AskedDecision[] = [];
 	#isDue = false;
 	#notify: () => void = () => {};
 
@@ -30,11 +38,18 @@ export class Wakes {
 		this.wake();
 	}
 
+	/** A person has decided about a request. */
+	decide(decision: AskedDecision): void {
+		this.#decisions.push(decision);
+		this.wake();
+	}
+
 	/** All that has been asked; the next pass answers it. */
 	take(): Asked {
-		const asked = {kicked: this.#kicked, passes: this.#passes};
+		const asked = {kicked: this.#kicked, passes: this.#passes, decisions: this.#decisions};
 		this.#kicked = false;
 		this.#passes = [];
+		this.#decisions = [];
 		this.#isDue = false;
 		return asked;
 	}

@@ -1,4 +1,6 @@
 import type {Clock} from '../clock.ts';
+import type {DeedDeps} from '../requests/carry-out.ts';
+import {carryOutDecision, type DecisionResult} from '../requests/decision.ts';
 import type {Ledger} from '../requests/ledger.ts';
 import {type PassEvent, type PassOutcome, runPass} from '../requests/pass.ts';
 import type {Transport} from '../transport/transport.ts';
@@ -18,6 +20,8 @@ import type {Asked, Wakes} from './wakes.ts';
 export type WatchEvent =
 	| PassEvent
 	| {readonly kind: 'polling'; readonly cadence: Cadence}
+	/** What became of a person's decision. */
+	| ({readonly kind: 'decided'; readonly id: string} & DecisionResult)
 	| {
 			readonly kind: 'polled';
 			readonly cadence: Cadence;
@@ -32,10 +36,11 @@ export type WatchEvent =
 export interface WatchDeps {
 	readonly cadence: CadenceConfig;
 	readonly maxApprovals: number;
-	readonly transport: Pick<Transport, 'client' | 'isEventDriven' | 'passBegins' | 'passEnded'>;
+	readonly transport: Pick<Transport, 'client' | 'kind' | 'isEventDriven' | 'passBegins' | 'passEnded'>;
 	readonly ledger: Ledger;
 	readonly clock: Clock;
 	readonly wakes: Wakes;
+	readonly intend: DeedDeps['intend'];
 	/** Is told what has happened, all of it that belongs together at once. */
 	readonly report: (events: readonly WatchEvent[]) => void;
 	readonly signal: AbortSignal;
@@ -52,7 +57,7 @@ export async function watch(deps: WatchDeps): Promise<void> {
 		cadence = nextCadence(cadence, asked, deps);
 		report([{kind: 'polling', cadence}]);
 		transport.passBegins();
-		const outcome = await passOrStop(deps);
+		const outcome = await passOrStop(asked, deps);
 		if (outcome === null) return;
 		transport.passEnded(outcome.approved);
 		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
@@ -69,10 +74,14 @@ function nextCadence(cadence: Cadence, asked: Asked, {cadence: config, clock, tr
 	return asked.kicked && !transport.isEventDriven ? buyFastPolls(bounded, config, now) : bounded;
 }
 
-/** `null` when the pass was cut short by the stop. */
-async function passOrStop(deps: WatchDeps): Promise<PassOutcome | null> {
+/** What people have decided comes first. `null` when the pass was cut short by the stop. */
+async function passOrStop({decisions}: Asked, deps: WatchDeps): Promise<PassOutcome | null> {
+	const {transport, report} = deps;
+	const passDeps = {...deps, client: transport.client, via: () => transport.kind};
 	try {
-		return await runPass({...deps, client: deps.transport.client});
+		for (const {id, ...decision} of decisions)
+			report([{kind: 'decided', id, ...(await carryOutDecision(decision, passDeps))}]);
+		return await runPass(passDeps);
 	} catch (error) {
 		if (deps.signal.aborted) return null;
 		throw error;

@@ -35,6 +35,7 @@ export interface CliOptions {
 export function cliClient(options: CliOptions): OpenClawClient {
 	return {
 		isStale: false,
+		connection: null,
 		list: signal =>
 			pRetry(async () => readList(await callInTurn(options, {kind: 'list'}, signal)), {
 				retries: LIST_RETRIES,
@@ -113,9 +114,10 @@ function readList({stdout}: CommandResult): Listing {
 function readAnswer({stdout}: CommandResult): ApprovalAnswer {
 	for (const value of jsonObjectsIn(stdout)) {
 		const answer = readApproval(value);
-		if (answer.deviceId !== null || answer.scopes !== null) return answer;
+		if (answer.deviceId !== null || answer.scopes !== null || answer.isUnreadable) return answer;
 	}
-	return {deviceId: null, scopes: null};
+	// It may be broken off, or nested too deeply, and still name one.
+	return {deviceId: null, scopes: null, isUnreadable: /"device"\s*:\s*\{/.test(stdout)};
 }
 
 /** The most telling words of a failed call: the JSON error's message, else the first line that says something. */

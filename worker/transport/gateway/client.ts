@@ -16,9 +16,20 @@ export interface GatewayClientDeps {
 
 /** OpenClaw through its gateway's WebSocket (OpenClaw: docs/gateway/protocol). */
 export function gatewayClient({session, scopes, second}: GatewayClientDeps): OpenClawClient {
+	let connections = 0;
+	let last: GatewaySession | null = null;
 	return {
 		isStale: false,
-		list: async signal => listDevices(session(), signal),
+		get connection() {
+			return connections;
+		},
+		list: async signal => {
+			const present = session();
+			const listing = await listDevices(present, signal);
+			if (present !== last) connections++;
+			last = present;
+			return listing;
+		},
 		approve: async (approval, signal) => {
 			// A gateway that does not let the first connection in is not asked for a second one.
 			const lasting = session();

@@ -1,0 +1,72 @@
+import {writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {openclawVersions} from '../../scripts/setup-openclaw.ts';
+import {Device} from '../support/device.ts';
+import {Host} from '../support/e2e.ts';
+import type {RealGateway} from '../support/real-gateway.ts';
+import {until} from '../support/until.ts';
+
+// A poll by the command line costs more than a second of a core.
+const cadence = {fastInterval: '1s', slowInterval: '2s'};
+const cli = {clientName: 'cli', mode: 'cli'} as const;
+
+describe.each(openclawVersions)('a device whose token a person has revoked, on real OpenClaw %s', version => {
+	let host: Host;
+	let gateway: RealGateway;
+	let tokenFile: string;
+
+	beforeAll(async () => {
+		host = await Host.create(version);
+		[gateway] = (await host.startGateways({version, name: 'alpha'})) as [RealGateway];
+		tokenFile = join(host.folder, 'token');
+		await writeFile(tokenFile, gateway.token, {mode: 0o600});
+	});
+
+	afterAll(async () => host?.[Symbol.asyncDispose]());
+
+	/** A person at the gateway's own command line. */
+	async function person(...args: string[]): Promise<void> {
+		const {exitCode, stdout, stderr} = await gateway.cli(['devices', ...args, '--json']);
+		expect(exitCode, stderr + stdout).toBe(0);
+	}
+
+	async function liveScopes(device: Device): Promise<readonly string[] | undefined> {
+		const {paired} = await gateway.devices();
+		const token = paired.find(({deviceId}) => deviceId === device.id)?.tokens?.[0];
+		return token && !('revokedAtMs' in token) ? token.scopes : undefined;
+	}
+
+	test.each(['cli', 'url'])('asks for nothing, is refused by %s, and gets it back from a person alone', async route => {
+		const viaUrl = {transport: 'gateway', gateway: {url: gateway.url, tokenFile}};
+		const pairkeeper = await host.supervise(cadence, {alpha: route === 'url' ? viaUrl : {transport: 'cli'}});
+		const device = new Device();
+		const admitted = () =>
+			until(
+				'the device to be let in',
+				async () => (await device.ask(gateway, {...cli, scopes: ['operator.read']})).kind === 'hello',
+				{
+					timeoutMs: 120_000,
+					everyMs: 3000,
+				},
+			);
+		await admitted();
+		await person('revoke', '--device', device.id, '--role', 'operator');
+
+		const answer = await device.ask(gateway, {...cli, scopes: []});
+		if (answer.kind !== 'pairing-required') throw new Error(`let in at once: ${JSON.stringify(answer)}`);
+		const {requestId} = answer;
+		const {lastRefusal} = await pairkeeper.untilSandbox(
+			'alpha',
+			'to refuse it',
+			sandbox => sandbox.lastRefusal?.requestId === requestId,
+			{timeoutMs: 60_000},
+		);
+		expect(lastRefusal).toMatchObject({reason: 'revoked', scopes: []});
+		expect(await liveScopes(device)).toBeUndefined();
+
+		await person('approve', requestId);
+		expect(await liveScopes(device)).toContain('operator.read');
+		await admitted();
+	});
+});

@@ -1,0 +1,118 @@
+import {type ClientError, toClientError} from '../client-error.ts';
+import type {Clock} from '../clock.ts';
+import type {Action, Decider, Snapshot} from '../protocol.ts';
+import type {OpenClawClient} from '../transport/client.ts';
+import {alarmInAnswer} from './alarm.ts';
+import {approverScopes} from './approver-scopes.ts';
+import type {Ledger} from './ledger.ts';
+import type {Listing} from './listing.ts';
+import type {MalformedRequest, PairingRequest} from './policy.ts';
+
+/** What is about to be done, or was. */
+export interface Deed {
+	readonly action: Action;
+	readonly by: Decider;
+	readonly request: PairingRequest | MalformedRequest;
+	readonly transport: Snapshot['transport'];
+}
+
+/** What happened to a request at the gateway. */
+export type DeedEvent =
+	| {readonly kind: 'attempt'; readonly requestId: string}
+	| ({readonly kind: 'approved'; readonly request: PairingRequest} & Omit<Deed, 'action' | 'request'>)
+	| ({readonly kind: 'rejected'} & Omit<Deed, 'action'>)
+	/** It did not succeed, or nobody knows whether it did. */
+	| ({readonly kind: 'failed'; readonly error: ClientError} & Deed)
+	/** It was not done, since it could not be written down before. */
+	| ({readonly kind: 'unrecorded'; readonly error: ClientError} & Deed)
+	| {readonly kind: 'alarm'; readonly reason: string};
+
+/** What approving and rejecting work with. */
+export interface DeedDeps {
+	readonly client: OpenClawClient;
+	readonly ledger: Ledger;
+	readonly clock: Clock;
+	/** By what transport things are done now. */
+	readonly via: () => Snapshot['transport'];
+	/** Resolves when this is written down, and rejects with a {@link ClientError} where it cannot be. */
+	readonly intend: (deed: Deed, signal: AbortSignal) => Promise<void>;
+	/** Is told what has happened, as soon as the ledger knows of it, and all of it at once, so that nothing is lost with the worker. */
+	readonly report: (events: readonly DeedEvent[]) => void;
+	readonly signal: AbortSignal;
+}
+
+/** How a deed went; what has failed may have been done all the same, what is `unrecorded` was not tried. */
+export type DeedResult =
+	| {readonly kind: 'done'}
+	| {readonly kind: 'failed' | 'unrecorded'; readonly error: ClientError};
+
+/** Approves a request of this listing. Rejects only with the reason of an aborted signal. */
+export async function approve(
+	request: PairingRequest,
+	{paired}: Listing,
+	by: Decider,
+	deps: DeedDeps,
+): Promise<DeedResult> {
+	const {client, ledger, clock, report, signal} = deps;
+	const {requestId} = request;
+	const deed = {action: 'approve', by, request, transport: deps.via()} as const;
+	const unrecorded = await recorded(deed, deps);
+	if (unrecorded !== null) return unrecorded;
+	ledger.attempt(request, paired, by);
+	report([{kind: 'attempt', requestId}]);
+	try {
+		const answer = await client.approve({requestId, needs: approverScopes(request, paired)}, signal);
+		const alarm = alarmInAnswer(answer, request, ledger.expectedOf(requestId));
+		ledger.approved(request, by, clock.now());
+		if (alarm !== null) ledger.raiseAlarm(alarm);
+		const alarms = alarm === null ? [] : [{kind: 'alarm', reason: alarm} as const];
+		report([{kind: 'approved', request, by, transport: deed.transport}, ...alarms]);
+		return {kind: 'done'};
+	} catch (error) {
+		return failed(deed, error, deps);
+	}
+}
+
+/** Rejects a request of this id. Rejects only with the reason of an aborted signal. */
+export async function reject(
+	request: PairingRequest | MalformedRequest,
+	requestId: string,
+	by: Decider,
+	deps: DeedDeps,
+): Promise<DeedResult> {
+	const {client, ledger, report, signal} = deps;
+	const deed = {action: 'reject', by, request, transport: deps.via()} as const;
+	const unrecorded = await recorded(deed, deps);
+	if (unrecorded !== null) return unrecorded;
+	try {
+		await client.reject(requestId, signal);
+	} catch (error) {
+		return failed(deed, error, deps);
+	}
+	ledger.rejected(requestId);
+	report([{kind: 'rejected', request, by, transport: deed.transport}]);
+	return {kind: 'done'};
+}
+
+async function recorded(deed: Deed, {intend, report, signal}: DeedDeps): Promise<DeedResult | null> {
+	try {
+		await intend(deed, signal);
+		return null;
+	} catch (thrown) {
+		signal.throwIfAborted();
+		const error = toClientError(thrown);
+		report([{kind: 'unrecorded', error, ...deed}]);
+		return {kind: 'unrecorded', error};
+	}
+}
+
+function failed(deed: Deed, thrown: unknown, {ledger, clock, report, signal}: DeedDeps): DeedResult {
+	signal.throwIfAborted();
+	const error = toClientError(thrown);
+	const {requestId} = deed.request;
+	// What a person wanted is not tried again by itself.
+	if (deed.by === 'person') ledger.caused(error.caused.filter(id => id !== requestId));
+	else if (requestId !== null) ledger.failed(requestId, clock.now(), error);
+	report([{kind: 'failed', error, ...deed}]);
+	return {kind: 'failed', error};
+}

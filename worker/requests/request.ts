@@ -1,0 +1,51 @@
+import * as z from 'zod';
+
+/** A pending request whose every known field is of the right type. `null` stands for an absent field. */
+export const requestSchema = z.object({
+	kind: z.literal('request'),
+	requestId: z.string(),
+	deviceId: z.string().nullable(),
+	publicKey: z.string().nullable(),
+	clientId: z.string().nullable(),
+	clientMode: z.string().nullable(),
+	role: z.string().nullable(),
+	roles: z.array(z.string()).readonly().nullable(),
+	scopes: z.array(z.string()).readonly().nullable(),
+	/** When the gateway created it, milliseconds since the epoch. */
+	ts: z.number().nullable(),
+});
+export type PairingRequest = Readonly<z.infer<typeof requestSchema>>;
+
+/** A pending entry that cannot be trusted as a request; `requestId` is `null` when there is none that could be named to OpenClaw. */
+export interface MalformedRequest {
+	readonly kind: 'malformed';
+	/** The same for this entry in every listing. */
+	readonly key: string;
+	readonly requestId: string | null;
+	readonly deviceId: string | null;
+	readonly clientId: string | null;
+	readonly clientMode: string | null;
+	readonly scopes: readonly string[] | null;
+}
+
+/** A device the gateway knows already. */
+export interface PairedDevice {
+	readonly deviceId: string;
+	readonly publicKey: string | null;
+	/** What its record says that it has. */
+	readonly scopes: readonly string[];
+	/** One a role. */
+	readonly tokens: readonly DeviceToken[];
+	/** When it was first paired, milliseconds since the epoch; absent where the gateway does not say. */
+	readonly createdAt?: number;
+	/** Its scopes or tokens are listed and cannot be read, so that nobody can say what it has. */
+	readonly isUnreadable?: boolean;
+}
+
+/** What a device shows to be let in, as a gateway lists it. */
+export interface DeviceToken {
+	readonly role: string;
+	readonly scopes: readonly string[];
+	/** Somebody took it away. */
+	readonly isRevoked: boolean;
+}
