@@ -24,6 +24,8 @@ export const gatewaySchema = z.object({
 	tokenCommand: z.array(z.string()),
 	/** SHA-256 of the certificate, for `wss:`. */
 	fingerprint: z.string().nullable(),
+	/** The user, besides root and us, as whom the gateway may run on this host. */
+	listenerUid: z.number().optional(),
 	/** `ws:` to other hosts than this one. */
 	allowInsecure: z.boolean(),
 });
@@ -59,6 +61,8 @@ export const workerConfigSchema = z.object({
 	/** Every approve and reject is written down before it is made: the worker asks for it with `intent`. */
 	isAudited: z.boolean(),
 	runTimeout: z.number(),
+	/** Further variables of our environment that what is started for the sandbox gets. */
+	passEnv: z.array(z.string()),
 	/** How often the worker shows that its event loop turns. */
 	heartbeatInterval: z.number(),
 	cadence: cadenceConfigSchema,

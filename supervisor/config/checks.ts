@@ -1,6 +1,7 @@
 import {readTokenFile} from '../../worker/host/token-file.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
+import {userIdOf} from '../user.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
 import type {KeyPath} from './document.ts';
 import {wideningsOf} from './narrowing.ts';
@@ -79,6 +80,13 @@ function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
 			];
 		if (exec.length === 0 && gateway && gateway.url === undefined)
 			return [{at: ['sandboxes', index, 'gateway'], message: 'must name a url, since there is no exec to reach it by'}];
+		if (gateway?.listenerUser !== undefined && userIdOf(gateway.listenerUser) === null)
+			return [
+				{
+					at: ['sandboxes', index, 'gateway', 'listenerUser'],
+					message: `there is no user ${gateway.listenerUser} on this host; name the one that the gateway runs as`,
+				},
+			];
 		if (gateway?.tokenFile === undefined) return [];
 		try {
 			readTokenFile(gateway.tokenFile);

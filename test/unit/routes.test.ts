@@ -35,6 +35,6 @@ test.for([
 	[{HOME: '/h', OPENCLAW_STATE_DIR: '', OPENCLAW_PROFILE: 'p'}, '/h/.openclaw-p/openclaw.json'],
 	[{HOME: '/h', OPENCLAW_STATE_DIR: '', OPENCLAW_PROFILE: 'default'}, '/h/.openclaw/openclaw.json'],
 ] as const)('with %j on the host, %s is what openclaw reads, and a call obeys it', ([env, file]) => {
-	expect(configFile({...onHost, env})).toBe(file);
-	expect(obeyedFiles({...onHost, env})).toContain(file);
+	expect(configFile({...onHost, env}, [])).toBe(file);
+	expect(obeyedFiles({...onHost, env}, [])).toContain(file);
 });

@@ -1,6 +1,7 @@
+import {rolesOf} from './gives.ts';
 import {ADMIN_SCOPE, type PairedDevice, type PairingRequest} from './policy.ts';
 
-/** The role that every client has which says nothing of a role, and the only one whose scopes an approver hands on. */
+/** The only role whose scopes an approver hands on. */
 const OPERATOR = 'operator';
 const OPERATOR_SCOPE = /^operator\./;
 
@@ -9,17 +10,16 @@ const OPERATOR_SCOPE = /^operator\./;
  * are asked for and those that the device's new token takes over, from its tokens and its record; `operator.admin` for a role other than operator. Pure.
  */
 export function approverScopes(request: PairingRequest, paired: readonly PairedDevice[]): readonly string[] {
-	const {deviceId, role, roles, scopes} = request;
-	const named = [...(role === null ? [] : [role]), ...(roles ?? [])];
+	const {deviceId, scopes} = request;
+	const roles = rolesOf(request);
 	const devices = paired.filter(device => device.deviceId === deviceId);
 	const tokens = devices.flatMap(device => device.tokens).filter(token => token.role === OPERATOR);
 	const kept = [...tokens, ...devices].flatMap(each => each.scopes);
-	const isForOperator = named.length === 0 || named.includes(OPERATOR);
 	return [
 		...new Set([
 			...(scopes ?? []).filter(scope => OPERATOR_SCOPE.test(scope)),
-			...(isForOperator ? kept.filter(scope => OPERATOR_SCOPE.test(scope)) : []),
-			...(named.some(each => each !== OPERATOR) ? [ADMIN_SCOPE] : []),
+			...(roles.includes(OPERATOR) ? kept.filter(scope => OPERATOR_SCOPE.test(scope)) : []),
+			...(roles.some(role => role !== OPERATOR) ? [ADMIN_SCOPE] : []),
 		]),
 	];
 }

@@ -20,6 +20,9 @@ export function watchingOutruns(
 			get isStale() {
 				return client.isStale;
 			},
+			get connection() {
+				return client.connection ?? null;
+			},
 			list: async signal => {
 				const listing = await client.list(signal);
 				outruns = afterListing(outruns, listing.pending, clock.now(), memory);

@@ -5,6 +5,7 @@ import type {SandboxTarget} from '../../protocol.ts';
 import {messageOf, printable} from '../../text.ts';
 import {configFile, hostEnvironment} from '../cli/command.ts';
 import {type HostSettings, settingsIn, unfit} from './host-settings.ts';
+import {listenerCheck} from './listener-check.ts';
 import type {Route} from './route.ts';
 import {connectTo} from './url-route.ts';
 
@@ -12,28 +13,30 @@ import {connectTo} from './url-route.ts';
 const MAX_CONFIG = 4 * 2 ** 20;
 
 /** By the port and token in the `openclaw.json` that calls on this host would obey. Nothing is resolved, and no program run. */
-export function hostRoute(target: SandboxTarget): Route {
+export function hostRoute(target: SandboxTarget, passEnv: readonly string[]): Route {
 	return {
 		kind: 'host',
 		warnings: [],
 		open: async bounds => {
-			const {port, token} = await readSettings(target);
+			const {port, token} = await readSettings(target, passEnv);
 			const url = `ws://127.0.0.1:${port}`;
-			return {stream: await connectTo({url, fingerprint: null}, bounds), url, token};
+			const stream = await connectTo({url, fingerprint: null}, bounds);
+			// Besides root and us there is nobody: the file that says so is ours or root's.
+			return {stream, url, token, confirm: listenerCheck(stream, []) ?? undefined};
 		},
 	};
 }
 
-async function readSettings(target: SandboxTarget): Promise<HostSettings> {
+async function readSettings(target: SandboxTarget, passEnv: readonly string[]): Promise<HostSettings> {
 	// It may name another gateway than the file does, and only a shell could tell.
 	if (target.envFile !== null) throw unfit('is not all that counts, since there is an envFile');
-	const file = configFile(target);
+	const file = configFile(target, passEnv);
 	try {
 		assertTrusted(file);
 	} catch (error) {
 		throw unfit(`is not read: ${printable(messageOf(error), 300)}`, error);
 	}
-	return settingsIn(await parse(await readBounded(file)), hostEnvironment(target));
+	return settingsIn(await parse(await readBounded(file)), hostEnvironment(target, passEnv));
 }
 
 async function readBounded(file: string): Promise<string> {

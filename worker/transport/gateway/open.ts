@@ -99,10 +99,11 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 }
 
 function routeTo({gateway, inside, cadence}: WorkerConfig, {cli, turns, clock}: TransportDeps): Route {
-	const {owner, target} = cli;
-	if (gateway !== null) return urlRoute(gateway, {owner, turns});
-	if (inside !== null) return insideRoute(inside, {target, owner, turns, slowInterval: cadence.slowInterval, clock});
-	return hostRoute(target);
+	const {owner, target, passEnv} = cli;
+	if (gateway !== null) return urlRoute(gateway, {owner, turns, passEnv});
+	if (inside !== null)
+		return insideRoute(inside, {target, owner, turns, passEnv, slowInterval: cadence.slowInterval, clock});
+	return hostRoute(target, passEnv);
 }
 
 /** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */

@@ -8,6 +8,8 @@ export interface Reached {
 	/** What the gateway is called in HTTP. */
 	readonly url: string;
 	readonly token: string;
+	/** To be called when the gateway has said something, and before it is told the token; rejects with a `ClientError` where it may be somebody else. */
+	readonly confirm?: (() => Promise<void>) | undefined;
 	/** What is known of why the stream has ended, or `null`. */
 	readonly complaint?: () => string | null;
 }

@@ -65,11 +65,11 @@ export class SecondConnection {
 			hasRunCommand = true;
 		};
 		try {
-			const {stream, url, token, complaint} = await route.open({timeout, signal, onCommand});
+			const {stream, url, token, confirm, complaint} = await route.open({timeout, signal, onCommand});
 			const socket = webSocketOver(stream, url);
 			// What is pending is announced to the lasting connection.
 			const deaf = {onRequested: () => {}, onEnd: () => {}};
-			const session = await GatewaySession.open({socket, token, scopes, complaint, timeout, ...deaf}, signal);
+			const session = await GatewaySession.open({socket, token, scopes, confirm, complaint, timeout, ...deaf}, signal);
 			this.#attempts = noReconnectAttempts;
 			return session;
 		} catch (error) {
