@@ -741,7 +741,8 @@ describe('where all is recorded', () => {
 		await sandbox.live(undefined, 25 * SECOND);
 		expect(sandbox.gateway.callsOf('approve')).toBe(0);
 		expect(sandbox.of('intent').length).toBeGreaterThan(1);
-		expect(sandbox.of('passed')).toEqual([]);
+		const outcomes = sandbox.decisions.filter(({kind}) => kind === 'failed');
+		expect(outcomes.length).toBeGreaterThanOrEqual(sandbox.of('intent').length - 1);
 	});
 
 	it('a failed approve is one intent and one outcome each time', async () => {
