@@ -7,7 +7,7 @@ type Recorded = Extract<ToWorker, {kind: 'recorded'}>;
 /** What an account of intents works with. */
 interface IntentDeps {
 	readonly send: (message: ToSupervisor) => void;
-	readonly clock: Pick<Clock, 'after'>;
+	readonly clock: Pick<Clock, 'sleep'>;
 	/** How long an answer is waited for, in milliseconds. */
 	readonly timeout: () => number;
 }
@@ -28,17 +28,17 @@ export class Intents {
 		signal.throwIfAborted();
 		const intent = ++this.#last;
 		const {promise, resolve} = Promise.withResolvers<ClientError | null>();
+		const over = new AbortController();
+		const either = AbortSignal.any([signal, over.signal]);
 		const ms = timeout();
-		const late = () => resolve(new ClientError('timeout', `it was not written down within ${ms / 1000} s`));
-		const cancel = clock.after(ms, late);
-		const stop = () => resolve(null);
-		signal.addEventListener('abort', stop, {once: true});
 		this.#waiting.set(intent, resolve);
 		send({kind: 'intent', intent, ...subject});
-		const error = await promise;
+		const late = clock
+			.sleep(ms, either)
+			.then(() => new ClientError('timeout', `it was not written down within ${ms / 1000} s`));
+		const error = await Promise.race([promise, late]);
 		this.#waiting.delete(intent);
-		signal.removeEventListener('abort', stop);
-		cancel();
+		over.abort();
 		signal.throwIfAborted();
 		if (error) throw error;
 	}

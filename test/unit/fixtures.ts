@@ -164,6 +164,7 @@ function isBefore(a: Timer, b: Timer): boolean {
 /** A gateway that keeps its pending requests in memory, and does what a test tells it to. */
 export class MemoryGateway implements OpenClawClient {
 	isStale = false;
+	connection: number | null = null;
 	pending: Record<string, unknown>[] = [];
 	paired: Record<string, unknown>[] = [];
 	/** Every call, as `list`, `approve r1`, `reject r1`. */

@@ -336,3 +336,87 @@ describe('what is remembered', () => {
 		);
 	});
 });
+
+describe('a refusal is bound to what was refused', () => {
+	const refusing = (change: Record<string, unknown> = {}) => {
+		const ledger = by({refusalHold: MINUTE});
+		ledger.plan(listingOf([entryOf({...admin, ...change})]), 0);
+		return inherited(ledger);
+	};
+
+	it.each([
+		['another client', {clientMode: 'webchat'}],
+		['another id', {clientId: 'openclaw-control-ui'}],
+		['another key', {publicKey: 'key-2'}],
+		['other roles', {roles: []}],
+		['another role', {role: undefined}],
+		['fewer scopes', {scopes: ['operator.admin']}],
+	])('one of %s under the same id is decided anew', (_, change) => {
+		const {steps} = refusing().plan(listingOf([entryOf({...admin, ...change})]), SECOND);
+		expect(kinds(steps)).toEqual(['refuse']);
+	});
+
+	it('one that asks for what is allowed by now is approved', () => {
+		expect(kinds(refusing().plan(listingOf([entryOf()]), SECOND).steps)).toEqual(['approve']);
+	});
+
+	it('one whose approval was refused is not approved under the same id once it asks for more', () => {
+		const ledger = attempting();
+		ledger.failed('r1', 0, {message: 'exit 7'});
+		expect(kinds(ledger.plan(listingOf([entryOf(admin)]), MINUTE).steps)).toEqual(['refuse']);
+	});
+
+	it("changing who asks buys the request no more time: a person's time runs from the first", () => {
+		const ledger = refusing();
+		for (let second = 1; second < 60; second++) {
+			const clientMode = second % 2 === 0 ? 'cli' : 'webchat';
+			const {steps} = ledger.plan(listingOf([entryOf({...admin, clientMode})]), second * SECOND);
+			expect(kinds(steps)).toEqual(['refuse']);
+		}
+		const {steps} = ledger.plan(listingOf([entryOf({...admin, clientMode: 'cli'})]), MINUTE);
+		expect(kinds(steps)).toEqual(['refuse', 'reject']);
+	});
+
+	it.each(['hold', 'reject'] as const)(
+		'a revoked device is not touched where the policy says %s, whatever we caused',
+		onRefused => {
+			const ledger = by({onRefused});
+			ledger.caused(['r1']);
+			const device = {deviceId: 'device-1', scopes: [], tokens: [{role: 'operator', scopes: [], revokedAtMs: 7}]};
+			for (const entry of [entryOf(admin), entryOf({scopes: null}), entryOf({scopes: []})]) {
+				const {steps} = ledger.plan(listingOf([entry], [device]), 1000 * MINUTE);
+				expect(kinds(steps)).toEqual(['refuse']);
+			}
+		},
+	);
+});
+
+it('whatever a gateway lists, deciding about it never throws', () => {
+	const field = fc.oneof(fc.string({unit: 'binary'}), fc.jsonValue(), fc.constantFrom('device-1', ['operator'], []));
+	const entry = fc.record(
+		{
+			requestId: fc.constant('r1'),
+			deviceId: field,
+			role: field,
+			roles: field,
+			scopes: field,
+			clientMode: fc.constant('cli'),
+		},
+		{requiredKeys: []},
+	);
+	const token = fc.record({role: field, scopes: field, revokedAtMs: field}, {requiredKeys: []});
+	const device = fc.record(
+		{deviceId: field, scopes: field, tokens: fc.oneof(field, fc.array(token))},
+		{requiredKeys: []},
+	);
+	fc.assert(
+		fc.property(
+			fc.array(fc.oneof(entry, fc.jsonValue())),
+			fc.array(fc.oneof(device, fc.jsonValue())),
+			(pending, paired) => {
+				by().plan(listingOf(pending, paired), 0, 1);
+			},
+		),
+		{numRuns: 500},
+	);
+});

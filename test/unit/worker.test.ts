@@ -4,12 +4,14 @@ import {applyChanges, type Checkpoint, emptyCheckpoint} from '../../worker/check
 import {ClientError} from '../../worker/client-error.ts';
 import {
 	type Decision,
+	type HeldRequest,
 	type ToSupervisor,
 	type ToWorker,
 	toSupervisorSchema,
 	toWorkerSchema,
 	type WorkerConfig,
 } from '../../worker/protocol.ts';
+import {digestOf} from '../../worker/requests/gives.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
 import {SupervisorLink} from '../../worker/supervisor-link.ts';
 import type {OpenClawClient} from '../../worker/transport/client.ts';
@@ -561,4 +563,364 @@ describe('a worker that is forked for one pass', () => {
 		await sandbox.live(once);
 		expect(sandbox.of('passed')).toMatchObject([{outcome: {error: 'out of time', failure: 'timeout'}}]);
 	});
+});
+
+describe("a person's decision", () => {
+	const wide = entryOf({requestId: 'r2', ...admin});
+
+	/** A watching worker that has told what waits for a person, and what is to be done then; ends after a minute. */
+	async function watching(sandbox: Sandbox, act: (held: HeldRequest, decide: (change?: object) => void) => void) {
+		let isTold = false;
+		const {onMessage} = sandbox;
+		sandbox.onMessage = message => {
+			onMessage(message);
+			const [held] = message.kind === 'held' ? message.requests : [];
+			if (!held || isTold) return;
+			isTold = true;
+			const {requestId, digest} = held;
+			act(held, change =>
+				sandbox.worker?.receive({kind: 'decide', id: 'd1', action: 'approve', requestId, digest, ...change}),
+			);
+		};
+		await sandbox.live(undefined, MINUTE / 2);
+		return sandbox.of('decided');
+	}
+
+	function holding(): Sandbox {
+		const sandbox = new Sandbox();
+		sandbox.policy = {...defaultPolicy, refusalHold: HOUR};
+		sandbox.gateway.pending = [wide];
+		return sandbox;
+	}
+
+	it('is about what waits for one: told whole, whenever it has changed', async () => {
+		const sandbox = holding();
+		await watching(sandbox, () => {});
+		const {clock} = sandbox;
+		expect(sandbox.of('held')).toEqual([
+			{
+				kind: 'held',
+				requests: [
+					{
+						requestId: 'r2',
+						deviceId: 'device-1',
+						clientId: 'cli',
+						clientMode: 'cli',
+						role: 'operator',
+						roles: ['operator'],
+						scopes: admin.scopes,
+						gives: admin.scopes,
+						reason: 'disallowed-scope',
+						since: clock.wall() - MINUTE / 2,
+						rejectAt: clock.wall() - MINUTE / 2 + HOUR,
+						digest: expect.any(String),
+					},
+				],
+			},
+		]);
+		sandbox.gateway.pending = [];
+		await sandbox.live(undefined, SECOND);
+		expect(sandbox.of('held').at(-1)).toEqual({kind: 'held', requests: []});
+	});
+
+	it('is done at once, over the policy, and told as that of a person', async () => {
+		const sandbox = holding();
+		const begin = sandbox.clock.now();
+		let doneAt = 0;
+		sandbox.gateway.before = call => {
+			if (call === 'approve r2') doneAt = sandbox.clock.now();
+		};
+		expect(await watching(sandbox, (_, decide) => decide())).toMatchObject([{id: 'd1', result: 'done'}]);
+		expect(doneAt).toBe(begin);
+		expect(sandbox.decisions).toMatchObject([
+			{kind: 'refused', requestId: 'r2'},
+			{kind: 'approved', by: 'person', requestId: 'r2', scopes: admin.scopes},
+		]);
+		expect(sandbox.of('held').at(-1)?.requests).toEqual([]);
+		expect(sandbox.of('heartbeat').at(-1)?.snapshot.warnings).toEqual([]);
+	});
+
+	it.each([
+		['for a request that asks for something else by now', {scopes: [...admin.scopes, 'operator.write']}],
+		['for a request of another key', {publicKey: 'key-2'}],
+		['for a request of another client', {clientId: 'other'}],
+	])('is not done %s', async (_, change) => {
+		const sandbox = holding();
+		const decided = await watching(sandbox, (_held, decide) => {
+			sandbox.gateway.pending = [{...wide, ...change}];
+			decide();
+		});
+		expect(decided).toMatchObject([{result: 'failed', detail: expect.stringContaining('another one')}]);
+		expect(sandbox.gateway.callsOf('approve')).toBe(0);
+	});
+
+	it('is not done where the device would get more by now', async () => {
+		const sandbox = holding();
+		const decided = await watching(sandbox, (_held, decide) => {
+			sandbox.gateway.paired = [{deviceId: 'device-1', scopes: ['operator.approvals']}];
+			decide();
+		});
+		expect(decided).toMatchObject([{result: 'failed'}]);
+		expect(sandbox.gateway.callsOf('approve')).toBe(0);
+	});
+
+	it.each([
+		['what is pending no more', {requestId: 'r7'}],
+		['what is no id', {requestId: '--all'}],
+		['an approval without a digest', {digest: null}],
+	])('is not done about %s', async (_, change) => {
+		const sandbox = holding();
+		expect(await watching(sandbox, (_held, decide) => decide(change))).toMatchObject([{result: 'failed'}]);
+		expect(sandbox.gateway.callsOf('approve')).toBe(0);
+	});
+
+	it('to reject needs no digest, and is done where nothing would be approved too', async () => {
+		const sandbox = holding();
+		sandbox.gateway.answer = () => ({deviceId: 'another', scopes: null});
+		sandbox.gateway.pending = [entryOf({deviceId: 'device-3'}), wide];
+		const decided = await watching(sandbox, (_held, decide) => decide({action: 'reject', digest: null}));
+		expect(sandbox.checkpoint?.ledger.alarm).not.toBeNull();
+		expect(decided).toMatchObject([{result: 'done', detail: 'rejected'}]);
+		expect(sandbox.decisions.at(-1)).toMatchObject({kind: 'rejected', by: 'person', requestId: 'r2'});
+	});
+
+	it('to approve is refused during an alarm, with the words that clear it', async () => {
+		const sandbox = holding();
+		sandbox.gateway.answer = () => ({deviceId: 'another', scopes: null});
+		sandbox.gateway.pending = [entryOf({deviceId: 'device-3'}), wide];
+		const decided = await watching(sandbox, (_held, decide) => sandbox.clock.after(SECOND, decide));
+		expect(decided).toMatchObject([{result: 'failed', detail: expect.stringMatching(/alarm.*pairkeeper reload/)}]);
+	});
+
+	it('that fails is told so, is not tried again, and is told as granted where a later listing shows it', async () => {
+		const sandbox = holding();
+		sandbox.gateway.before = call => {
+			if (call !== 'approve r2') return;
+			sandbox.clock.after(5 * SECOND, () => sandbox.gateway.grant('r2'));
+			throw new ClientError('timeout', 'no answer');
+		};
+		expect(await watching(sandbox, (_, decide) => decide())).toMatchObject([{result: 'failed', detail: 'no answer'}]);
+		expect(sandbox.gateway.callsOf('approve')).toBe(1);
+		expect(sandbox.decisions).toMatchObject([
+			{kind: 'refused'},
+			{kind: 'failed', action: 'approve', by: 'person', error: 'no answer'},
+			{kind: 'approved', by: 'person', requestId: 'r2'},
+		]);
+	});
+
+	it('is the whole task of a worker that is forked for it', async () => {
+		const sandbox = holding();
+		const until = sandbox.clock.now() + 10 * SECOND;
+		const [request] = sandbox.gateway.listing.pending;
+		const digest = request ? digestOf(request, []) : null;
+		await sandbox.live({kind: 'decide', until, action: 'approve', requestId: 'r2', digest});
+		expect(sandbox.of('decided')).toEqual([{kind: 'decided', id: 'once', result: 'done', detail: 'approved'}]);
+		expect(sandbox.gateway.calls).toEqual(['list', 'approve r2']);
+	});
+});
+
+describe('where all is recorded', () => {
+	/** A sandbox whose supervisor answers intents so; `null`: not at all. */
+	function audited(answer: (() => string | null) | null): Sandbox {
+		const sandbox = new Sandbox();
+		sandbox.config = {isAudited: true};
+		sandbox.policy = {...defaultPolicy, onRefused: 'reject'};
+		sandbox.gateway.pending = [entryOf(), entryOf({requestId: 'r2', deviceId: 'device-2', ...admin})];
+		sandbox.onMessage = message => {
+			if (message.kind !== 'intent' || !answer) return;
+			const error = answer();
+			sandbox.worker?.receive({kind: 'recorded', intent: message.intent, error});
+		};
+		return sandbox;
+	}
+
+	it('each approve and reject is announced before it is made, and has one outcome', async () => {
+		const sandbox = audited(() => null);
+		let announced = 0;
+		sandbox.gateway.before = call => {
+			if (call === 'list') return;
+			announced++;
+			expect(sandbox.of('intent')).toHaveLength(announced);
+		};
+		await sandbox.live(undefined, MINUTE);
+		const {action: _, ...subject} = {action: 'approve', ...subjectOf('r1')};
+		expect(sandbox.of('intent')).toMatchObject([
+			{intent: 1, action: 'approve', ...subject},
+			{intent: 2, action: 'reject', requestId: 'r2'},
+		]);
+		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['refused', 'approved', 'rejected']);
+	});
+
+	it('nothing is done that cannot be recorded', async () => {
+		const sandbox = audited(() => 'no space left on device');
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(new Set(sandbox.gateway.calls)).toEqual(new Set(['list']));
+		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['refused']);
+		expect(sandbox.of('log')).toContainEqual(
+			expect.objectContaining({level: 'error', fields: expect.objectContaining({error: 'no space left on device'})}),
+		);
+	});
+
+	it('a supervisor that does not answer is not waited for longer than a call', async () => {
+		const sandbox = audited(null);
+		await sandbox.live(undefined, 25 * SECOND);
+		expect(sandbox.gateway.callsOf('approve')).toBe(0);
+		expect(sandbox.of('intent').length).toBeGreaterThan(1);
+		const outcomes = sandbox.decisions.filter(({kind}) => kind === 'failed');
+		expect(outcomes.length).toBeGreaterThanOrEqual(sandbox.of('intent').length - 1);
+	});
+
+	it('a failed approve is one intent and one outcome each time', async () => {
+		const sandbox = audited(() => null);
+		sandbox.gateway.pending = [entryOf()];
+		sandbox.gateway.before = call => {
+			if (call !== 'list' && sandbox.gateway.callsOf('approve') < 3) throw new ClientError('refused', 'exit 7');
+		};
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.of('intent')).toHaveLength(3);
+		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['failed', 'failed', 'approved']);
+	});
+});
+
+describe('what people did at the gateway', () => {
+	const twoDevices = [
+		{deviceId: 'device-1', publicKey: 'key-1', scopes: ['operator.read'], createdAtMs: 1},
+		{deviceId: 'device-2', publicKey: 'key-2', scopes: ['operator.read'], createdAtMs: 2},
+	];
+	const reasons = (sandbox: Sandbox) =>
+		sandbox.decisions.flatMap(decision => (decision.kind === 'refused' ? decision.reason : decision.kind));
+
+	/** The first device is removed after ten seconds, and asks again ten seconds later. */
+	function removing(connection: number | null, paired = twoDevices): Sandbox {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		gateway.connection = connection;
+		gateway.paired = paired;
+		clock.after(10 * SECOND, () => {
+			gateway.paired = gateway.paired.slice(1);
+		});
+		clock.after(50 * SECOND, () => gateway.pending.push(entryOf()));
+		return sandbox;
+	}
+
+	it.each([
+		['within one connection', removing(1)],
+		['within one connection, though it was the only one', removing(1, twoDevices.slice(0, 1))],
+		['between two calls of the CLI that show the same state', removing(null)],
+	])('a device that they have removed %s gets nothing again, over restarts, and is not touched', async (_, sandbox) => {
+		await sandbox.live(undefined, 45 * SECOND);
+		await sandbox.live(undefined, 10 * MINUTE);
+		expect(reasons(sandbox)).toEqual(['revoked']);
+		expect(sandbox.gateway.callsOf('reject')).toBe(0);
+	});
+
+	it.each([
+		[
+			'another connection',
+			(sandbox: Sandbox) => sandbox.clock.after(5 * SECOND, () => (sandbox.gateway.connection = 2)),
+			1,
+		],
+		['the CLI, where nothing shows that it is the same gateway', () => {}, null],
+	] as const)('a device that is gone by %s was not removed by anybody', async (_, act, connection) => {
+		const sandbox = removing(connection, twoDevices.slice(0, 1));
+		act(sandbox);
+		await sandbox.live(undefined, 10 * MINUTE);
+		expect(reasons(sandbox)).toEqual(['approved']);
+	});
+
+	it('a removed device that somebody approves is as any other', async () => {
+		const sandbox = removing(1);
+		sandbox.clock.after(2 * MINUTE, () => sandbox.gateway.grant('r1'));
+		sandbox.clock.after(4 * MINUTE, () => sandbox.gateway.pending.push(entryOf({requestId: 'r2'})));
+		await sandbox.live(undefined, 10 * MINUTE);
+		expect(reasons(sandbox)).toEqual(['revoked', 'approved']);
+	});
+
+	it('an approval that is not ours is a warning for an hour, over restarts', async () => {
+		const sandbox = new Sandbox();
+		sandbox.gateway.pending = [entryOf(admin)];
+		sandbox.clock.after(20 * SECOND, () => sandbox.gateway.grant('r1'));
+		await sandbox.live(undefined, 2 * MINUTE);
+		const warnings = () => sandbox.of('heartbeat').at(-1)?.snapshot.warnings;
+		expect(warnings()).toEqual([expect.stringMatching(/r1.*disable it/)]);
+		await sandbox.live(undefined, 50 * MINUTE);
+		expect(warnings()).toHaveLength(1);
+		await sandbox.live(undefined, 20 * MINUTE);
+		expect(warnings()).toEqual([]);
+		expect(reasons(sandbox)).toEqual(['disallowed-scope']);
+	});
+
+	it('an approval that came before ours is not ours', async () => {
+		const sandbox = new Sandbox();
+		sandbox.gateway.pending = [entryOf()];
+		sandbox.gateway.before = call => {
+			if (call === 'approve r1') sandbox.gateway.grant('r1');
+		};
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(reasons(sandbox)).toEqual(['failed']);
+		expect(sandbox.of('heartbeat').at(-1)?.snapshot.warnings).toHaveLength(1);
+	});
+
+	it('a request that expires is no approval', async () => {
+		const sandbox = new Sandbox();
+		sandbox.gateway.paired = [
+			{deviceId: 'device-1', tokens: [{role: 'operator', scopes: ['operator.read'], revokedAtMs: 7}]},
+		];
+		sandbox.gateway.pending = [entryOf({scopes: []})];
+		sandbox.clock.after(20 * SECOND, () => sandbox.gateway.drop('r1'));
+		await sandbox.live(undefined, 2 * MINUTE);
+		expect(reasons(sandbox)).toEqual(['revoked']);
+		expect(sandbox.of('heartbeat').at(-1)?.snapshot.warnings).toEqual([]);
+	});
+});
+
+describe('an alarm', () => {
+	it('is raised by an approval whose answer never came and that gave more than was decided', async () => {
+		const sandbox = new Sandbox();
+		sandbox.gateway.pending = [entryOf()];
+		sandbox.gateway.before = call => {
+			if (call !== 'approve r1') return;
+			sandbox.gateway.grant('r1');
+			sandbox.gateway.paired = [{deviceId: 'device-1', scopes: ['operator.read', 'operator.admin']}];
+			throw new ClientError('timeout', 'no answer');
+		};
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['failed', 'approved', 'alarm']);
+		expect(sandbox.checkpoint?.ledger.alarm).toContain('operator.admin');
+	});
+
+	it.each([
+		['that cannot be read', {deviceId: null, scopes: null, isUnreadable: true}, true],
+		['that names nothing', {deviceId: null, scopes: null}, false],
+		['that names what it asked for', {deviceId: 'device-1', scopes: ['operator.write']}, false],
+		['that names what OpenClaw implies', {deviceId: 'device-1', scopes: ['operator.write', 'operator.read']}, false],
+		['that names more', {deviceId: 'device-1', scopes: ['operator.write', 'operator.approvals']}, true],
+	])('is raised by an answer %s: %#', async (_, answer, isAlarm) => {
+		const sandbox = new Sandbox();
+		sandbox.gateway.pending = [entryOf({scopes: ['operator.write']})];
+		sandbox.gateway.answer = () => answer;
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.decisions.some(({kind}) => kind === 'alarm')).toBe(isAlarm);
+	});
+
+	it('is raised by more than 600 approvals within an hour, which then end', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		gateway.connection = 1;
+		let asked = 0;
+		const ask = () => {
+			gateway.pending.push(entryOf({requestId: `r${asked}`, deviceId: `d${asked++}`}));
+			if (asked < 700) clock.after(4 * SECOND, ask);
+		};
+		ask();
+		sandbox.config = {cadence: {...configOf(defaultPolicy).cadence, fastDeadline: HOUR}};
+		await sandbox.live();
+		expect(sandbox.decided('approved')).toHaveLength(600);
+		expect(sandbox.decisions.filter(({kind}) => kind === 'alarm')).toMatchObject([
+			{reason: expect.stringContaining('600 approvals')},
+		]);
+		clock.after(SECOND, () => sandbox.worker?.receive({kind: 'clear-alarm'}));
+		await sandbox.live(undefined, 20 * MINUTE);
+		expect(sandbox.decided('approved')).toHaveLength(700);
+	}, 60_000);
 });

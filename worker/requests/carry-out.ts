@@ -101,7 +101,9 @@ async function recorded(deed: Deed, {intend, report, signal}: DeedDeps): Promise
 	} catch (thrown) {
 		signal.throwIfAborted();
 		const error = toClientError(thrown);
-		report([{kind: 'unrecorded', error, ...deed}]);
+		// Who has not answered may have written it down, or do so yet: then it has an outcome too.
+		const kind = error.failure === 'timeout' ? 'failed' : 'unrecorded';
+		report([{kind, error, ...deed}]);
 		return {kind: 'unrecorded', error};
 	}
 }
