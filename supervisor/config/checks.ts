@@ -85,9 +85,14 @@ function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
 			readTokenFile(gateway.tokenFile);
 			return [];
 		} catch (error) {
-			return [{at: ['sandboxes', index, 'gateway', 'tokenFile'], message: messageOf(error)}];
+			return [{at: ['sandboxes', index, 'gateway', 'tokenFile'], message: unreadable(gateway.tokenFile, error)}];
 		}
 	});
+}
+
+function unreadable(file: string, error: unknown): string {
+	const {code} = error as NodeJS.ErrnoException;
+	return code === undefined ? messageOf(error) : `${file} cannot be read (${code})`;
 }
 
 function groupProblems({controlGroup}: ConfigFile): Problem[] {

@@ -8,8 +8,15 @@ import {didYouMean} from './suggestion.ts';
 /** How many places are named where a key could belong. */
 const MOST_PLACES = 2;
 
-/** What the schema says, key by key. */
-export function problemsOfIssue(issue: z.core.$ZodIssue): Problem[] {
+/** What the schema says, key by key; keys that it does not know first, since their absence where they belong may be what else is wrong. */
+export function problemsOf(issues: readonly z.core.$ZodIssue[]): readonly Problem[] {
+	const [unknown, others] = [true, false].map(isFirst =>
+		issues.filter(({code}) => (code === 'unrecognized_keys') === isFirst).flatMap(problemsOfIssue),
+	);
+	return [...(unknown ?? []), ...(others ?? [])];
+}
+
+function problemsOfIssue(issue: z.core.$ZodIssue): Problem[] {
 	switch (issue.code) {
 		case 'unrecognized_keys':
 			return issue.keys.map(key => ({at: [...issue.path, key], message: aboutUnknown(key, issue.path)}));

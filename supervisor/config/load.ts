@@ -3,14 +3,14 @@ import {problemsIn} from './checks.ts';
 import {complete} from './completion.ts';
 import {type Composition, compose, mentionOf} from './composition.ts';
 import {type Config, ConfigError} from './config.ts';
+import {problemsInDefaults} from './defaults.ts';
 import {type ConfigDocument, isEmpty, readDocument} from './document.ts';
 import {type Override, overridesIn} from './environment.ts';
-import {problemsOfIssue} from './issues.ts';
+import {problemsOf} from './issues.ts';
 import {oddities} from './known.ts';
 import {type ConfigSource, findConfig, statusFileOf} from './locate.ts';
 import type {Problem} from './problem.ts';
 import {configSchema} from './schema.ts';
-import {sharedTokens} from './shared-tokens.ts';
 import {inWords} from './words.ts';
 
 export type {ConfigSource} from './locate.ts';
@@ -28,12 +28,9 @@ export function loadConfig(source: ConfigSource, purpose: Purpose = 'run'): Conf
 
 	const blame = blameIn(composition, overrides);
 	const checked = configSchema.safeParse({...composition.value, ...valuesOf(overrides)}, {error: inWords});
-	const badTokens = sharedTokens(document);
-	if (!checked.success || badTokens.length > 0)
-		throw refusal(
-			[...badTokens, ...eachOnce(composition, checked.error?.issues.flatMap(problemsOfIssue) ?? [])],
-			blame,
-		);
+	const badDefaults = problemsInDefaults(document);
+	if (!checked.success || badDefaults.length > 0)
+		throw refusal([...badDefaults, ...eachOnce(composition, problemsOf(checked.error?.issues ?? []))], blame);
 	const found = [
 		...problemsIn(checked.data, source.environment),
 		...(purpose === 'run' ? logProblems(checked.data.logFile) : []),

@@ -34,6 +34,8 @@ interface Finding {
 	readonly message: string;
 }
 
+const NO_KEY = 'is not of the form key: value; is the colon missing, or the space after it?';
+
 /** The first mistake, or `null`. All that follows one is usually its consequence. */
 export function firstMistake(parsed: Parsed): YamlMistake | null {
 	const [error] = [...parsed.yaml.errors, ...parsed.yaml.warnings];
@@ -51,15 +53,18 @@ export function referenceMistake(parsed: Parsed): YamlMistake {
 }
 
 function placed({at, message}: Finding, {text, lines}: Parsed): YamlMistake {
-	const {line} = lines.linePos(at);
-	return {line, key: keyNear(text.split('\n'), line), message};
+	const {line, col} = lines.linePos(at);
+	return {line, key: keyNear(text.split('\n'), line, col), message};
 }
 
-/** The key of the line, or of the nearest one above that has one. */
-function keyNear(texts: readonly string[], line: number): string | null {
+/** The last key that begins before the column, else the first of the line, else one of the nearest line above that has any. */
+function keyNear(texts: readonly string[], line: number, column: number): string | null {
 	for (let index = line - 1; index >= 0; index--) {
-		const [, , key] = /^[\s-]*(["']?)([^\s"'#:[\]{},][^"':]*)\1\s*:(\s|$)/.exec(texts[index] ?? '') ?? [];
-		if (key !== undefined) return printable(key, 80);
+		const text = (texts[index] ?? '').replace(/(^|\s)#.*/, '');
+		const keys = [...text.matchAll(/(?<=^|[\s{["'])([\w*<][\w.<-]*)["']?\s*:(?=\s|$)/g)];
+		const isSameLine = index === line - 1;
+		const key = keys.findLast(({index: begin}) => !isSameLine || begin < column) ?? keys[0];
+		if (key) return printable(key[1] ?? '', 80);
 	}
 	return null;
 }
@@ -76,12 +81,7 @@ function findingOf({code, message, pos}: YAMLError, parsed: Parsed): Finding {
 			return {at, message: 'is indented with a tab; use spaces'};
 		case 'BAD_INDENT':
 		case 'BLOCK_IN_FLOW':
-			return (
-				openBracket(at, parsed) ?? {
-					at,
-					message: 'is indented differently from the keys beside it; keys of one map begin in the same column',
-				}
-			);
+			return openBracket(at, parsed) ?? {at, message: differentIndent(at, parsed)};
 		case 'MISSING_CHAR':
 			if (message.includes('quote')) return {at, message: 'a quote that was opened is not closed; put one at the end'};
 			if (message.startsWith('Sequence'))
@@ -155,11 +155,36 @@ function openBracket(at: number, {text, yaml}: Parsed): Finding | null {
 	return found.at(-1) ?? null;
 }
 
+/** A line whose indent fits none above it, and the one that it was probably meant to be like. */
+function differentIndent(at: number, {text, lines}: Parsed): string {
+	const texts = text.split('\n');
+	const {line} = lines.linePos(at);
+	const indent = indentOf(texts[line - 1] ?? '');
+	let like = 0;
+	for (let number = line - 1; number > 0; number--) {
+		const above = texts[number - 1] ?? '';
+		if (/^\s*(#|$)/.test(above)) continue;
+		const isDeeper = indentOf(above) > indent;
+		if (like === 0 || (isDeeper && indentOf(above) <= indentOf(texts[like - 1] ?? ''))) like = number;
+		if (!isDeeper) break;
+	}
+	const key = keyNear(texts.slice(0, like), like, 1);
+	const other = key === null ? 'the keys beside it' : `${key} on line ${like}`;
+	return `is indented differently from ${other}; keys of one map begin in the same column`;
+}
+
+function indentOf(line: string): number {
+	return line.length - line.trimStart().length;
+}
+
 /** A key that stands where a value ends: on the line of another key, on the next one but deeper, or a line that is no key at all. */
 function nestedKey(at: number, end: number, {text, lines}: Parsed): Finding {
-	const begin = lines.linePos(at).line;
+	const {line: begin, col} = lines.linePos(at);
 	const last = lines.linePos(end).line;
-	const line = text.split('\n')[begin - 1] ?? '';
+	const texts = text.split('\n');
+	const line = texts[begin - 1] ?? '';
+	if (/^\s*- /.test(line) && col <= indentOf(line) + 1)
+		return {at, message: 'is indented differently from the entries of the list beside it, or from the key above it'};
 	if (begin === last) {
 		return /:\s.*:(\s|$)/.test(line)
 			? {
@@ -167,11 +192,14 @@ function nestedKey(at: number, end: number, {text, lines}: Parsed): Finding {
 					message:
 						'a second colon stands on this line; put the value in quotes, or the second key on a line of its own',
 				}
-			: {at, message: 'is not of the form key: value; is the colon missing, or the space after it?'};
+			: {at, message: NO_KEY};
 	}
-	if (!/:(\s|$)/.test(line.replace(/^[\s-]+/, '')))
-		return {at, message: 'is not of the form key: value; is the colon missing, or the space after it?'};
-	return {at: end - 1, message: 'is indented deeper than the key above it, which has a value already'};
+	if (!/:(\s|$)/.test(line.replace(/^[\s-]+/, ''))) return {at, message: NO_KEY};
+	const below = texts.findIndex((each, index) => index >= begin && !/^\s*(#|$)/.test(each));
+	return {
+		at: lines.lineStarts[below] ?? at,
+		message: 'is indented deeper than the key above it, which has a value already',
+	};
 }
 
 /** A quote at the end of a text that has none at its beginning. */

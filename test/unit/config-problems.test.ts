@@ -115,7 +115,7 @@ describe('a mistake is named with file, line and key', () => {
 		],
 		[
 			'policy:\n  scopes: []\n   roles: []',
-			'FILE:3: roles: is indented differently from the keys beside it; keys of one map begin in the same column',
+			'FILE:3: roles: is indented differently from scopes on line 2; keys of one map begin in the same column',
 		],
 		[
 			'sandboxes:\n  - name: a\n     exec: [x]',
