@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import {assertTrusted} from '../worker/host/trusted-path.ts';
-import {messageOf} from '../worker/text.ts';
 import {ConfigError} from './config/config.ts';
+import {distrustOf, parentsOf} from './own-directory.ts';
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -69,7 +69,7 @@ function fileProblem(file: string, directory: string): string | null {
 		try {
 			assertTrusted(file);
 		} catch (error) {
-			return `is a link that others could have made or could change, to have any file written to: ${messageOf(error)}`;
+			return `is a link that others could have made or could change, to have any file written to: ${distrustOf(error, file, 'name the file itself')}`;
 		}
 		const target = statOf(statSync, file);
 		if (target === null || typeof target === 'string')
@@ -101,11 +101,6 @@ function placeProblem(directory: string): string | null {
 	const isPlain = real === path.resolve(directory);
 	if (isPlain && parentsOf(real).every(isOurAlone) && isOurEnough(lstatSync(real))) return null;
 	return `others could replace files in ${directory}, and so choose what is written to; name a file elsewhere, such as in /var/log`;
-}
-
-function parentsOf(directory: string): string[] {
-	const parent = path.dirname(directory);
-	return parent === directory ? [] : [parent, ...parentsOf(parent)];
 }
 
 function isOurAlone(directory: string): boolean {

@@ -1,12 +1,17 @@
 import {readFileSync} from 'node:fs';
 import {type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument} from 'yaml';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
-import {messageOf, printable} from '../../worker/text.ts';
+import {printable} from '../../worker/text.ts';
+import {distrustOf} from '../own-directory.ts';
 import {ConfigError} from './config.ts';
 import {firstMistake, referenceMistake, type YamlMistake} from './yaml-mistakes.ts';
 
 /** The largest configuration that is read, in characters. */
 const MAX_FILE = 4 * 2 ** 20;
+
+/** What to do where it is not for us to say who may write a directory. */
+const ELSEWHERE =
+	'keep it as a file of your own in a directory that only you can change, such as /etc/pairkeeper or ~/.config/pairkeeper';
 
 /** A key of the configuration by the names and indices that lead to it, as in `['sandboxes', 0, 'name']`. */
 export type KeyPath = readonly PropertyKey[];
@@ -24,7 +29,7 @@ export function readDocument(file: string): ConfigDocument {
 	try {
 		assertTrusted(file);
 	} catch (error) {
-		throw new ConfigError(`${file}: refused, since others could change it: ${messageOf(error)}`, {cause: error});
+		throw new ConfigError(`${file}: refused, since others could change it: ${distrustOf(error, file, ELSEWHERE)}`);
 	}
 	const lines = new LineCounter();
 	const text = readBounded(file);
