@@ -29,11 +29,11 @@ const KERNEL_FILE_SYSTEMS = [0x9fa0, 0x62656572];
 export function logFileProblem(file: string): string | null {
 	const directory = path.dirname(file);
 	const stats = statOf(statSync, directory);
+	if (isKernels(directory))
+		return `no log can be kept in ${directory}, which is the kernel's; name a file elsewhere, such as in /var/log`;
 	if (typeof stats === 'string') return `${directory} cannot be looked at (${stats}); name a file elsewhere`;
 	if (stats === null) return `its directory ${directory} does not exist; create it, or name a file elsewhere`;
 	if (!stats.isDirectory()) return `${directory} is not a directory; name a file elsewhere`;
-	if (KERNEL_FILE_SYSTEMS.includes(statfsSync(directory).type))
-		return `no log can be kept in ${directory}, which is the kernel's; name a file elsewhere, such as in /var/log`;
 	return placeProblem(directory) ?? fileProblem(file, directory);
 }
 
@@ -56,6 +56,12 @@ export function openLog(file: string): number {
 	if (fstatSync(descriptor).isFile()) return descriptor;
 	closeSync(descriptor);
 	throw new ConfigError(`logFile: ${file} is not a regular file`);
+}
+
+/** By what there is of the path. */
+function isKernels(directory: string): boolean {
+	const there = [directory, ...parentsOf(directory)].find(each => statOf(statSync, each) instanceof Object);
+	return there !== undefined && KERNEL_FILE_SYSTEMS.includes(statfsSync(there).type);
 }
 
 function fileProblem(file: string, directory: string): string | null {
