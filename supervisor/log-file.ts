@@ -1,7 +1,9 @@
-import type {Writable} from 'node:stream';
+import {close, writeFile} from 'node:fs';
+import {Writable} from 'node:stream';
 import winston from 'winston';
 import {messageOf, printable} from '../worker/text.ts';
 import {LOG_LEVELS, type Log, type LogLevel} from './log.ts';
+import {openLog} from './log-path.ts';
 
 /** Where the log goes, and how. */
 export interface LogOptions {
@@ -15,14 +17,20 @@ export interface LogOptions {
 export class LogFile {
 	#options: LogOptions;
 	#logger: winston.Logger;
+	/** What the file is written through; `null`: standard error. */
+	#output: Writable | null;
 	#isClosed = false;
-	/** Why it cannot be written, or could not be opened anew; `null`: nothing is wrong. */
-	#problem: string | null = null;
+	/** Why it cannot be written; `null`: nothing is wrong. */
+	#writeProblem: string | null = null;
+	/** Why it could not be opened anew. */
+	#openProblem: string | null = null;
 
-	/** Throws where the file cannot be opened. */
+	/** Throws a `ConfigError` where the file cannot be opened. */
 	constructor(options: LogOptions) {
 		this.#options = options;
-		this.#logger = this.#open(options);
+		const {logger, output} = this.#open(options);
+		this.#logger = logger;
+		this.#output = output;
 	}
 
 	/** `message` is a text of ours, never one from elsewhere: that goes into fields. */
@@ -33,16 +41,18 @@ export class LogFile {
 
 	/** What is wrong with the log. */
 	get warnings(): readonly string[] {
-		return this.#problem === null ? [] : [this.#problem];
+		return [this.#openProblem, this.#writeProblem].filter(problem => problem !== null);
 	}
 
 	/** Opens the file anew, as after `logrotate`, perhaps another one. Throws, and changes nothing, where that cannot be. */
 	reopen(options: Partial<LogOptions> = {}): void {
-		const old = this.#logger;
+		const old = {logger: this.#logger, output: this.#output};
 		const wanted = {...this.#options, ...options};
-		this.#logger = this.#open(wanted);
+		const {logger, output} = this.#open(wanted);
+		this.#logger = logger;
+		this.#output = output;
 		this.#options = wanted;
-		old.end();
+		end(old);
 	}
 
 	/** As {@link reopen}; where that cannot be, it is a warning. */
@@ -50,27 +60,28 @@ export class LogFile {
 		try {
 			this.reopen(options);
 		} catch (error) {
-			this.#problem = `the log cannot be opened anew: ${messageOf(error)}`;
+			this.#openProblem = `the log cannot be opened anew: ${messageOf(error)}`;
 		}
 	}
 
 	/** Resolves when all that was said is written; what is said from then on is dropped. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
-		const finished = new Promise<void>(resolve => this.#logger.once('finish', resolve));
-		this.#logger.end();
+		const output = this.#output;
+		const finished = new Promise<void>(resolve => (output ?? this.#logger).once('finish', resolve));
+		end({logger: this.#logger, output});
 		await Promise.race([finished, new Promise(resolve => setTimeout(resolve, 500).unref())]);
 	}
 
-	#open({level, file, format}: LogOptions): winston.Logger {
+	#open({level, file, format}: LogOptions): {readonly logger: winston.Logger; readonly output: Writable | null} {
 		const isPretty = format === 'pretty' || (format === 'auto' && file === null && process.stderr.isTTY);
 		const colour =
 			isPretty && file === null && process.stderr.isTTY && process.stderr.hasColors() && !process.env.NO_COLOR;
-		const transport =
-			file === null
-				? new winston.transports.Stream({stream: process.stderr as Writable})
-				: new winston.transports.File({filename: file, options: {flags: 'a', mode: 0o640}});
-		this.#problem = null;
+		// Not winston's own file transport, which creates directories, follows links, opens late, and waits for ever where it cannot.
+		const output = file === null ? null : appendingTo(openLog(file), error => this.#onWritten(error));
+		const transport = new winston.transports.Stream({stream: output ?? process.stderr});
+		this.#openProblem = null;
+		this.#writeProblem = null;
 		transport.on('error', (error: Error) => this.#onError(error));
 		const logger = winston.createLogger({
 			level,
@@ -83,15 +94,43 @@ export class LogFile {
 			exitOnError: false,
 		});
 		logger.on('error', (error: Error) => this.#onError(error));
-		return logger;
+		return {logger, output};
+	}
+
+	/** A full disk may have room again. */
+	#onWritten(error: Error | null): void {
+		if (error) this.#onError(error);
+		else this.#writeProblem = null;
 	}
 
 	/** Told once on the standard error, in case that nobody looks at the status. */
 	#onError(error: Error): void {
 		const problem = `the log cannot be written: ${messageOf(error)}`;
-		if (this.#problem === null) process.stderr.write(`pairkeeper: ${problem}\n`);
-		this.#problem = problem;
+		if (this.#writeProblem === null) process.stderr.write(`pairkeeper: ${problem}\n`);
+		this.#writeProblem = problem;
 	}
+}
+
+/** What the logger still holds goes before the end of the file. */
+function end({logger, output}: {readonly logger: winston.Logger; readonly output: Writable | null}): void {
+	logger.once('finish', () => output?.end());
+	logger.end();
+}
+
+/** Appends to an open file, and closes it at the end. What cannot be written is lost, told of, and keeps nothing that follows from being written. */
+function appendingTo(descriptor: number, onWritten: (error: Error | null) => void): Writable {
+	return new Writable({
+		decodeStrings: true,
+		write(chunk: Buffer, _, done) {
+			writeFile(descriptor, chunk, error => {
+				onWritten(error);
+				done();
+			});
+		},
+		final(done) {
+			close(descriptor, () => done());
+		},
+	});
 }
 
 function prettyFormat(colour: boolean): winston.Logform.Format {

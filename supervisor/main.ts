@@ -114,7 +114,7 @@ First steps:
          - name: alpha
            exec: [openshell, sandbox, exec, --name, alpha, --]
   2. pairkeeper check        is it right, and does the sandbox answer?
-  3. pairkeeper run          watch it, until the deadline (8h) or Ctrl-C
+  3. pairkeeper run          watch it, until the deadline (8h; for a service say deadline: never) or Ctrl-C
   4. pairkeeper status       in another terminal`;
 
 const RUN_HELP = `

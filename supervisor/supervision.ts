@@ -1,10 +1,11 @@
 import {randomUUID} from 'node:crypto';
 import {type Clock, isoTime} from '../worker/clock.ts';
+import {routeOf} from '../worker/protocol.ts';
 import {messageOf} from '../worker/text.ts';
 import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
 import {CallTurns} from './calls/turns.ts';
-import type {Config} from './config/config.ts';
+import type {Config, SandboxConfig} from './config/config.ts';
 import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {Fleet, type Remembered} from './fleet.ts';
 import type {SupervisorState} from './instance/state-file.ts';
@@ -267,12 +268,18 @@ export class Supervision {
 		return {path: found ?? openclaw, isThere: found !== null};
 	}
 
+	/** Only where it is run: a gateway that is connected needs no program, and the CLI may never have to stand in for it. */
 	#openclawWarning(): string[] {
 		const {path, isThere} = this.#openclaw;
-		if (isThere || !this.#config.sandboxes.some(sandbox => sandbox.enabled && usesHostOpenclaw(sandbox))) return [];
+		if (isThere || !this.#config.sandboxes.some(sandbox => sandbox.enabled && this.#runsOpenclaw(sandbox))) return [];
 		return [
 			`openclaw is not to be found as ${path}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
 		];
+	}
+
+	#runsOpenclaw(sandbox: SandboxConfig): boolean {
+		if (!usesHostOpenclaw(sandbox)) return false;
+		return routeOf(sandbox) === null || this.#fleet.statuses[sandbox.name]?.transport !== 'gateway';
 	}
 
 	#serially<T>(job: () => Promise<T>): Promise<T> {

@@ -57,7 +57,7 @@ async function approveAlone(
 	paths: InstancePaths,
 	left: () => number,
 ): Promise<ApproveResult> {
-	const config = loadConfig({...options, environment: process.env});
+	const config = loadConfig({...options, environment: process.env}, 'pass');
 	const sandbox = config.sandboxes.find(candidate => candidate.name === name);
 	if (!sandbox) return {isDone: false, detail: `no sandbox has this name in ${config.path}`};
 	if (!sandbox.enabled) return {isDone: false, detail: `the sandbox is disabled in ${config.path}`};

@@ -3,16 +3,11 @@ import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
 import {userIdOf} from '../user.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
-import type {KeyPath} from './document.ts';
 import {wideningsOf} from './narrowing.ts';
+import {commandProblems} from './prefixes.ts';
+import type {Problem} from './problem.ts';
 import type {ConfigFile} from './schema.ts';
 import {targetsOf} from './targets.ts';
-
-/** What is wrong with the value of a key. */
-export interface Problem {
-	readonly at: KeyPath;
-	readonly message: string;
-}
 
 /** What is wrong with a configuration whose keys are each right by themselves: between them, and on this host. */
 export function problemsIn(file: ConfigFile, environment: NodeJS.ProcessEnv): readonly Problem[] {
@@ -21,6 +16,7 @@ export function problemsIn(file: ConfigFile, environment: NodeJS.ProcessEnv): re
 		...duplicateTargets(file, environment),
 		...widePolicies(file),
 		...visibleSecrets(file),
+		...commandProblems(file),
 		...gatewayProblems(file),
 		...groupProblems(file),
 	];
@@ -30,22 +26,23 @@ function duplicateNames({sandboxes}: ConfigFile): Problem[] {
 	return sandboxes.flatMap(({name}, index) => {
 		const first = sandboxes.findIndex(other => other.name === name);
 		if (first === index) return [];
-		return [{at: ['sandboxes', index, 'name'], message: `${name} is the name of sandboxes[${first}] already`}];
+		const message = `${name} is the name of another sandbox already`;
+		return [{at: ['sandboxes', index, 'name'], message, other: ['sandboxes', first]}];
 	});
 }
 
 /** Two watchers on one gateway would race each other. */
 function duplicateTargets({sandboxes}: ConfigFile, environment: NodeJS.ProcessEnv): Problem[] {
-	const owners = new Map<string, string>();
+	const owners = new Map<string, number>();
 	return sandboxes.flatMap((sandbox, index) => {
 		if (!sandbox.enabled) return [];
 		const targets = targetsOf(sandbox, environment);
 		const clash = targets.find(({key}) => owners.has(key));
-		for (const {key} of targets) if (!owners.has(key)) owners.set(key, sandbox.name);
+		for (const {key} of targets) if (!owners.has(key)) owners.set(key, index);
 		if (!clash) return [];
-		const other = owners.get(clash.key);
-		const message = `${sandbox.name} reaches the same gateway as ${other} (${clash.shown}); give each its own, or remove one`;
-		return [{at: ['sandboxes', index], message}];
+		const first = owners.get(clash.key) ?? index;
+		const message = `${sandbox.name} reaches the same gateway as ${sandboxes[first]?.name} (${clash.shown}); give each its own, or remove one`;
+		return [{at: ['sandboxes', index], message, other: ['sandboxes', first]}];
 	});
 }
 
@@ -92,9 +89,14 @@ function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
 			readTokenFile(gateway.tokenFile);
 			return [];
 		} catch (error) {
-			return [{at: ['sandboxes', index, 'gateway', 'tokenFile'], message: messageOf(error)}];
+			return [{at: ['sandboxes', index, 'gateway', 'tokenFile'], message: unreadable(gateway.tokenFile, error)}];
 		}
 	});
+}
+
+function unreadable(file: string, error: unknown): string {
+	const {code} = error as NodeJS.ErrnoException;
+	return code === undefined ? messageOf(error) : `${file} cannot be read (${code})`;
 }
 
 function groupProblems({controlGroup}: ConfigFile): Problem[] {

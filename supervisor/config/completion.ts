@@ -8,8 +8,10 @@ import type {ConfigFile, SandboxEntry} from './schema.ts';
 
 /** A checked configuration made ready to be used. `path`: the file it was read from, `statusFile`: where the status goes. */
 export function complete(file: ConfigFile, {path, statusFile}: Pick<Config, 'path' | 'statusFile'>): Config {
+	// The sandboxes hold what was included, and what all of them get.
+	const {include: _, defaults: __, ...rest} = file;
 	return {
-		...file,
+		...rest,
 		path,
 		statusFile,
 		policy: toPolicy(file.policy),
@@ -80,7 +82,11 @@ function warningsAbout({sandboxes, policy}: ConfigFile): string[] {
 				? [`${name}: no token is sent in clear text to a public address, allowed or not; use wss://`]
 				: [],
 		),
-		...(sandboxes.length === 0 ? ['no sandboxes are configured, so there is nothing to watch'] : []),
+		...(sandboxes.length === 0
+			? [
+					'no sandboxes are configured, so there is nothing to watch; write for example: sandboxes: [{name: alpha, exec: [docker, exec, alpha]}]',
+				]
+			: []),
 		...(policy.scopes.includes(ADMIN_SCOPE)
 			? [`policy.scopes names ${ADMIN_SCOPE}, which is granted only to clients whose own entry names it`]
 			: []),

@@ -14,7 +14,7 @@ export interface SandboxConfig {
 }
 
 /** A configuration ready to be used: checked, with defaults, overridden by the environment. Durations in milliseconds, sizes in bytes. */
-export interface Config extends Omit<ConfigFile, 'sandboxes' | 'policy' | 'statusFile'> {
+export interface Config extends Omit<ConfigFile, 'sandboxes' | 'policy' | 'statusFile' | 'include' | 'defaults'> {
 	/** The file it was read from. */
 	readonly path: string;
 	/** Where the status goes; an absolute path. */

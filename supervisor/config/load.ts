@@ -1,30 +1,64 @@
-import type * as z from 'zod';
-import {type Problem, problemsIn} from './checks.ts';
+import {logFileProblem} from '../log-path.ts';
+import {problemsIn} from './checks.ts';
 import {complete} from './completion.ts';
+import {type Composition, compose, mentionOf} from './composition.ts';
 import {type Config, ConfigError} from './config.ts';
-import {contentsOf, placeOf, readDocument} from './document.ts';
+import {problemsInDefaults} from './defaults.ts';
+import {type ConfigDocument, isEmpty, readDocument} from './document.ts';
 import {type Override, overridesIn} from './environment.ts';
+import {problemsOf} from './issues.ts';
+import {oddities} from './known.ts';
 import {type ConfigSource, findConfig, statusFileOf} from './locate.ts';
+import type {Problem} from './problem.ts';
 import {configSchema} from './schema.ts';
+import {inWords} from './words.ts';
 
 export type {ConfigSource} from './locate.ts';
 
+/** What a configuration is read for: `pass` opens no log. */
+export type Purpose = 'run' | 'pass';
+
 /** Finds, reads, checks and completes the configuration. Throws a {@link ConfigError}. */
-export function loadConfig(source: ConfigSource): Config {
+export function loadConfig(source: ConfigSource, purpose: Purpose = 'run'): Config {
 	const path = findConfig(source);
 	const document = readDocument(path);
+	const composition = compose(document);
 	const overrides = overridesIn(source.environment);
 	refuseIfAny(overrides.flatMap(unreadable));
 
-	const blame = ({at, message}: Problem) => {
-		const override = overrides.find(({key}) => key === at[0]);
-		return override ? `${override.variable} in the environment: ${message}` : `${placeOf(document, at)}${message}`;
-	};
-	const checked = configSchema.safeParse({...contentsOf(document), ...valuesOf(overrides)});
-	if (!checked.success) throw refusal(checked.error.issues.flatMap(problemsOfIssue).map(blame));
-	refuseIfAny(problemsIn(checked.data, source.environment).map(blame));
+	const blame = blameIn(composition, overrides);
+	const checked = configSchema.safeParse({...composition.value, ...valuesOf(overrides)}, {error: inWords});
+	const badDefaults = problemsInDefaults(document);
+	if (!checked.success || badDefaults.length > 0)
+		throw refusal([...badDefaults, ...eachOnce(composition, problemsOf(checked.error?.issues ?? []))], blame);
+	const found = [
+		...problemsIn(checked.data, source.environment),
+		...(purpose === 'run' ? logProblems(checked.data.logFile) : []),
+	];
+	if (found.length > 0) throw refusal(found, problem => blame(problem) + whose(composition, problem));
 
-	return complete(checked.data, {path, statusFile: statusFileOf(source, checked.data.statusFile)});
+	const {warnings, ...config} = complete(checked.data, {
+		path,
+		statusFile: statusFileOf(source, checked.data.statusFile),
+	});
+	const odd = oddities(checked.data).map(problem => blame(problem));
+	return {...config, warnings: [...emptiness(document), ...warnings, ...new Set(odd)]};
+}
+
+/** Says of a problem where it is. */
+function blameIn(composition: Composition, overrides: readonly Override[]): (problem: Problem) => string {
+	return ({at, message, other}) => {
+		const override = overrides.find(({key}) => key === at[0]);
+		if (override) return `${override.variable} in the environment: ${message}`;
+		const mention = other === undefined ? '' : ` (${mentionOf(composition, at, other)})`;
+		return `${composition.placeOf(at)}${message}${mention}`;
+	};
+}
+
+/** What is written once for all sandboxes is wrong for one of them. */
+function whose({originOf}: Composition, {at}: Problem): string {
+	const {sandbox} = originOf(at);
+	return sandbox === null ? '' : ` (for ${sandbox})`;
 }
 
 function unreadable({variable, problem}: Override): string[] {
@@ -35,26 +69,26 @@ function valuesOf(overrides: readonly Override[]): Record<string, unknown> {
 	return Object.fromEntries(overrides.map(({key, value}) => [key, value]));
 }
 
-/** What the schema says, key by key. */
-function problemsOfIssue(issue: z.core.$ZodIssue): Problem[] {
-	switch (issue.code) {
-		case 'unrecognized_keys':
-			return issue.keys.map(key => ({
-				at: [...issue.path, key],
-				message: 'is not a key pairkeeper knows; is it misspelt, or indented wrongly?',
-			}));
-		case 'invalid_key':
-			// Zod's own message says only that a key is wrong; what is wrong with it stands a level deeper.
-			return [{at: issue.path, message: issue.issues[0]?.message ?? issue.message}];
-		default:
-			return [{at: issue.path, message: issue.message}];
-	}
+function logProblems(file: string | null): Problem[] {
+	const problem = file === null ? null : logFileProblem(file);
+	return problem === null ? [] : [{at: ['logFile'], message: problem}];
+}
+
+/** One that is merely empty was perhaps written to another place. */
+function emptiness(document: ConfigDocument): string[] {
+	return isEmpty(document) ? [`nothing is written in ${document.file} yet`] : [];
 }
 
 function refuseIfAny(problems: readonly string[]): void {
-	if (problems.length > 0) throw refusal(problems);
+	if (problems.length > 0) throw new ConfigError(problems.join('\n'));
 }
 
-function refusal(problems: readonly string[]): ConfigError {
-	return new ConfigError(problems.join('\n'));
+/** What is wrong with `defaults` by itself is wrong with each sandbox too. */
+function eachOnce({originOf, placeOf}: Composition, problems: readonly Problem[]): readonly Problem[] {
+	const ofDefaults = new Set(problems.filter(({at}) => at[0] === 'defaults').map(({at}) => placeOf(at)));
+	return problems.filter(({at}) => originOf(at).sandbox === null || !ofDefaults.has(placeOf(at)));
+}
+
+function refusal(problems: readonly Problem[], blame: (problem: Problem) => string): ConfigError {
+	return new ConfigError([...new Set(problems.map(blame))].join('\n'));
 }

@@ -37,7 +37,9 @@ export function findConfig({config, environment}: ConfigSource): string {
 
 /** Not a home directory's for root: under sudo, `HOME` may be that of whoever called it. */
 function defaultConfigs(environment: NodeJS.ProcessEnv): string[] {
-	const own = environment.XDG_CONFIG_HOME || path.join(environment.HOME || os.homedir(), '.config');
+	// Relative ones are to be ignored (XDG Base Directory Specification): they would lead to the working directory.
+	const {XDG_CONFIG_HOME: named = '', HOME: home = ''} = environment;
+	const own = path.isAbsolute(named) ? named : path.join(path.isAbsolute(home) ? home : os.homedir(), '.config');
 	const isRoot = process.getuid?.() === 0;
 	return [...(isRoot ? [] : [path.join(own, 'pairkeeper', 'config.yaml')]), '/etc/pairkeeper/config.yaml'];
 }

@@ -2,6 +2,7 @@ import {lstatSync, mkdirSync, statSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
+import {distrustOf} from '../own-directory.ts';
 
 /** The longest path a Unix socket can have on Linux, in bytes (unix(7)). */
 const MAX_SOCKET_PATH = 107;
@@ -24,12 +25,23 @@ export class InstancePathError extends Error {
 	override readonly name = 'InstancePathError';
 }
 
-/** The status file where neither command line nor configuration names one. */
-export function defaultStatusFile(environment: NodeJS.ProcessEnv): string {
-	const uid = process.getuid?.() ?? 0;
+/** Where a session's files of a user are, whether or not the environment says so (systemd: pam_systemd(8)). */
+const RUNTIME_ROOT = '/run/user';
+
+/** The status file where neither command line nor configuration names one. `runtimeRoot`: holds users' runtime directories. */
+export function defaultStatusFile(
+	{XDG_RUNTIME_DIR: named = ''}: NodeJS.ProcessEnv,
+	uid: number = process.getuid?.() ?? 0,
+	runtimeRoot = RUNTIME_ROOT,
+): string {
 	if (uid === 0) return '/run/pairkeeper/status.json';
-	const runtime = environment.XDG_RUNTIME_DIR;
-	return runtime ? path.join(runtime, 'pairkeeper', 'status.json') : path.join(temporaryDirectory(uid), 'status.json');
+	// A relative one is to be ignored (XDG Base Directory Specification).
+	if (path.isAbsolute(named)) return path.join(named, 'pairkeeper', 'status.json');
+	// cron and su(1) do not say it, and mean the same user.
+	const runtime = path.join(runtimeRoot, String(uid));
+	const stats = lstatSync(runtime, {throwIfNoEntry: false});
+	const isThere = stats?.isDirectory() === true && stats.uid === uid;
+	return isThere ? path.join(runtime, 'pairkeeper', 'status.json') : path.join(temporaryDirectory(uid), 'status.json');
 }
 
 /** The files of the instance that has this status file. */
@@ -78,10 +90,16 @@ export function assertPrivate(directory: string, owner: number | null = null): v
 		assertTrusted(directory, owner ?? stats.uid);
 	} catch (error) {
 		throw new InstancePathError(
-			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there; choose a directory of your own`,
-			{cause: error},
+			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there: ${distrustOf(error, directory, elsewhere(directory))}`,
 		);
 	}
+}
+
+/** What to do where it is not for us to say who may write a directory. */
+function elsewhere(directory: string): string {
+	const usual = defaultStatusFile(process.env);
+	const example = path.dirname(usual) === directory ? '…' : usual;
+	return `name a file in a directory that only you can change: statusFile: ${example}`;
 }
 
 /** The name of the directory in /tmp is known beforehand, so another user may have made it first; throws an {@link InstancePathError} then. */

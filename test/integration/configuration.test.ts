@@ -10,7 +10,12 @@ const alpha = 'sandboxes:\n  - name: alpha\n';
 
 describe.concurrent('a configuration that is wrong exits 2 and names file, line and key:', () => {
 	test.for([
-		['an unknown key', `slowIntervall: 5s\n${alpha}`, 1, 'slowIntervall: is not a key pairkeeper knows'],
+		[
+			'an unknown key',
+			`slowIntervall: 5s\n${alpha}`,
+			1,
+			'slowIntervall: is not a key pairkeeper knows here; did you mean slowInterval?',
+		],
 		['an unknown key in a sandbox', `${alpha}    exce: [x]\n`, 3, 'sandboxes[0].exce: is not a key pairkeeper knows'],
 		['an unknown key in the policy', `policy:\n  scope: [x]\n${alpha}`, 2, 'policy.scope: is not a key'],
 		['a duration that is none', `${alpha}runTimeout: soon\n`, 3, 'runTimeout: "soon" is not a duration'],
@@ -21,7 +26,7 @@ describe.concurrent('a configuration that is wrong exits 2 and names file, line 
 			'slowInterval: "5 weeks" is not a duration',
 		],
 		['a negative duration', `slowInterval: -5\n${alpha}`, 1, 'slowInterval: -5 is not a duration'],
-		['a duration that is a list', `slowInterval: [5]\n${alpha}`, 1, 'slowInterval: is not a duration'],
+		['a duration that is a list', `slowInterval: [5]\n${alpha}`, 1, 'slowInterval: a list is not a duration'],
 		['a duration of nothing', `slowInterval: 0\n${alpha}`, 1, 'slowInterval: must be between'],
 		['a duration longer than a timer', `slowInterval: 25d\n${alpha}`, 1, 'slowInterval: must be between'],
 		['a size that is none', `workerMemory: much\n${alpha}`, 1, 'workerMemory: "much" is not a size'],
@@ -75,8 +80,8 @@ describe.concurrent('a configuration that is wrong exits 2 and names file, line 
 			4,
 			'OPENCLAW_GATEWAY_TOKEN: would show',
 		],
-		['a key twice', `slowInterval: 5s\nslowInterval: 6s\n${alpha}`, 2, 'unique'],
-		['what is no YAML', 'sandboxes: [\n', 2, ''],
+		['a key twice', `slowInterval: 5s\nslowInterval: 6s\n${alpha}`, 2, 'slowInterval: stands twice'],
+		['what is no YAML', 'sandboxes: [\n', 1, 'sandboxes: a [ is opened on this line'],
 		['what is no map', '- alpha\n', 1, 'must be a map'],
 	] as const)('%s', async ([, text, line, problem], {instance}) => {
 		await instance.writeConfig(text);

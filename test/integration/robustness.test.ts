@@ -9,6 +9,7 @@ import {test} from '../support/with-instance.ts';
 describe.concurrent('a supervisor outlives', () => {
 	test('a refused reload whose log can no longer be opened', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
+		await mkdir(instance.path('logs/deep'), {recursive: true});
 		await instance.configure({logFile: instance.path('logs/deep/log')});
 		const run = await instance.start();
 		await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');
@@ -23,6 +24,7 @@ describe.concurrent('a supervisor outlives', () => {
 
 		// And the next reload is heard.
 		await rm(instance.path('logs'));
+		await mkdir(instance.path('logs/deep'), {recursive: true});
 		await instance.configure({logFile: instance.path('logs/deep/log')});
 		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
 		await instance.until('the warning to be gone', ({supervisor: {warnings}}) => warnings.length === 0);

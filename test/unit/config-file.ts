@@ -36,7 +36,7 @@ export function problemsIn(text: string, environment: NodeJS.ProcessEnv = {}): s
 		load(text, environment);
 	} catch (error) {
 		expect(error).toBeInstanceOf(ConfigError);
-		return (error as Error).message.split('\n').map(line => line.replace(file, 'FILE'));
+		return (error as Error).message.split('\n').map(line => line.replaceAll(file, 'FILE'));
 	}
 	return [];
 }

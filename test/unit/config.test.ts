@@ -39,9 +39,15 @@ describe('a configuration that says nothing', () => {
 				refusalHold: MINUTE,
 			},
 			discover: [],
+			listen: null,
+			listenHosts: [],
+			shard: '1/1',
 			sandboxes: [],
 		});
-		expect(warnings).toEqual(['no sandboxes are configured, so there is nothing to watch']);
+		expect(warnings).toEqual([
+			expect.stringMatching(/^nothing is written in .*config\.yaml yet$/),
+			expect.stringMatching(/nothing to watch; write for example: sandboxes: \[\{name: alpha, exec: /),
+		]);
 	});
 
 	it('watches a sandbox that has only a name, and strips the gateway URL for its approvals', () => {
@@ -95,6 +101,11 @@ policy:
   onRefused: hold
   refusalHold: 60s
 discover: []
+listen: null
+listenHosts: []
+shard: 1/1
+include: []
+defaults: {}
 sandboxes:
   - name: alpha
     enabled: true

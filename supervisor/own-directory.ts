@@ -1,0 +1,48 @@
+import {lstatSync, realpathSync} from 'node:fs';
+import path from 'node:path';
+import {messageOf} from '../worker/text.ts';
+
+const STICKY = 0o1000;
+
+/** Directories that a distribution made, or that hold what is not one user's (Filesystem Hierarchy Standard 3.0). */
+const SYSTEM = /^\/([^/]*|usr(\/.*)?|(var|run|home|media|dev|sys|proc)\/[^/]+)$/;
+
+/** Those of them that are a user's after all. */
+const OWN = /^\/root$|^\/home\/[^/]+$|^\/(var|run)\/[^/]*pairkeeper[^/]*$/;
+
+/** Whether it is for us to say who may write this file or directory: it is ours, and neither the system's nor shared on purpose. */
+export function isOursToChange(name: string): boolean {
+	const stats = lstatSync(name, {throwIfNoEntry: false});
+	if (!stats || stats.uid !== process.getuid?.()) return false;
+	if (!stats.isDirectory()) return true;
+	return (stats.mode & STICKY) === 0 && (OWN.test(name) || !SYSTEM.test(name));
+}
+
+/**
+ * Why a file or directory is not trusted, and what to do about it: what the error says where that is about `name` itself or a directory of ours, else
+ * `instead`.
+ */
+export function distrustOf(error: unknown, name: string, instead: string): string {
+	const text = messageOf(error);
+	// It begins with what others could change.
+	const culprit = waysTo(name).find(each => text.startsWith(`${each} `));
+	const isRemedyOurs = culprit !== undefined && isOursToChange(culprit);
+	return isRemedyOurs ? text : `${text.split('; ', 1)[0]}; ${instead}`;
+}
+
+/** The path and all that leads to it, links followed or not. */
+function waysTo(name: string): string[] {
+	const ways = [path.resolve(name)];
+	try {
+		ways.push(realpathSync(name));
+	} catch {
+		// It is not there, so no link leads on.
+	}
+	return ways.flatMap(way => [way, ...parentsOf(way)]);
+}
+
+/** All directories above, the nearest first. */
+export function parentsOf(name: string): string[] {
+	const parent = path.dirname(name);
+	return parent === name ? [] : [parent, ...parentsOf(parent)];
+}
