@@ -161,6 +161,9 @@ export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 /** Why it is not the gateway before it was tried. */
 export const NOT_CONNECTED_YET = 'not connected yet';
 
+/** Why it is not the gateway where the CLI was chosen. */
+export const CHOSEN_CLI = 'the configuration says transport: cli';
+
 /** The way to a sandbox's gateway, of which there is one at most. */
 export function routeOf({gateway, inside}: Pick<WorkerConfig, 'gateway' | 'inside'>): RouteKind | null {
 	if (gateway !== null) return 'url';
@@ -179,7 +182,7 @@ export function initialTransport(
 	return {
 		transport: 'cli',
 		route: null,
-		transportReason: isWanted ? NOT_CONNECTED_YET : 'the configuration says transport: cli',
+		transportReason: isWanted ? NOT_CONNECTED_YET : CHOSEN_CLI,
 	};
 }
 

@@ -14,6 +14,8 @@ export type ExitReason = (typeof EXIT_REASONS)[number];
 export const sandboxStatusSchema = z.object({
 	state: z.enum(['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle']),
 	healthy: z.boolean(),
+	/** It has not listed yet, and may take its time: it is too young to be unhealthy. */
+	starting: z.boolean().default(false),
 	pid: z.number().nullable(),
 	mode: z.enum(['fast', 'slow']),
 	/** Seconds between polls now. */

@@ -13,6 +13,7 @@ function sandboxOf(change: Partial<SandboxStatus> = {}): SandboxStatus {
 	return {
 		state: 'running',
 		healthy: true,
+		starting: false,
 		pid: 2,
 		mode: 'slow',
 		interval: 30,
