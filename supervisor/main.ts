@@ -38,10 +38,15 @@ function program(): Command {
 		)
 		.addHelpText('after', RUN_HELP)
 		.action(act(async () => (await import('./commands/run.ts')).run));
-	command(root, 'status', 'show the state of the sandboxes')
+	command(root, 'status', 'show the state of the sandboxes; exit 3 if no supervisor stands behind it')
+		.argument('[sandboxes...]', 'show these in full')
 		.option('--json', 'print the status file as it is')
-		.option('--watch', 'refresh it until interrupted')
-		.action(act(async () => (await import('./commands/status.ts')).status));
+		.option('--watch', 'a live screen on a terminal, else print it again and again')
+		.option('--all', 'show idle sandboxes too')
+		.action(async (sandboxes: string[], _: unknown, self: Command) => {
+			const {status} = await import('./commands/status.ts');
+			setExitCode(await status(sandboxes, self.optsWithGlobals()));
+		});
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
 		.addOption(
 			new Option('--max-age <duration>', 'a status older than this is critical')

@@ -52,7 +52,7 @@ describe.concurrent('while nothing runs', () => {
 		[['kick'], 3],
 		[['reload'], 3],
 		[['status'], 3],
-		[['health'], 2],
+		[['health'], 3],
 	] as const)('%j exits %i', async ([args, exitCode], {instance}) => {
 		await instance.sandbox('alpha');
 		await instance.configure();
@@ -68,9 +68,10 @@ describe.concurrent('while nothing runs', () => {
 		run.kill('SIGKILL');
 		await run.ended;
 		expect(await instance.command(['status'])).toMatchObject({
-			exitCode: 0,
-			stdout: expect.stringContaining('gone (was running)'),
+			exitCode: 3,
+			stdout: expect.stringMatching(/^STALE since .* no supervisor is running/),
 		});
+		expect(await instance.command(['status', '--json'])).toMatchObject({exitCode: 3});
 		expect(await instance.command(['health'])).toMatchObject({
 			exitCode: 2,
 			stdout: expect.stringMatching(/^critical: no supervisor is running/),
@@ -92,7 +93,8 @@ describe.concurrent('status', () => {
 		expect({exitCode, stderr}).toEqual({exitCode: 0, stderr: ''});
 		expect(stdout).toContain(`running, pid ${run.pid}`);
 		expect(stdout).toMatch(/alpha .*running .*yes .*cli operator\.read/);
-		expect(stdout).toMatch(/beta .*idle/);
+		expect(stdout).toContain('1 idle, shown by --all');
+		expect((await instance.command(['status', '--all'])).stdout).toMatch(/beta .*idle/);
 		const json = await instance.command(['status', '--json']);
 		expect(JSON.parse(json.stdout)).toMatchObject({
 			schema: 1,
@@ -102,7 +104,18 @@ describe.concurrent('status', () => {
 		});
 		expect(await instance.command(['status', '--status-file', instance.path('none.json')])).toMatchObject({
 			exitCode: 3,
+			stderr: expect.stringContaining(instance.path('none.json')),
 		});
+		const {stdout: inFull} = await instance.command(['status', 'alpha']);
+		expect(inFull).toMatch(/^alpha: healthy$/m);
+		expect(inFull).toMatch(/last approval +cli got operator\.read .*; request /);
+		expect(await instance.command(['status', 'omega'])).toMatchObject({
+			exitCode: 2,
+			stderr: expect.stringMatching(/omega.*alpha, beta/),
+		});
+		run.kill('SIGTERM');
+		await run.ended;
+		expect(await instance.command(['status'])).toMatchObject({exitCode: 3, stdout: expect.stringContaining('stopped')});
 	});
 });
 
