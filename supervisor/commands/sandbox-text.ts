@@ -8,7 +8,15 @@ type Exit = NonNullable<SandboxStatus['lastExit']>;
 
 /** By which way a sandbox is reached. */
 export function wayOf({transport, route}: Pick<SandboxStatus, 'transport' | 'route'>): string {
-	return route === null || route === 'url' ? transport : `${transport}/${route}`;
+	if (transport === 'cli') return 'the CLI';
+	switch (route) {
+		case 'inside':
+			return 'the gateway, from inside the sandbox';
+		case 'host':
+			return "the gateway, as the host's openclaw.json says";
+		default:
+			return 'the gateway, by its URL';
+	}
 }
 
 /** Whether requests are announced, so that polls are only a safety net. */
@@ -44,14 +52,14 @@ function scopesIn(scopes: readonly string[]): string {
 
 /** The last approval, in few words. */
 export function approvalInShort(approval: Approval | null, now: number): string {
-	return approval === null ? '-' : `${clientOf(approval)} ${scopesIn(approval.scopes)}, ${ago(approval.at, now)}`;
+	return approval === null ? '-' : `${ago(approval.at, now)}: ${clientOf(approval)} ${scopesIn(approval.scopes)}`;
 }
 
 /** The last approval, all that is known of it. */
 export function approvalInFull(approval: Approval, now: number): string {
 	const {requestId, latencyMs, at, scopes} = approval;
 	const latency = latencyMs === null ? '' : `, ${latencyMs} ms after it was asked for`;
-	return `${clientOf(approval)} got ${scopesIn(scopes)} ${ago(at, now)}${latency}; request ${printable(requestId)}`;
+	return `${ago(at, now)}${latency}: ${clientOf(approval)} got ${scopesIn(scopes)}; request ${printable(requestId)}`;
 }
 
 /** The last refusal. */
@@ -63,7 +71,7 @@ export function refusalInShort(refusal: Refusal, now: number): string {
 /** The last refusal, all that is known of it. */
 export function refusalInFull(refusal: Refusal, now: number): string {
 	const {reason, at, scopes, requestId} = refusal;
-	return `${reason}: ${clientOf(refusal)} asked for ${scopesIn(scopes)} ${ago(at, now)}; request ${printable(requestId)}`;
+	return `${ago(at, now)}, ${reason}: ${clientOf(refusal)} asked for ${scopesIn(scopes)}; request ${printable(requestId)}`;
 }
 
 /** How the last worker ended. */

@@ -7,15 +7,16 @@ import {styled, wrapped} from './table.ts';
 import {ago, ahead} from './time-text.ts';
 
 /** Cells before what is said, so that the labels stand in a column. */
-const LABEL = 16;
+const LABEL = 17;
 
 /** All that a status knows of one sandbox, and how to look further; lines of at most `view.width` cells. */
 export function sandboxLines([name, sandbox]: Named, status: Status, view: View): string[] {
 	const isLive = isReallyLive(status, view);
+	const room = Math.max(view.width - LABEL, 1);
 	const said = (label: string, ...texts: string[]): string[] =>
-		texts.flatMap((text, at) =>
-			wrapped(`${(at === 0 ? `  ${label}` : '').padEnd(LABEL)}${text}`, view.width, {indent: LABEL}),
-		);
+		texts
+			.flatMap(text => wrapped(text, room))
+			.map((line, at) => `${(at === 0 ? `  ${label}` : '').padEnd(LABEL)}${line}`);
 	const {lastError, failures, warnings, lastApproval, lastRefusal} = sandbox;
 	return [
 		styled('bold', `${printable(name)}: ${titleOf(sandbox, isLive)}`),
@@ -28,8 +29,9 @@ export function sandboxLines([name, sandbox]: Named, status: Status, view: View)
 				)),
 		...said('warnings', ...warnings.map(warning => styled('yellow', printable(warning, 4000)))),
 		...said('worker', ...workerLines(sandbox, view.now, isLive)),
-		...said('way', ...wayLines(sandbox)),
-		...said('lists', listLine(sandbox, view.now, isLive)),
+		...(sandbox.pid === null
+			? []
+			: [...said('way', wayLine(sandbox)), ...said('lists', listLine(sandbox, view.now, isLive))]),
 		...said('requests', `${sandbox.pending} pending, ${sandbox.approved} approved, ${sandbox.refused} refused`),
 		...said('last approval', lastApproval === null ? 'none' : approvalInFull(lastApproval, view.now)),
 		...said('last refusal', lastRefusal === null ? 'none' : refusalInFull(lastRefusal, view.now)),
@@ -66,12 +68,14 @@ function workerLines(
 	];
 }
 
-function wayLines(sandbox: SandboxStatus): string[] {
-	const {transportReason} = sandbox;
-	if (transportReason === null) return [wayOf(sandbox)];
-	if (transportReason === CHOSEN_CLI) return ['cli, as configured'];
-	const isLost = sandbox.transport === 'gateway';
-	return [isLost ? 'gateway, not connected' : `${wayOf(sandbox)}, not the gateway`, printable(transportReason, 4000)];
+function wayLine(sandbox: SandboxStatus): string {
+	const {transport, transportReason} = sandbox;
+	if (transportReason === null) return wayOf(sandbox);
+	if (transportReason === CHOSEN_CLI) return 'the CLI, as configured';
+	const reason = printable(transportReason, 4000);
+	return transport === 'gateway'
+		? `${wayOf(sandbox)}, not connected: ${reason}`
+		: `the CLI, not the gateway: ${reason}`;
 }
 
 function listLine(sandbox: SandboxStatus, now: number, isLive: boolean): string {
@@ -79,7 +83,7 @@ function listLine(sandbox: SandboxStatus, now: number, isLive: boolean): string 
 	const every = `every ${Number(interval.toFixed(1))} s`;
 	return [
 		isAnnounced(sandbox) ? `requests are announced; a list ${every} all the same` : `${mode}, ${every}`,
-		`the last ${lastListAt === null ? 'never' : ago(lastListAt, now)}`,
+		lastListAt === null ? 'none yet' : `the last ${ago(lastListAt, now)}`,
 		...(isLive && nextPollAt !== null && Date.parse(nextPollAt) >= now ? [`the next ${ahead(nextPollAt, now)}`] : []),
 	].join(', ');
 }
@@ -88,9 +92,9 @@ function furtherLooks(name: string, {pending, lastRefusal, state}: SandboxStatus
 	const shown = printable(name);
 	if (state === 'idle') return ['enabled: true in the configuration, or start it where it runs'];
 	return [
-		'pairkeeper check            asks every sandbox by every way, with remedies',
-		`${`pairkeeper kick ${shown}`.padEnd(27)} polls now`,
-		...(pending > 0 || lastRefusal !== null ? ['pairkeeper pending          what waits for a person'] : []),
-		`the log                     lines that begin with "${shown}:", or have "sandbox":"${shown}"`,
+		'pairkeeper check: asks every sandbox by every way, with remedies',
+		`pairkeeper kick ${shown}: polls now`,
+		...(pending > 0 || lastRefusal !== null ? ['pairkeeper pending: what waits for a person'] : []),
+		`the log: lines that begin with "${shown}:", or have "sandbox":"${shown}"`,
 	];
 }

@@ -1,9 +1,9 @@
-import {CHOSEN_CLI} from '../../worker/protocol.ts';
+import {CHOSEN_CLI, NOT_CONNECTED_YET} from '../../worker/protocol.ts';
 import {printable} from '../../worker/text.ts';
 import {CONDITIONS, conditionOf, countsOf, hasEnded} from '../status/condition.ts';
 import {countsInWords, namesIn} from '../status/health.ts';
 import type {SandboxStatus, Status} from '../status/schema.ts';
-import {approvalInShort, exitInWords, paceOf, refusalInShort, wayOf} from './sandbox-text.ts';
+import {approvalInShort, exitInWords, paceOf, refusalInShort} from './sandbox-text.ts';
 import {type Column, styled, table, wrapped} from './table.ts';
 import {ago, ahead} from './time-text.ts';
 
@@ -25,6 +25,9 @@ export interface View {
 	/** Idle sandboxes too. */
 	readonly all?: boolean;
 }
+
+/** Why it is not the gateway, where nobody need be told. */
+const UNTOLD: readonly string[] = [CHOSEN_CLI, NOT_CONNECTED_YET];
 
 /** A sandbox with its name. */
 export type Named = readonly [name: string, sandbox: SandboxStatus];
@@ -60,12 +63,12 @@ export function headLines(status: Status, view: View): string[] {
 	const told: readonly (readonly [text: string, style: 'red' | 'yellow' | null])[] = [
 		...banner(status, view),
 		[`pairkeeper ${printable(supervisor.version)} on ${printable(supervisor.host)}: ${lifeOf(status, view)}`, null],
-		[
-			isReallyLive(status, view)
-				? `${counts}; openclaw calls: ${calls.running} of ${calls.limit} running, ${calls.waiting} waiting`
-				: `last seen: ${counts}`,
-			null,
-		],
+		[isReallyLive(status, view) ? counts : `last seen: ${counts}`, null],
+		...(isReallyLive(status, view) && calls.running + calls.waiting > 0
+			? ([
+					[`openclaw calls: ${calls.running} running, ${calls.waiting} waiting, at most ${calls.limit}`, null],
+				] as const)
+			: []),
 		...(supervisor.config.error === null
 			? []
 			: [[`configuration refused: ${printable(supervisor.config.error, 1000)}`, 'red'] as const]),
@@ -118,17 +121,17 @@ export function isReallyLive(status: Status, {isAlive}: Pick<View, 'isAlive'>): 
 
 /** The columns of the table, and which go first where there is not room for all. */
 export const sandboxColumns: readonly Column[] = [
-	{title: 'SANDBOX', widest: 24},
+	{title: 'SANDBOX', narrowest: 20},
 	{title: 'STATE'},
 	{title: 'HEALTHY'},
-	{title: 'PACE', dispensable: 3},
-	{title: 'VIA', dispensable: 1},
-	{title: 'PENDING'},
-	{title: 'APPROVED'},
-	{title: 'REFUSED'},
-	{title: 'RESTARTS', dispensable: 4},
-	{title: 'LAST LIST', dispensable: 2},
-	{title: 'LAST APPROVAL', widest: 48, dispensable: 5},
+	{title: 'PACE', dispensable: 6},
+	{title: 'VIA', dispensable: 4},
+	{title: 'PENDING', dispensable: 1},
+	{title: 'APPROVED', dispensable: 2},
+	{title: 'REFUSED', dispensable: 3},
+	{title: 'RESTARTS', dispensable: 7},
+	{title: 'LAST LIST', dispensable: 5},
+	{title: 'LAST APPROVAL', narrowest: 14, dispensable: 8},
 ];
 
 /** One sandbox in the table. */
@@ -137,8 +140,7 @@ export function rowOf([name, sandbox]: Named, status: Status, view: View): strin
 	return [
 		printable(name),
 		...stateCells(sandbox, isReallyLive(status, view)),
-		paceOf(sandbox),
-		wayOf(sandbox),
+		...wayCells(sandbox),
 		String(sandbox.pending),
 		String(sandbox.approved),
 		String(sandbox.refused),
@@ -146,6 +148,12 @@ export function rowOf([name, sandbox]: Named, status: Status, view: View): strin
 		ago(sandbox.lastListAt, now),
 		approvalInShort(sandbox.lastApproval, now),
 	];
+}
+
+/** Without a worker nothing is noticed, by no way. */
+function wayCells(sandbox: SandboxStatus): [pace: string, via: string] {
+	const isWatched = sandbox.state === 'running' || sandbox.state === 'starting';
+	return isWatched ? [paceOf(sandbox), sandbox.transport] : ['-', '-'];
 }
 
 function stateCells(sandbox: SandboxStatus, isLive: boolean): [state: string, healthy: string] {
@@ -174,7 +182,7 @@ export function remarksOn(sandbox: SandboxStatus, now: number): string[] {
 		...warnings.map(warning => styled('yellow', `warning: ${printable(warning, 400)}`)),
 		...(crashLooping ? [styled('red', 'crash looping')] : []),
 		...(lastExit === null || !isSick ? [] : [exitInWords(lastExit, now)]),
-		...(transportReason === null || transportReason === CHOSEN_CLI || isReasonTold
+		...(transportReason === null || UNTOLD.includes(transportReason) || isReasonTold
 			? []
 			: [`not by the gateway: ${printable(transportReason, 400)}`]),
 		...(lastRefusal === null || !(isSick || pending > 0) ? [] : [refusalInShort(lastRefusal, now)]),

@@ -28,8 +28,8 @@ export interface Column {
 	readonly title: string;
 	/** Where there is not room for all, the column with the greatest goes first; without one it always stays. */
 	readonly dispensable?: number;
-	/** Where there is not room for all, no cell is wider. */
-	readonly widest?: number;
+	/** Where there is not room for all, it may be as narrow as that; without it, it is as wide as its widest cell. */
+	readonly narrowest?: number;
 }
 
 /**
@@ -74,31 +74,30 @@ function layoutOf(columns: readonly Column[], rows: readonly (readonly string[])
 	const natural = columns.map(({title}, at) =>
 		Math.max(stringWidth(title), ...rows.map(row => stringWidth(row[at] ?? ''))),
 	);
-	const all = columns.map((_, at) => at);
-	if (totalOf(natural) <= width) return {kept: all, widths: natural};
-	const bounded = natural.map((cells, at) =>
-		Math.max(Math.min(cells, columns[at]?.widest ?? cells), stringWidth(columns[at]?.title ?? '')),
-	);
-	let kept = all;
-	const widthsOf = (indices: readonly number[]) => indices.map(at => bounded[at] ?? 0);
-	while (totalOf(widthsOf(kept)) > width) {
+	const narrowest = natural.map((cells, at) => Math.min(cells, columns[at]?.narrowest ?? cells));
+	let kept = columns.map((_, at) => at);
+	const of = (widths: readonly number[]) => kept.map(at => widths[at] ?? 0);
+	while (totalOf(of(narrowest)) > width) {
 		const [first] = kept
 			.filter(at => columns[at]?.dispensable !== undefined)
 			.toSorted((a, b) => (columns[b]?.dispensable ?? 0) - (columns[a]?.dispensable ?? 0));
 		if (first === undefined) break;
 		kept = kept.filter(at => at !== first);
 	}
-	return {kept, widths: narrowed(widthsOf(kept), width)};
+	return {kept, widths: narrowed(narrowed(of(natural), of(narrowest), width), [], width)};
 }
 
 /** The widths, the widest of them made narrower until all fit, as far as that goes. */
-function narrowed(widths: readonly number[], width: number): number[] {
+function narrowed(widths: readonly number[], narrowest: readonly number[], width: number): number[] {
 	const result = [...widths];
+	const slack = (at: number) => (result[at] ?? 0) - (narrowest[at] ?? NARROWEST);
 	while (totalOf(result) > width) {
-		const widest = result.indexOf(Math.max(...result));
-		const cells = result[widest] ?? 0;
-		if (cells <= NARROWEST) break;
-		result[widest] = cells - 1;
+		const [at] = result
+			.map((_, column) => column)
+			.filter(column => slack(column) > 0)
+			.toSorted((a, b) => (result[b] ?? 0) - (result[a] ?? 0));
+		if (at === undefined) break;
+		result[at] = (result[at] ?? 0) - 1;
 	}
 	return result;
 }

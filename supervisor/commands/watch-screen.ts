@@ -39,7 +39,10 @@ export async function watchScreen(
 	}
 	const {promise: ended, resolve: end, reject: fail} = Promise.withResolvers<void>();
 	const frame = (): Frame => ({width: output.columns || 80, height: output.rows || 24, now: Date.now()});
+	let isShown = false;
 	const draw = () => {
+		// Before a stop and after it the screen is somebody else's.
+		if (!isShown) return;
 		const lines = screenLines(state, reading, frame());
 		output.write(`${HOME}${lines.map(line => `${line}${CLEAR_LINE}`).join('\r\n')}${CLEAR_BELOW}`);
 	};
@@ -65,7 +68,6 @@ export async function watchScreen(
 		state = next;
 		draw();
 	});
-	let isShown = false;
 	const enter = () => {
 		isShown = true;
 		input.setRawMode?.(true);
