@@ -75,10 +75,7 @@ export class LogFile {
 		const logger = winston.createLogger({
 			level,
 			levels: Object.fromEntries(LOG_LEVELS.map((name, severity) => [name, severity])),
-			format: winston.format.combine(
-				winston.format.timestamp(),
-				isPretty ? prettyFormat(colour) : winston.format.json(),
-			),
+			format: winston.format.combine(winston.format.timestamp(), isPretty ? prettyFormat(colour) : jsonFormat()),
 			transports: [transport],
 			exitOnError: false,
 		});
@@ -92,6 +89,13 @@ export class LogFile {
 		if (this.#problem === null) process.stderr.write(`pairkeeper: ${problem}\n`);
 		this.#problem = problem;
 	}
+}
+
+/** A line begins with what it is looked for by. */
+function jsonFormat(): winston.Logform.Format {
+	return winston.format.printf(({timestamp, level, message, sandbox, ...fields}) =>
+		JSON.stringify({time: timestamp, level, message, sandbox, ...fields}),
+	);
 }
 
 function prettyFormat(colour: boolean): winston.Logform.Format {

@@ -71,7 +71,9 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			// What nobody has asked for is not missed.
 			const isWanted = config.transport !== 'cli' && (config.transport === 'gateway' || config.gateway !== null);
 			const fields = {...(route === null ? {} : {route}), ...(reason === null ? {} : {reason})};
-			return [line(reason !== null && isWanted ? 'warn' : 'info', `transport: ${transport}`, fields)];
+			const isLost = transport === 'gateway' && reason !== null;
+			const message = isLost ? 'the gateway is not connected' : `transport: ${transport}`;
+			return [line(reason !== null && isWanted ? 'warn' : 'info', message, fields)];
 		}
 		default:
 			return [];

@@ -1,6 +1,6 @@
 import {printable} from '../../worker/text.ts';
 import type {SandboxStatus} from '../status/schema.ts';
-import {ago} from './time-text.ts';
+import {ago} from '../time-text.ts';
 
 type Approval = NonNullable<SandboxStatus['lastApproval']>;
 type Refusal = NonNullable<SandboxStatus['lastRefusal']>;

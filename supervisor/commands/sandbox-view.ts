@@ -1,10 +1,10 @@
 import {CHOSEN_CLI} from '../../worker/protocol.ts';
 import {printable} from '../../worker/text.ts';
 import type {SandboxStatus, Status} from '../status/schema.ts';
+import {ago, ahead} from '../time-text.ts';
 import {approvalInFull, exitInWords, isAnnounced, refusalInFull, wayOf} from './sandbox-text.ts';
 import {isReallyLive, type Named, type View} from './status-table.ts';
 import {styled, wrapped} from './table.ts';
-import {ago, ahead} from './time-text.ts';
 
 /** Cells before what is said, so that the labels stand in a column. */
 const LABEL = 17;

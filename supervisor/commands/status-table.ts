@@ -3,9 +3,9 @@ import {printable} from '../../worker/text.ts';
 import {CONDITIONS, conditionOf, countsOf, hasEnded} from '../status/condition.ts';
 import {countsInWords, namesIn} from '../status/health.ts';
 import type {SandboxStatus, Status} from '../status/schema.ts';
+import {ago, ahead} from '../time-text.ts';
 import {approvalInShort, exitInWords, paceOf, refusalInShort} from './sandbox-text.ts';
 import {type Column, styled, table, wrapped} from './table.ts';
-import {ago, ahead} from './time-text.ts';
 
 /** A status that is older is told to be old, in milliseconds: it is written every 5 s. */
 const STALE_AFTER = 15_000;

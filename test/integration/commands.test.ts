@@ -1,4 +1,4 @@
-import {writeFile} from 'node:fs/promises';
+import {readFile, writeFile} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
 import {behaviours, browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
@@ -116,6 +116,26 @@ describe.concurrent('status', () => {
 		run.kill('SIGTERM');
 		await run.ended;
 		expect(await instance.command(['status'])).toMatchObject({exitCode: 3, stdout: expect.stringContaining('stopped')});
+	});
+});
+
+describe.concurrent('the processes of a supervisor', () => {
+	test('have names in ps and top', async ({instance}) => {
+		const long = 'a-very-long-name-of-a-sandbox-that-has-all-of-the-sixty-three-b';
+		await instance.sandbox('alpha');
+		await instance.sandbox(long);
+		await instance.configure({}, {[long]: {enabled: true}});
+		const run = await instance.start();
+		const {sandboxes} = await instance.until('both to be healthy', ({totals}) => totals.healthy === 2);
+		const title = (pid: number | null = null) =>
+			instance
+				.processes()
+				.get(pid ?? 0)
+				?.replace(/ +$/, '');
+		expect(title(run.pid)).toBe('pairkeeper');
+		expect(title(sandboxes.alpha?.pid)).toBe('pairkeeper: alpha');
+		expect(title(sandboxes[long]?.pid)).toBe(`pairkeeper: ${long}`);
+		expect((await readFile(`/proc/${sandboxes.alpha?.pid}/comm`, 'utf8')).trim()).toBe('pairkeeper: alp');
 	});
 });
 

@@ -117,6 +117,8 @@ function overTheWire(value: unknown): unknown {
 	return JSON.parse(JSON.stringify(value));
 }
 
+const gatewayTarget = {url: '', tokenFile: '', tokenCommand: [], fingerprint: null, allowInsecure: false};
+
 describe('a worker that watches', () => {
 	it('tells each approval and refusal once, with what its successor has to know of it', async () => {
 		const sandbox = new Sandbox();
@@ -284,7 +286,7 @@ describe('a worker that watches', () => {
 		const {clock, gateway} = sandbox;
 		let change: () => void = () => {};
 		const transport: {-readonly [K in keyof Transport]: Transport[K]} = polledTransport(gateway, 'not connected yet');
-		sandbox.config = {gateway: {url: '', tokenFile: '', tokenCommand: [], fingerprint: null, allowInsecure: false}};
+		sandbox.config = {gateway: gatewayTarget};
 		sandbox.openTransport = async (_, {onChange}) => {
 			change = onChange;
 			return transport;
@@ -302,6 +304,29 @@ describe('a worker that watches', () => {
 		expect(sandbox.of('log').filter(({message}) => message.startsWith('transport'))).toMatchObject([
 			{level: 'info', message: 'transport: gateway', fields: {}},
 			{level: 'warn', message: 'transport: cli', fields: {reason: 'gateway closed'}},
+		]);
+	});
+
+	it('that has nothing but the gateway says that it is lost, and not that it goes by it', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		const transport: {-readonly [K in keyof Transport]: Transport[K]} = {
+			...polledTransport(gateway, null),
+			kind: 'gateway',
+		};
+		sandbox.config = {transport: 'gateway', gateway: gatewayTarget};
+		sandbox.openTransport = async (_, {onChange}) => {
+			clock.after(MINUTE, () => {
+				Object.assign(transport, {reason: 'gateway closed'});
+				onChange();
+			});
+			return transport;
+		};
+		await sandbox.live(undefined, 2 * MINUTE);
+		const lines = sandbox.of('log').filter(({message}) => /gateway/.test(message));
+		expect(lines.map(({level, message, fields}) => [level, message, fields.reason])).toEqual([
+			['info', 'transport: gateway', undefined],
+			['warn', 'the gateway is not connected', 'gateway closed'],
 		]);
 	});
 
