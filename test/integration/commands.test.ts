@@ -221,7 +221,7 @@ describe.concurrent('check', () => {
 		await instance.configure({openclaw: '/nowhere/openclaw'});
 		expect(await instance.command(['check', '--offline'])).toMatchObject({
 			exitCode: 0,
-			stdout: expect.stringContaining('the configuration is fine (1 sandboxes'),
+			stdout: expect.stringContaining('the configuration is fine (1 sandbox'),
 		});
 		expect(await alpha.calls()).toEqual([]);
 	});
