@@ -104,6 +104,8 @@ const outcomeSchema = z.object({
 	refused: z.number(),
 	retries: z.number(),
 	pending: z.number(),
+	/** Of those pending, how many the policy refuses, by the reason; absent: nothing is known of that. */
+	refusals: z.array(z.object({reason: z.enum(REFUSAL_REASONS), count: z.number()})).optional(),
 });
 /** What a pass came to, as told to whoever waited for it. */
 export type PassSummary = Readonly<z.infer<typeof outcomeSchema>>;

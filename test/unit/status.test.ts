@@ -257,6 +257,31 @@ describe('what a pass came to', () => {
 			{error: null, approved: 2, refused: 1, retries: 1, pending: 2},
 			'2 approved, 1 refused, 1 not settled, to be tried again',
 		],
+		[
+			{
+				error: null,
+				approved: 0,
+				refused: 0,
+				retries: 0,
+				pending: 2,
+				refusals: [{reason: 'disallowed-scope' as const, count: 2}],
+			},
+			'0 approved, 2 still pending (refused by the policy: disallowed-scope; pairkeeper pending shows them)',
+		],
+		[
+			{
+				error: null,
+				approved: 8,
+				refused: 1,
+				retries: 0,
+				pending: 4,
+				refusals: [
+					{reason: 'disallowed-scope' as const, count: 1},
+					{reason: 'unknown-client' as const, count: 2},
+				],
+			},
+			'8 approved, 1 refused, 4 still pending (3 refused by the policy: 1 disallowed-scope, 2 unknown-client; pairkeeper pending shows them; 1 left to the next pass)',
+		],
 		[{error: 'no answer', approved: 1, refused: 0, retries: 0, pending: 0}, 'no answer (1 approved)'],
 	])('%j is said as %j', (summary, text) => {
 		expect(describePass({failure: null, ...summary})).toBe(text);

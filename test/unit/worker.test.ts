@@ -257,6 +257,17 @@ describe('a worker that watches', () => {
 		expect(sandbox.of('heartbeat').at(-1)?.snapshot.pending).toBe(1);
 	});
 
+	it('says of what is still pending why it is, also where that was decided long ago', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		gateway.pending = [entryOf({clientId: 'odd', clientMode: 'odd'})];
+		clock.after(MINUTE, () => sandbox.worker?.receive({kind: 'pass', id: 'p1'}));
+		await sandbox.live(undefined, 2 * MINUTE);
+		expect(sandbox.of('passed')).toMatchObject([
+			{outcome: {refused: 0, pending: 1, refusals: [{reason: 'unknown-client', count: 1}]}},
+		]);
+	});
+
 	it('answers each pass that was asked for with the first that began afterwards', async () => {
 		const sandbox = new Sandbox();
 		const {clock, gateway} = sandbox;
@@ -537,7 +548,8 @@ describe('a worker that is forked for one pass', () => {
 		await sandbox.live(once);
 		expect(sandbox.decided('approved')).toEqual(['r1']);
 		expect(sandbox.decided('refused')).toEqual(['r2']);
-		const outcome = {error: null, failure: null, approved: 1, refused: 1, retries: 0, pending: 1};
+		const refusals = [{reason: 'disallowed-scope', count: 1}];
+		const outcome = {error: null, failure: null, approved: 1, refused: 1, retries: 0, pending: 1, refusals};
 		expect(sandbox.messages.at(-1)).toEqual({kind: 'passed', ids: ['once'], outcome});
 	});
 
