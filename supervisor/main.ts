@@ -1,7 +1,9 @@
-import {Command, CommanderError, Option} from 'commander';
+import {Argument, Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
+import type {Shell} from './commands/completion.ts';
 import {EXIT} from './commands/exit-codes.ts';
 import {durationUpTo} from './commands/options.ts';
+import type {SchemaName} from './commands/schema.ts';
 import {ConfigError} from './config/config.ts';
 import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
 import {InstancePathError} from './instance/paths.ts';
@@ -78,6 +80,20 @@ function program(): Command {
 	command(root, 'reload', 'make the supervisor read its configuration again, and say what came of it').action(
 		act(async () => (await import('./commands/control.ts')).reload),
 	);
+	command(root, 'completion', 'print the completion for a shell; --help says where it goes')
+		.addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+		.addOption(new Option('--sandboxes', 'print the names of the sandboxes instead').hideHelp())
+		.addHelpText('after', COMPLETION_HELP)
+		.action(async (shell: Shell | undefined, _: unknown, self: Command) => {
+			const {completion} = await import('./commands/completion.ts');
+			setExitCode(await completion(shell, root, self.optsWithGlobals()));
+		});
+	command(root, 'schema', 'print the JSON Schema of the configuration, or of the status file')
+		.addArgument(new Argument('<what>', 'config or status').choices(['config', 'status']))
+		.action(async (what: SchemaName) => {
+			const {schema} = await import('./commands/schema.ts');
+			setExitCode(await schema(what));
+		});
 	return root;
 }
 
@@ -121,6 +137,12 @@ First steps:
   2. pairkeeper check        is it right, and does the sandbox answer?
   3. pairkeeper run          watch it, until the deadline (8h) or Ctrl-C
   4. pairkeeper status       in another terminal`;
+
+const COMPLETION_HELP = `
+Where it goes:
+  pairkeeper completion bash > /etc/bash_completion.d/pairkeeper
+  pairkeeper completion zsh > /usr/local/share/zsh/site-functions/_pairkeeper
+  pairkeeper completion fish > ~/.config/fish/completions/pairkeeper.fish`;
 
 const RUN_HELP = `
 Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once), SIGHUP reloads the configuration and reopens the log.

@@ -93,6 +93,11 @@ export const statusSchema = z.object({
 });
 export type Status = Readonly<z.infer<typeof statusSchema>>;
 
+/** The JSON Schema of the status file. */
+export function statusJsonSchema(): object {
+	return z.toJSONSchema(statusSchema, {io: 'output'});
+}
+
 /** The totals over all configured sandboxes, idle ones included. */
 export function totalsOf(sandboxes: Readonly<Record<string, SandboxStatus>>): Status['totals'] {
 	const all = Object.values(sandboxes);

@@ -1,5 +1,6 @@
 import {readFile, writeFile} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
+import {runCommand} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
@@ -136,6 +137,53 @@ describe.concurrent('the processes of a supervisor', () => {
 		expect(title(sandboxes.alpha?.pid)).toBe('pairkeeper: alpha');
 		expect(title(sandboxes[long]?.pid)).toBe(`pairkeeper: ${long}`);
 		expect((await readFile(`/proc/${sandboxes.alpha?.pid}/comm`, 'utf8')).trim()).toBe('pairkeeper: alp');
+	});
+});
+
+describe.concurrent('completion and schema', () => {
+	test('bash completes commands, options, and sandboxes from the status file', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.sandbox('beta');
+		await instance.configure();
+		await instance.start();
+		expect((await instance.command(['completion', '--sandboxes'])).stdout).toBe('alpha\nbeta\n');
+		const {stdout: script, exitCode} = await instance.command(['completion', 'bash']);
+		expect(exitCode).toBe(0);
+		await writeFile(instance.path('completion'), script);
+		const complete = async (...words: string[]) => {
+			const asked = `pairkeeper() { printf 'alpha\\nbeta\\n'; }; . "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pairkeeper; echo "\${COMPREPLY[*]}"`;
+			const {stdout} = await runCommand(['bash', '-c', asked, instance.path('completion'), 'pairkeeper', ...words]);
+			return stdout.trim();
+		};
+		expect(await complete('st')).toBe('status');
+		expect(await complete('--config', 'status', 'kick', 'b')).toBe('beta');
+		expect(await complete('status', '--w')).toBe('--watch');
+		expect(await complete('completion', 'f')).toBe('fish');
+	});
+
+	test('there is a script for each shell, and none for another', async ({instance}) => {
+		expect(await instance.command(['completion', 'zsh'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/^#compdef pairkeeper/),
+		});
+		expect(await instance.command(['completion', 'fish'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringContaining("__fish_seen_subcommand_from status' -l watch"),
+		});
+		expect(await instance.command(['completion', 'csh'])).toMatchObject({exitCode: 2});
+		expect(await instance.command(['completion'])).toMatchObject({exitCode: 2});
+	});
+
+	test('the schemas are those of the configuration and of the status file', async ({instance}) => {
+		for (const [what, key] of [
+			['config', 'slowInterval'],
+			['status', 'supervisor'],
+		] as const) {
+			const {exitCode, stdout} = await instance.command(['schema', what]);
+			expect(exitCode).toBe(0);
+			expect(Object.keys(JSON.parse(stdout).properties)).toContain(key);
+		}
+		expect(await instance.command(['schema', 'odd'])).toMatchObject({exitCode: 2});
 	});
 });
 
