@@ -86,10 +86,7 @@ export class LogFile {
 		const logger = winston.createLogger({
 			level,
 			levels: Object.fromEntries(LOG_LEVELS.map((name, severity) => [name, severity])),
-			format: winston.format.combine(
-				winston.format.timestamp(),
-				isPretty ? prettyFormat(colour) : winston.format.json(),
-			),
+			format: winston.format.combine(winston.format.timestamp(), isPretty ? prettyFormat(colour) : jsonFormat()),
 			transports: [transport],
 			exitOnError: false,
 		});
@@ -131,6 +128,13 @@ function appendingTo(descriptor: number, onWritten: (error: Error | null) => voi
 			close(descriptor, () => done());
 		},
 	});
+}
+
+/** A line begins with what it is looked for by. */
+function jsonFormat(): winston.Logform.Format {
+	return winston.format.printf(({timestamp, level, message, sandbox, ...fields}) =>
+		JSON.stringify({time: timestamp, level, message, sandbox, ...fields}),
+	);
 }
 
 function prettyFormat(colour: boolean): winston.Logform.Format {

@@ -1,7 +1,9 @@
-import {Command, CommanderError, Option} from 'commander';
+import {Argument, Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
+import type {Shell} from './commands/completion.ts';
 import {EXIT} from './commands/exit-codes.ts';
 import {durationUpTo} from './commands/options.ts';
+import type {SchemaName} from './commands/schema.ts';
 import {ConfigError} from './config/config.ts';
 import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
 import {InstancePathError} from './instance/paths.ts';
@@ -38,10 +40,15 @@ function program(): Command {
 		)
 		.addHelpText('after', RUN_HELP)
 		.action(act(async () => (await import('./commands/run.ts')).run));
-	command(root, 'status', 'show the state of the sandboxes')
+	command(root, 'status', 'show the state of the sandboxes; exit 3 if no supervisor stands behind it')
+		.argument('[sandboxes...]', 'show these in full')
 		.option('--json', 'print the status file as it is')
-		.option('--watch', 'refresh it until interrupted')
-		.action(act(async () => (await import('./commands/status.ts')).status));
+		.option('--watch', 'a live screen on a terminal, else print it again and again')
+		.option('--all', 'show idle sandboxes too')
+		.action(async (sandboxes: string[], _: unknown, self: Command) => {
+			const {status} = await import('./commands/status.ts');
+			setExitCode(await status(sandboxes, self.optsWithGlobals()));
+		});
 	command(root, 'health', 'say in one line whether all is well; exit 0 ok, 1 degraded, 2 critical, 3 unknown')
 		.addOption(
 			new Option('--max-age <duration>', 'a status older than this is critical')
@@ -73,6 +80,20 @@ function program(): Command {
 	command(root, 'reload', 'make the supervisor read its configuration again, and say what came of it').action(
 		act(async () => (await import('./commands/control.ts')).reload),
 	);
+	command(root, 'completion', 'print the completion for a shell; --help says where it goes')
+		.addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+		.addOption(new Option('--sandboxes', 'print the names of the sandboxes instead').hideHelp())
+		.addHelpText('after', COMPLETION_HELP)
+		.action(async (shell: Shell | undefined, _: unknown, self: Command) => {
+			const {completion} = await import('./commands/completion.ts');
+			setExitCode(await completion(shell, root, self.optsWithGlobals()));
+		});
+	command(root, 'schema', 'print the JSON Schema of the configuration, or of the status file')
+		.addArgument(new Argument('<what>', 'config or status').choices(['config', 'status']))
+		.action(async (what: SchemaName) => {
+			const {schema} = await import('./commands/schema.ts');
+			setExitCode(await schema(what));
+		});
 	return root;
 }
 
@@ -116,6 +137,12 @@ First steps:
   2. pairkeeper check        is it right, and does the sandbox answer?
   3. pairkeeper run          watch it, until the deadline (8h; for a service say deadline: never) or Ctrl-C
   4. pairkeeper status       in another terminal`;
+
+const COMPLETION_HELP = `
+Where it goes:
+  pairkeeper completion bash > /etc/bash_completion.d/pairkeeper
+  pairkeeper completion zsh > /usr/local/share/zsh/site-functions/_pairkeeper
+  pairkeeper completion fish > ~/.config/fish/completions/pairkeeper.fish`;
 
 const RUN_HELP = `
 Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once), SIGHUP reloads the configuration and reopens the log.

@@ -12,6 +12,7 @@ import type {Log, LogLevel} from './log.ts';
 import {LogFile} from './log-file.ts';
 import {forkWorker} from './sandbox/worker-process.ts';
 import {inScope} from './scope.ts';
+import {startText} from './start-text.ts';
 import {Publisher} from './status/publisher.ts';
 import {type End, Supervision} from './supervision.ts';
 import {VERSION} from './version.ts';
@@ -87,7 +88,9 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		};
 		ignoreSignals = onSignals({SIGTERM: stop, SIGINT: stop, SIGHUP: () => void reload(false)});
 		const {path, statusFile} = config;
-		log('info', 'pairkeeper starts', {version: VERSION, pid: process.pid, config: path, statusFile});
+		const {deadlineAt} = supervision.status([]).supervisor;
+		const text = startText(config, {version: VERSION, deadlineAt, now: clock.wall()});
+		log('info', `pairkeeper starts: ${text}`, {version: VERSION, pid: process.pid, config: path, statusFile});
 		// Before anything is written over what says where to look.
 		if (predecessor) await cleanUpAfter(predecessor, log);
 

@@ -39,6 +39,8 @@ function receive(message: ToWorker): void {
 
 async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {
 	owner = start.owner;
+	// As ps shows it, and as far as the kernel's 15 bytes go, top.
+	process.title = `pairkeeper: ${start.config.name}`;
 	worker = new Worker(start, {link, clock: systemClock, signal: stopping.signal});
 	await worker.run();
 	// A relay is there for as long as its connection.

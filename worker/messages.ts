@@ -10,7 +10,7 @@ import {
 	type Policy,
 	type RefusalReason,
 } from './requests/policy.ts';
-import {keyOf} from './requests/record.ts';
+import {keyOf, type RequestRecords} from './requests/record.ts';
 import type {Observations, WorkerEvent} from './snapshot.ts';
 import {printable, printableList} from './text.ts';
 import {interval} from './watch/cadence.ts';
@@ -91,20 +91,36 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			const fields = {...(route === null ? {} : {route}), ...(reason === null ? {} : {reason})};
 			const isMissed = reason !== null && isWanted;
 			const isWorthALine = reason === null || before.transport === 'gateway';
-			return [line(isMissed ? 'warn' : isWorthALine ? 'info' : 'debug', `transport: ${transport}`, fields)];
+			const isLost = transport === 'gateway' && reason !== null;
+			const message = isLost ? 'the gateway is not connected' : `transport: ${transport}`;
+			return [line(isMissed ? 'warn' : isWorthALine ? 'info' : 'debug', message, fields)];
 		}
 		default:
 			return [];
 	}
 }
 
-/** What a pass came to. `pending` and `alarm` are as they are at its end. */
+/** What a pass came to. `pending`, `alarm` and `requests` are as they are at its end. */
 export function summaryOf(
 	{approved, refused, retries, error}: Pick<PassOutcome, 'approved' | 'refused' | 'retries' | 'error'>,
-	{pending, alarm}: {readonly pending: number; readonly alarm: string | null},
+	{
+		pending,
+		alarm,
+		requests,
+	}: {readonly pending: number; readonly alarm: string | null; readonly requests: RequestRecords},
 ): PassSummary {
 	const failure = error?.failure ?? null;
-	return {approved, refused, retries, pending, error: error?.message ?? alarm, failure};
+	const refusals = refusalsIn(requests);
+	const summary = {approved, refused, retries, pending, error: error?.message ?? alarm, failure};
+	return refusals.length === 0 ? summary : {...summary, refusals};
+}
+
+/** How many of the listed requests are refused and still there, by the reason. */
+function refusalsIn(requests: RequestRecords): NonNullable<PassSummary['refusals']> {
+	const reasons = Object.values(requests).flatMap(record =>
+		record.kind === 'refused' && !record.rejected ? record.reason : [],
+	);
+	return [...Map.groupBy(reasons, reason => reason)].map(([reason, alike]) => ({reason, count: alike.length}));
 }
 
 function modeLine(

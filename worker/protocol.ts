@@ -123,6 +123,8 @@ const outcomeSchema = z.object({
 	refused: z.number(),
 	retries: z.number(),
 	pending: z.number(),
+	/** Of those pending, how many the policy refuses, by the reason; absent: nothing is known of that. */
+	refusals: z.array(z.object({reason: z.enum(REFUSAL_REASONS), count: z.number()})).optional(),
 });
 /** What a pass came to, as told to whoever waited for it. */
 export type PassSummary = Readonly<z.infer<typeof outcomeSchema>>;
@@ -224,6 +226,9 @@ export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 /** Why it is not the gateway before it was tried. */
 export const NOT_CONNECTED_YET = 'not connected yet';
 
+/** Why it is not the gateway where the CLI was chosen. */
+export const CHOSEN_CLI = 'the configuration says transport: cli';
+
 /** What decides by which way a gateway is reached. */
 type Reachable = Pick<WorkerConfig, 'gateway' | 'inside' | 'transport'> & {
 	readonly target: Pick<SandboxTarget, 'exec'>;
@@ -246,7 +251,7 @@ export function initialTransport(config: Reachable): Pick<Snapshot, 'transport' 
 	return {
 		transport: 'cli',
 		route: null,
-		transportReason: isWanted ? NOT_CONNECTED_YET : 'the configuration says transport: cli',
+		transportReason: isWanted ? NOT_CONNECTED_YET : CHOSEN_CLI,
 	};
 }
 

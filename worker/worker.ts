@@ -264,6 +264,7 @@ export class Worker {
 	}
 
 	#summaryOf(outcome: Pick<PassOutcome, 'approved' | 'refused' | 'retries' | 'error'>): ReturnType<typeof summaryOf> {
-		return summaryOf(outcome, {pending: this.#observations.pending, alarm: this.#ledger.alarm});
+		const {alarm, state} = this.#ledger;
+		return summaryOf(outcome, {pending: this.#observations.pending, alarm, requests: state.requests});
 	}
 }

@@ -3,14 +3,14 @@ import {messageOf} from '../../worker/text.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
 import {loadConfig} from '../config/load.ts';
-import {findStatusFile} from '../config/locate.ts';
 import {askSupervisor} from '../control/client.ts';
 import {FileLock} from '../instance/lock.ts';
-import {type InstancePaths, instancePaths, prepareDirectory} from '../instance/paths.ts';
+import {type InstancePaths, prepareDirectory} from '../instance/paths.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {describePass, isDone} from '../sandbox/pass-text.ts';
 import {specFor} from '../sandbox/spec.ts';
 import {EXIT} from './exit-codes.ts';
+import {findInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
 /** Part of the timeout that is left for printing the outcome and ending the process, in milliseconds. */
@@ -43,11 +43,17 @@ export async function approve(sandbox: string, options: ApproveOptions): Promise
 async function approveWithin(sandbox: string, options: ApproveOptions): Promise<ApproveResult> {
 	// performance.now() counts from the start of the process, as does whoever waits for it to end.
 	const left = () => Math.max(options.timeout - CLOSING_TIME - performance.now(), 1);
-	const paths = instancePaths(findStatusFile({...options, environment: process.env}));
+	const {paths, isLive, own} = findInstance({...options, environment: process.env});
 	const reply = await askSupervisor(paths, {op: 'approve', sandbox, timeout: left()}, left() + CLOSING_TIME / 2);
 	if (reply.kind === 'answered') return {isDone: reply.response.result === 'done', detail: reply.response.detail};
 	if (reply.kind === 'unreachable') return {isDone: false, detail: reply.reason};
-	return approveAlone(sandbox, options, paths, left);
+	// Somebody else's instance: whether it has a lock that is held is not for us to see.
+	if (isLive && paths.statusFile !== own.statusFile)
+		return {
+			isDone: false,
+			detail: `the supervisor of ${paths.statusFile} does not answer at ${paths.controlSocket}; it alone approves`,
+		};
+	return approveAlone(sandbox, options, own, left);
 }
 
 /** Makes the pass itself, since no supervisor listens. One that starts now waits for the lock that is held here, so there is still one approver. */

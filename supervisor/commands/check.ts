@@ -1,35 +1,31 @@
+import stringWidth from 'string-width';
 import {systemClock} from '../../worker/clock.ts';
 import {type Failure, type RouteKind, routeOf} from '../../worker/protocol.ts';
-import {ADMIN_SCOPE, adminRemedy, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
+import {ADMIN_SCOPE, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
 import {callLimit} from '../calls/limit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
-import {specFor} from '../sandbox/spec.ts';
+import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
+import {sandboxesInWords} from '../status/condition.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
-import {styled, table} from './table.ts';
+import {outputWidth, styled, table, wrapped} from './table.ts';
 
-/** The browser Control UI that OpenClaw bundles, and the scopes it asks for (OpenClaw 2026.9.6). */
+/** The browser Control UI that OpenClaw bundles. */
 const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};
-const CONTROL_UI_SCOPES = [
-	ADMIN_SCOPE,
-	'operator.read',
-	'operator.write',
-	'operator.approvals',
-	'operator.questions',
-	'operator.pairing',
-];
 
-interface Finding {
+/** What was found of one sandbox. */
+export interface Finding {
 	readonly name: string;
-	readonly result: 'ok' | 'failed' | 'disabled';
+	/** `degraded`: it answers, and not by the way that somebody has configured. */
+	readonly result: 'ok' | 'degraded' | 'failed' | 'disabled';
 	/** The transport that works; if none does, those that were tried. */
 	readonly via: string;
 	readonly detail: string;
-	readonly remedy: string;
+	readonly remedies: readonly string[];
 	readonly notes: readonly string[];
 }
 
@@ -40,29 +36,53 @@ const LANES = 4;
 export async function check(options: CommonOptions & {readonly offline?: boolean}): Promise<number> {
 	const config = loadConfig({...options, environment: process.env});
 	say(
-		`${config.path}: the configuration is fine (${config.sandboxes.length} sandboxes, status in ${config.statusFile})`,
+		`${config.path}: the configuration is fine (${sandboxesInWords(config.sandboxes.length)}, status in ${config.statusFile})`,
 	);
-	for (const warning of config.warnings) say(styled('yellow', `warning: ${warning}`));
-	for (const note of controlUiNotes(config)) say(note);
+	const width = outputWidth();
+	for (const warning of config.warnings)
+		for (const line of wrapped(`warning: ${warning}`, width, {indent: 2})) say(styled('yellow', line));
+	for (const note of controlUiNotes(config)) for (const line of wrapped(note, width, {indent: 2})) say(line);
 	if (options.offline) return EXIT.ok;
 
 	const turns = new CallTurns(callLimit(config.maxConcurrentCalls), systemClock.now);
 	const findings = await inLanes(LANES, config.sandboxes, sandbox => probe(config, sandbox, turns));
 	say('');
-	say(
-		table(
-			['SANDBOX', 'RESULT', 'VIA', 'WHAT', 'REMEDY'],
-			findings.map(({name, result, via, detail, remedy}) => [
-				name,
-				styled(result === 'failed' ? 'red' : 'green', result),
-				via,
-				detail,
-				remedy,
-			]),
-		),
+	for (const line of findingLines(findings, width)) say(line);
+	const isFine = findings.every(({result}) => result === 'ok' || result === 'disabled');
+	return isFine ? EXIT.ok : EXIT.failed;
+}
+
+const resultStyles = {ok: 'green', disabled: 'gray', degraded: 'yellow', failed: 'red'} as const;
+
+/** A table of what was found, in lines of `width` cells at most; what is too long for it, and what to do, once below. Those first that are not well. Pure but for colours. */
+export function findingLines(findings: readonly Finding[], width: number): string[] {
+	const order = ['failed', 'degraded', 'ok', 'disabled'];
+	const sorted = findings.toSorted((a, b) => order.indexOf(a.result) - order.indexOf(b.result));
+	const columns = [{title: 'SANDBOX', narrowest: 16}, 'RESULT', 'VIA', 'WHAT', 'REMEDY'];
+	const rowOf = ({name, result, via}: Finding, what: string, remedy: string) => [
+		name,
+		styled(resultStyles[result], result),
+		via,
+		what,
+		remedy,
+	];
+	const whole = sorted.map(finding => rowOf(finding, finding.detail, finding.remedies.join('; ')));
+	const isAllFitting = table(columns, whole, Number.POSITIVE_INFINITY)
+		.split('\n')
+		.every(line => stringWidth(line) <= width);
+	const isInTable = (finding: Finding) => isAllFitting || finding.remedies.length === 0;
+	const below = sorted.flatMap(finding => {
+		const {name, detail, remedies, notes} = finding;
+		const texts = isInTable(finding) ? notes : [detail, ...remedies.map(remedy => `fix: ${remedy}`), ...notes];
+		return texts.flatMap(text => wrapped(`${name}: ${text}`, width, {indent: 2}));
+	});
+	const rows = sorted.map(finding =>
+		isInTable(finding) ? rowOf(finding, finding.detail, '') : rowOf(finding, 'see below', ''),
 	);
-	for (const {name, notes} of findings) for (const note of notes) say(`${name}: ${note}`);
-	return findings.some(({result}) => result === 'failed') ? EXIT.failed : EXIT.ok;
+	return [
+		...(isAllFitting ? table(columns, whole, width) : table(columns.slice(0, -1), rows, width)).split('\n'),
+		...(below.length === 0 ? [] : ['', ...below]),
+	];
 }
 
 type Way = 'gateway' | 'cli';
@@ -80,7 +100,7 @@ interface Probe {
 async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): Promise<Finding> {
 	const {name, target, transport} = sandbox;
 	const route = routeOf(sandbox);
-	if (!sandbox.enabled) return {name, result: 'disabled', via: '-', detail: '', remedy: '', notes: []};
+	if (!sandbox.enabled) return {name, result: 'disabled', via: '-', detail: '', remedies: [], notes: []};
 	const openclaw = findOpenclaw(config.openclaw);
 	if (openclaw === null && target.exec.length === 0 && route === null) {
 		return {
@@ -88,7 +108,7 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 			result: 'failed',
 			via: '-',
 			detail: `there is no ${config.openclaw} in PATH`,
-			remedy: 'install it (npm install --global openclaw), or name its path: openclaw: /path/to/openclaw',
+			remedies: ['install it (npm install --global openclaw), or name its path: openclaw: /path/to/openclaw'],
 			notes: [],
 		};
 	}
@@ -97,17 +117,23 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 	const probes = await Promise.all(ways.map(way => probeBy(way, config, sandbox, openclaw, turns)));
 	const [best] = probes.filter(({error}) => error === null);
 	const failed = probes.filter(({error}) => error !== null);
+	const isSlowWay = best?.way === 'cli' && ways.length > 1 && isGatewayConfigured(sandbox);
 	return {
 		name,
-		result: best ? 'ok' : 'failed',
+		result: best === undefined ? 'failed' : isSlowWay ? 'degraded' : 'ok',
 		via: best === undefined ? ways.join(', ') : shownWay(best.way, route),
 		detail: [
 			...(best ? [`answers, ${best.pending} pending`] : []),
 			...failed.map(({way, error}) => (ways.length > 1 ? `not by the ${way}: ${error}` : `${error}`)),
 		].join('; '),
-		remedy: failed.map(({remedy}) => remedy).join('; '),
-		notes: [...new Set(probes.flatMap(({notes}) => notes))],
+		remedies: [...new Set(failed.map(({remedy}) => remedy))],
+		notes: [...new Set(probes.flatMap(({notes}) => notes).filter(note => !isToldAlready(note)))],
 	};
+}
+
+/** The worker's own line about its transport says what the table says. */
+function isToldAlready(note: string): boolean {
+	return note.startsWith('transport: ') || note.startsWith('the gateway is not connected');
 }
 
 /** Makes one list by this way, without falling back to the other. */
@@ -127,14 +153,15 @@ async function probeBy(
 	return {way, pending, error, remedy, notes};
 }
 
-const isItThere = 'see the message: is the gateway running, and its address right in gateway.url?';
+const isItThere = 'is the gateway running, and its address right in gateway.url?';
 
 /** What to do when the gateway's WebSocket does not work, by how it failed. */
 const gatewayRemedies: Readonly<Record<Failure, string>> = {
 	unreachable: isItThere,
 	timeout: isItThere,
 	refused: "compare the token with the gateway's own (tokenFile or tokenCommand), unless the message says otherwise",
-	unreadable: 'is what listens at gateway.url a gateway of OpenClaw?',
+	unreadable:
+		'gateway.url must lead to a gateway of OpenClaw; compare its scheme and port with what the gateway listens on',
 	unsafe: 'see the message',
 	hostile: 'look at what runs in that sandbox',
 	unfit: 'see the message',
@@ -184,12 +211,12 @@ function cliRemedy(failure: Failure | null, {target}: SandboxConfig): string {
 	}
 }
 
-/** Says how to let the browser Control UI in, if the policy lists it without the scope that it always asks for. */
+/** Says that the browser Control UI is not let in, if the policy lists it without the scope that it always asks for. */
 function controlUiNotes({policy}: Config): string[] {
 	const entry = matchingEntry(CONTROL_UI, policy);
 	if (!entry || grantableScopes(entry, policy).includes(ADMIN_SCOPE)) return [];
 	return [
-		`note: the bundled browser Control UI asks for ${ADMIN_SCOPE}, so by this policy it is refused: ${adminRemedy(CONTROL_UI.clientId, CONTROL_UI_SCOPES)}`,
+		`note: the browser Control UI asks for ${ADMIN_SCOPE}, so this policy refuses it; README, "Policy", says how to let it in`,
 	];
 }
 

@@ -1,8 +1,7 @@
-import {findStatusFile} from '../config/locate.ts';
 import {askSupervisor} from '../control/client.ts';
 import type {ControlRequest} from '../control/protocol.ts';
-import {instancePaths} from '../instance/paths.ts';
 import {EXIT} from './exit-codes.ts';
+import {findInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
 /** How long the supervisor may take, in milliseconds: a reload waits for workers to stop. */
@@ -19,7 +18,7 @@ export function reload(options: CommonOptions): Promise<number> {
 }
 
 async function ask(request: ControlRequest, options: CommonOptions): Promise<number> {
-	const paths = instancePaths(findStatusFile({...options, environment: process.env}));
+	const {paths} = findInstance({...options, environment: process.env});
 	const reply = await askSupervisor(paths, request, TIMEOUT);
 	if (reply.kind === 'nobody') {
 		process.stderr.write(`pairkeeper is not running (nothing listens at ${paths.controlSocket})\n`);

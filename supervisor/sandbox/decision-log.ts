@@ -14,20 +14,16 @@ export class DecisionLog {
 
 	log(decision: Decision): void {
 		switch (decision.kind) {
-			case 'approved': {
-				const {kind: _, at: __, ...fields} = decision;
-				this.#log('info', 'approved', fields);
+			case 'approved':
+				this.#log('info', 'approved', fieldsOf(decision));
 				break;
-			}
 			case 'refused': {
 				const {kind: _, at: __, remedy, ...fields} = decision;
 				this.#refusals('warn', 'refused', remedy === null ? fields : {...fields, remedy});
 				break;
 			}
 			case 'rejected':
-				this.#log('info', 'request rejected, so that the next ask of its device is clean', {
-					requestId: decision.requestId,
-				});
+				this.#log('info', 'request rejected, so that the next ask of its device is clean', fieldsOf(decision));
 				break;
 			case 'failed':
 				// The worker says so itself, when it tries again.
@@ -39,4 +35,9 @@ export class DecisionLog {
 				break;
 		}
 	}
+}
+
+/** All there is to say of a decision, its device too; the line has its own time. */
+function fieldsOf({kind: _, at: __, ...fields}: Decision): Readonly<Record<string, unknown>> {
+	return fields;
 }

@@ -41,7 +41,6 @@ export interface WorkerView {
 	/** The loop's own count of what it has done, and when it last grew. */
 	readonly progress: number;
 	readonly lastProgressAt: number;
-	readonly lastListAt: number | null;
 	readonly snapshot: Snapshot | null;
 	/** Why it is being killed, or `null`. */
 	readonly failure: LivenessFailure | null;
@@ -105,9 +104,13 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 	const {life} = state;
 	switch (event.kind) {
 		case 'start':
-			return life.kind === 'waiting' || life.kind === 'stopped' ? fork(state, event.initialDelay, moment) : same(state);
+			return life.kind === 'waiting' || life.kind === 'stopped'
+				? fork(withGatewayDownSince(state, moment.now), event.initialDelay, moment)
+				: same(state);
 		case 'backoff-over':
-			return life.kind === 'backoff' ? fork(state, 0, moment) : same(state);
+			return life.kind === 'backoff'
+				? fork(withGatewayDownSince(state, state.record.gatewayDownSince ?? moment.now), 0, moment)
+				: same(state);
 		case 'forked': {
 			const fields = {pid: event.pid};
 			return withWorker(state, {pid: event.pid}, [log('info', 'worker started', fields), {kind: 'show'}]);
@@ -162,6 +165,11 @@ function withWorker(state: SandboxState, change: Partial<WorkerView>, effects: r
 	return {state: {...state, life: {...life, worker: {...life.worker, ...change}}}, effects};
 }
 
+/** A worker that is about to start has no connection yet. `since`: monotonic milliseconds. */
+function withGatewayDownSince(state: SandboxState, since: number): SandboxState {
+	return {...state, record: {...state.record, gatewayDownSince: since}};
+}
+
 function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): Transition {
 	const worker: WorkerView = {
 		pid: null,
@@ -171,7 +179,6 @@ function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): T
 		lastBeatWall: null,
 		progress: 0,
 		lastProgressAt: now,
-		lastListAt: null,
 		snapshot: null,
 		failure: null,
 	};
@@ -203,18 +210,27 @@ function onHeartbeat(
 		lastBeatWall: wall,
 		progress,
 		lastProgressAt: progress === worker.progress ? worker.lastProgressAt : now,
-		lastListAt: hasListed ? now : worker.lastListAt,
 		snapshot,
 	};
-	const lastListAt = hasListed ? isoTime(snapshot.lastListAt ?? wall) : state.record.lastListAt;
+	const isUp = isGatewayConnected(snapshot);
+	const {record} = state;
 	return {
 		state: {
 			...state,
-			record: {...state.record, lastListAt},
+			record: {
+				...record,
+				...(hasListed ? {lastListAt: isoTime(snapshot.lastListAt ?? wall), lastListedAt: now} : {}),
+				hasUsedGateway: record.hasUsedGateway || isUp,
+				gatewayDownSince: isUp ? null : (record.gatewayDownSince ?? now),
+			},
 			life: {kind: life.kind === 'starting' ? 'running' : life.kind, worker: heard},
 		},
 		effects: isNews ? [{kind: 'show'}] : [],
 	};
+}
+
+function isGatewayConnected({transport, transportReason}: Snapshot): boolean {
+	return transport === 'gateway' && transportReason === null;
 }
 
 /** What changes with every poll, and is no news. */

@@ -14,6 +14,12 @@ export const recordSchema = z.object({
 	unstableExits: z.number(),
 	/** The gateway is left alone, since it has brought a worker down; monotonic milliseconds. */
 	breaker: breakerSchema.nullable(),
+	/** When a list last succeeded; monotonic milliseconds. */
+	lastListedAt: z.number().nullable().default(null),
+	/** The gateway was connected at some time in this shift. */
+	hasUsedGateway: z.boolean().default(false),
+	/** Since when it is not; monotonic milliseconds. `null` while it is, and before the first worker. */
+	gatewayDownSince: z.number().nullable().default(null),
 	...sandboxStatusSchema.pick({
 		restarts: true,
 		approved: true,
@@ -33,6 +39,9 @@ export function newRecord(target: string): SandboxRecord {
 		checkpoint: emptyCheckpoint,
 		unstableExits: 0,
 		breaker: null,
+		lastListedAt: null,
+		hasUsedGateway: false,
+		gatewayDownSince: null,
 		restarts: 0,
 		approved: 0,
 		refused: 0,

@@ -36,6 +36,12 @@ export function usesHostOpenclaw({target, transport}: Pick<SandboxConfig, 'targe
 	return target.exec.length === 0 && transport !== 'gateway';
 }
 
+/** Whether somebody has asked for the gateway, so that the CLI in its place is less than what is wanted. */
+export function isGatewayConfigured({gateway, inside}: Pick<WorkerConfig, 'gateway' | 'inside'>): boolean {
+	if (gateway !== null) return true;
+	return inside !== null && (inside.port !== null || inside.tokenFile !== null || inside.tokenCommand.length > 0);
+}
+
 /** Whether a worker that was forked for `before` can go on under `after`. */
 export function needsNewWorker(before: SandboxSpec, after: SandboxSpec): boolean {
 	return before.enabled !== after.enabled || !isDeepStrictEqual(before.worker, after.worker);

@@ -64,7 +64,8 @@ class WorkerProcess implements WorkerHandle {
 
 	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) {
 		this.#owner = start.owner;
-		this.#child = fork(WORKER_MODULE, [], {
+		// A title has the room of the arguments (libuv: uv_set_process_title), so the name is one.
+		this.#child = fork(WORKER_MODULE, [start.config.name], {
 			cwd: '/',
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
 			detached: true,

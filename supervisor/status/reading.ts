@@ -1,4 +1,5 @@
 import {readFileSync} from 'node:fs';
+import {startTimeOf} from '../instance/leftovers.ts';
 import {type Status, statusSchema} from './schema.ts';
 
 /** There is a status file, but not one that can be used. */
@@ -21,14 +22,32 @@ export function readStatus(file: string): Status | null {
 	return status.data;
 }
 
-/** Whether the process that wrote it still runs. One of another user counts. */
-export function isSupervisorAlive({supervisor}: Status): boolean {
+/** What may pass between a supervisor's last write and our reading of the clocks, in milliseconds. */
+const LEEWAY = 2000;
+
+/** Whether the process that wrote it still runs. One of another user counts; one that began after it was written does not. `now`: the wall clock. */
+export function isSupervisorAlive({supervisor}: Status, now: number): boolean {
+	if (!isAlive(supervisor.pid)) return false;
+	const age = ageOf(supervisor.pid);
+	return age === null || !(age + LEEWAY < now - Date.parse(supervisor.updatedAt));
+}
+
+function isAlive(pid: number): boolean {
 	try {
-		process.kill(supervisor.pid, 0);
+		process.kill(pid, 0);
 		return true;
 	} catch (error) {
 		return (error as NodeJS.ErrnoException).code === 'EPERM';
 	}
+}
+
+/** Ticks a second, in which the kernel tells the time to everybody (proc(5): USER_HZ). */
+const TICKS = 100;
+
+/** How long a process runs, in milliseconds, or `null` where that cannot be read. By our own start, since a container may show another uptime. */
+function ageOf(pid: number): number | null {
+	const [its, ours] = [startTimeOf(pid), startTimeOf(process.pid)];
+	return its === null || ours === null ? null : ((Number(ours) - Number(its)) / TICKS + process.uptime()) * 1000;
 }
 
 function parse(text: string): unknown {

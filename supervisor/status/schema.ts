@@ -14,6 +14,8 @@ export type ExitReason = (typeof EXIT_REASONS)[number];
 export const sandboxStatusSchema = z.object({
 	state: z.enum(['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle']),
 	healthy: z.boolean(),
+	/** It has not listed yet, and may take its time: it is too young to be unhealthy. */
+	starting: z.boolean().default(false),
 	pid: z.number().nullable(),
 	mode: z.enum(['fast', 'slow']),
 	/** Seconds between polls now. */
@@ -90,6 +92,11 @@ export const statusSchema = z.object({
 	sandboxes: z.record(z.string(), sandboxStatusSchema),
 });
 export type Status = Readonly<z.infer<typeof statusSchema>>;
+
+/** The JSON Schema of the status file. */
+export function statusJsonSchema(): object {
+	return z.toJSONSchema(statusSchema, {io: 'output'});
+}
 
 /** The totals over all configured sandboxes, idle ones included. */
 export function totalsOf(sandboxes: Readonly<Record<string, SandboxStatus>>): Status['totals'] {

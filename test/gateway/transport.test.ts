@@ -358,7 +358,7 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
 
 		const check = await instance.command(['check']);
-		expect(check).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/alpha.*ok.*cli/)});
+		expect(check).toMatchObject({exitCode: 1, stdout: expect.stringMatching(/alpha.*degraded.*cli/)});
 		expect(check.stdout).toContain('ECONNREFUSED');
 		expect(check.stdout).toContain('gateway.url');
 
@@ -366,6 +366,42 @@ describe.concurrent('`pairkeeper approve` and `pairkeeper check`', () => {
 		expect(approve).toMatchObject({exitCode: 0, stdout: expect.stringContaining('1 approved')});
 		expect(await alpha.idsOf('approve')).toEqual(['cli-1']);
 	});
+
+	test('check says at once that a token is wrong, though the CLI answers', async ({instance, startGateway}) => {
+		const gateway = await startGateway();
+		await instance.configure({}, await throughGateway(instance, 'alpha', gateway));
+		gateway.token = 'another-token-of-the-tests';
+		const {exitCode, stdout} = await instance.command(['check'], {env: {COLUMNS: '80'}});
+		expect(exitCode).toBe(1);
+		expect(stdout).toMatch(/^alpha +degraded +cli +see below$/m);
+		expect(stdout.replaceAll('\n  ', ' ')).toMatch(/^alpha: fix: compare the token with the gateway's own/m);
+		expect(
+			Math.max(
+				...stdout
+					.split('\n')
+					.slice(1)
+					.map(line => line.length),
+			),
+		).toBeLessThanOrEqual(80);
+	});
+
+	test.for([
+		['ws', /not a gateway, it rejected the WebSocket \(HTTP 200\)/],
+		['wss', /does not speak TLS; is the gateway's url ws:/],
+	] as const)(
+		'check says of a web server at %s: that it is no gateway',
+		async ([scheme, text], {instance, startGateway}) => {
+			const page = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno';
+			const server = await startGateway({accept: socket => !socket.write(page) && false});
+			const url = server.url.replace('ws:', `${scheme}:`);
+			await instance.configure({}, await throughGateway(instance, 'alpha', {url}, {transport: 'gateway'}));
+			const {exitCode, stdout} = await instance.command(['check']);
+			expect(exitCode).toBe(1);
+			expect(stdout).toMatch(text);
+			expect(stdout).toMatch(/gateway\.url must lead to a gateway/);
+			expect(stdout).not.toContain('token');
+		},
+	);
 
 	test('fail by transport: gateway where it does not answer, and never run the CLI', async ({
 		instance,

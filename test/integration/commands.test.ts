@@ -1,5 +1,6 @@
-import {writeFile} from 'node:fs/promises';
+import {readFile, writeFile} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
+import {runCommand} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
@@ -52,7 +53,7 @@ describe.concurrent('while nothing runs', () => {
 		[['kick'], 3],
 		[['reload'], 3],
 		[['status'], 3],
-		[['health'], 2],
+		[['health'], 3],
 	] as const)('%j exits %i', async ([args, exitCode], {instance}) => {
 		await instance.sandbox('alpha');
 		await instance.configure();
@@ -68,9 +69,10 @@ describe.concurrent('while nothing runs', () => {
 		run.kill('SIGKILL');
 		await run.ended;
 		expect(await instance.command(['status'])).toMatchObject({
-			exitCode: 0,
-			stdout: expect.stringContaining('gone (was running)'),
+			exitCode: 3,
+			stdout: expect.stringMatching(/^STALE since .* no supervisor is running/),
 		});
+		expect(await instance.command(['status', '--json'])).toMatchObject({exitCode: 3});
 		expect(await instance.command(['health'])).toMatchObject({
 			exitCode: 2,
 			stdout: expect.stringMatching(/^critical: no supervisor is running/),
@@ -92,7 +94,8 @@ describe.concurrent('status', () => {
 		expect({exitCode, stderr}).toEqual({exitCode: 0, stderr: ''});
 		expect(stdout).toContain(`running, pid ${run.pid}`);
 		expect(stdout).toMatch(/alpha .*running .*yes .*cli operator\.read/);
-		expect(stdout).toMatch(/beta .*idle/);
+		expect(stdout).toContain('1 idle, shown by --all');
+		expect((await instance.command(['status', '--all'])).stdout).toMatch(/beta .*idle/);
 		const json = await instance.command(['status', '--json']);
 		expect(JSON.parse(json.stdout)).toMatchObject({
 			schema: 1,
@@ -102,7 +105,85 @@ describe.concurrent('status', () => {
 		});
 		expect(await instance.command(['status', '--status-file', instance.path('none.json')])).toMatchObject({
 			exitCode: 3,
+			stderr: expect.stringContaining(instance.path('none.json')),
 		});
+		const {stdout: inFull} = await instance.command(['status', 'alpha']);
+		expect(inFull).toMatch(/^alpha: healthy$/m);
+		expect(inFull).toMatch(/last approval .*: cli got operator\.read; request /);
+		expect(await instance.command(['status', 'omega'])).toMatchObject({
+			exitCode: 2,
+			stderr: expect.stringMatching(/omega.*alpha, beta/),
+		});
+		run.kill('SIGTERM');
+		await run.ended;
+		expect(await instance.command(['status'])).toMatchObject({exitCode: 3, stdout: expect.stringContaining('stopped')});
+	});
+});
+
+describe.concurrent('the processes of a supervisor', () => {
+	test('have names in ps and top', async ({instance}) => {
+		const long = 'a-very-long-name-of-a-sandbox-that-has-all-of-the-sixty-three-b';
+		await instance.sandbox('alpha');
+		await instance.sandbox(long);
+		await instance.configure({}, {[long]: {enabled: true}});
+		const run = await instance.start();
+		const {sandboxes} = await instance.until('both to be healthy', ({totals}) => totals.healthy === 2);
+		const title = (pid: number | null = null) =>
+			instance
+				.processes()
+				.get(pid ?? 0)
+				?.replace(/ +$/, '');
+		expect(title(run.pid)).toBe('pairkeeper');
+		expect(title(sandboxes.alpha?.pid)).toBe('pairkeeper: alpha');
+		expect(title(sandboxes[long]?.pid)).toBe(`pairkeeper: ${long}`);
+		expect((await readFile(`/proc/${sandboxes.alpha?.pid}/comm`, 'utf8')).trim()).toBe('pairkeeper: alp');
+	});
+});
+
+describe.concurrent('completion and schema', () => {
+	test('bash completes commands, options, and sandboxes from the status file', async ({instance}) => {
+		await instance.sandbox('alpha');
+		await instance.sandbox('beta');
+		await instance.configure();
+		await instance.start();
+		expect((await instance.command(['completion', '--sandboxes'])).stdout).toBe('alpha\nbeta\n');
+		const {stdout: script, exitCode} = await instance.command(['completion', 'bash']);
+		expect(exitCode).toBe(0);
+		await writeFile(instance.path('completion'), script);
+		const complete = async (...words: string[]) => {
+			const asked = `pairkeeper() { printf 'alpha\\nbeta\\n'; }; . "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pairkeeper; echo "\${COMPREPLY[*]}"`;
+			const {stdout} = await runCommand(['bash', '-c', asked, instance.path('completion'), 'pairkeeper', ...words]);
+			return stdout.trim();
+		};
+		expect(await complete('st')).toBe('status');
+		expect(await complete('--config', 'status', 'kick', 'b')).toBe('beta');
+		expect(await complete('status', '--w')).toBe('--watch');
+		expect(await complete('completion', 'f')).toBe('fish');
+	});
+
+	test('there is a script for each shell, and none for another', async ({instance}) => {
+		expect(await instance.command(['completion', 'zsh'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/^#compdef pairkeeper/),
+		});
+		expect(await instance.command(['completion', 'fish'])).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringContaining("__fish_seen_subcommand_from status' -l watch"),
+		});
+		expect(await instance.command(['completion', 'csh'])).toMatchObject({exitCode: 2});
+		expect(await instance.command(['completion'])).toMatchObject({exitCode: 2});
+	});
+
+	test('the schemas are those of the configuration and of the status file', async ({instance}) => {
+		for (const [what, key] of [
+			['config', 'slowInterval'],
+			['status', 'supervisor'],
+		] as const) {
+			const {exitCode, stdout} = await instance.command(['schema', what]);
+			expect(exitCode).toBe(0);
+			expect(Object.keys(JSON.parse(stdout).properties)).toContain(key);
+		}
+		expect(await instance.command(['schema', 'odd'])).toMatchObject({exitCode: 2});
 	});
 });
 
@@ -188,7 +269,7 @@ describe.concurrent('check', () => {
 		await instance.configure({openclaw: '/nowhere/openclaw'});
 		expect(await instance.command(['check', '--offline'])).toMatchObject({
 			exitCode: 0,
-			stdout: expect.stringContaining('the configuration is fine (1 sandboxes'),
+			stdout: expect.stringContaining('the configuration is fine (1 sandbox'),
 		});
 		expect(await alpha.calls()).toEqual([]);
 	});

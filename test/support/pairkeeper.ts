@@ -15,7 +15,7 @@ export const launcher = resolve(import.meta.dirname, '../../dist/supervisor/laun
 export interface LogLine {
 	readonly level: string;
 	readonly message: string;
-	readonly timestamp: string;
+	readonly time: string;
 	readonly sandbox?: string;
 	readonly [field: string]: unknown;
 }

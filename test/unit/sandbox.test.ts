@@ -41,7 +41,9 @@ describe('a sandbox', () => {
 		expect(workers).toHaveLength(1);
 		expect(sandbox.status()).toMatchObject({state: 'starting', pid: 1, healthy: false});
 		workers[0]?.beat();
-		expect(sandbox.status()).toMatchObject({state: 'running', pid: 1, healthy: true});
+		expect(sandbox.status()).toMatchObject({state: 'running', pid: 1, healthy: false});
+		workers[0]?.beat(2, snapshotOf({lastListAt: 1_800_000_000_000}));
+		expect(sandbox.status()).toMatchObject({state: 'running', healthy: true});
 		const stopped = sandbox.stop(10 * SECOND);
 		expect(sandbox.status().state).toBe('stopping');
 		expect(workers[0]?.heard).toContainEqual({kind: 'stop'});

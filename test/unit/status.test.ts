@@ -13,6 +13,7 @@ function sandboxOf(change: Partial<SandboxStatus> = {}): SandboxStatus {
 	return {
 		state: 'running',
 		healthy: true,
+		starting: false,
 		pid: 2,
 		mode: 'slow',
 		interval: 30,
@@ -72,6 +73,7 @@ describe('health', () => {
 		expect(judge(statusOf())).toEqual({
 			level: 'ok',
 			text: '1 of 1 sandboxes healthy, 1 approved, 0 refused, 0 restarts',
+			perfdata: 'healthy=1;;;0;1 starting=0;;;0;1 pending=0;;;0 approved=1c refused=0c restarts=0c',
 		});
 	});
 
@@ -112,26 +114,77 @@ describe('health', () => {
 	});
 
 	it('names only some of many reasons, and how many more there are', () => {
-		const many = Object.fromEntries(Array.from({length: 100}, (_, index) => [`s${index}`, ill]));
+		const many = Object.fromEntries(
+			Array.from({length: 100}, (_, index) => [`s${index}`, sandboxOf({healthy: false, lastError: `no ${index}`})]),
+		);
 		const {text} = judge(statusOf({...many, alpha: well}));
 		expect(text).toContain('95 more; 1 of 101 sandboxes healthy');
 		expect(text.length).toBeLessThan(600);
 	});
+
+	it('names together those that have the same trouble', () => {
+		const many = Object.fromEntries(Array.from({length: 100}, (_, index) => [`s${index}`, ill]));
+		expect(judge(statusOf({...many, alpha: well})).text).toBe(
+			's0, s1, s2, s3, s4 and 95 more: unhealthy (running: no answer); 1 of 101 sandboxes healthy, 101 approved, 0 refused, 0 restarts',
+		);
+	});
+
+	it('counts only those that are enabled, and keeps its performance data to itself', () => {
+		const odd = sandboxOf({healthy: false, lastError: 'exit | 7', pending: 2});
+		const {text, perfdata} = judge(
+			statusOf({alpha: well, beta: odd, gamma: sandboxOf({state: 'idle', healthy: false})}),
+		);
+		expect(text).toBe(
+			'beta: unhealthy (running: exit / 7); 1 of 2 sandboxes healthy, 1 idle, 3 approved, 0 refused, 0 restarts',
+		);
+		expect(perfdata).toBe('healthy=1;;;0;2 starting=0;;;0;2 pending=2;;;0 approved=3c refused=0c restarts=0c');
+	});
+
+	it('bears with sandboxes that are starting, but not with one that is ill beside nothing else', () => {
+		const young = sandboxOf({healthy: false, starting: true, lastListAt: null});
+		expect(judge(statusOf({alpha: well, beta: young}))).toMatchObject({
+			level: 'ok',
+			text: expect.stringMatching(/^1 of 2 sandboxes healthy, 1 starting/),
+		});
+		expect(judge(statusOf({alpha: young})).level).toBe('ok');
+		expect(judge(statusOf({alpha: young, beta: ill})).level).toBe('critical');
+	});
+
+	it('calls nothing healthy that nobody watches any more', () => {
+		const {text, perfdata} = judge(statusOf(), {isAlive: false});
+		expect(text).toMatch(/^no supervisor is running \(its pid was 1\); last seen: 1 of 1/);
+		expect(perfdata).toMatch(/^healthy=0;/);
+	});
 });
 
 describe('the status table', () => {
-	const shown = (status: Status, isAlive = true) => statusTable(status, {isAlive, now});
+	const shown = (status: Status, isAlive = true) =>
+		statusTable(status, {isAlive, now, width: Number.POSITIVE_INFINITY});
 
 	it('has a row for each sandbox', () => {
 		const text = shown(statusOf({alpha: sandboxOf(), beta: sandboxOf({mode: 'fast', interval: 1.2345})}));
 		expect(text).toMatch(/^pairkeeper 1\.0\.0 on h: running, pid 1, deadline in 60 min$/m);
-		expect(text).toMatch(/^alpha +running +yes +slow +30 s +cli /m);
-		expect(text).toMatch(/^beta +running +yes +fast +1\.2 s +cli /m);
+		expect(text).toMatch(/^alpha +running +yes +slow, 30 s +cli /m);
+		expect(text).toMatch(/^beta +running +yes +fast, 1\.2 s +cli /m);
 	});
 
 	it('says that a supervisor is gone, unless it ended in good order', () => {
-		expect(shown(statusOf(), false)).toContain(': gone (was running), pid 1');
-		expect(shown(statusOf({}, {state: 'deadline'}), false)).toContain(': deadline, pid 1');
+		const text = shown(statusOf(), false);
+		expect(text).toMatch(/^STALE since 2026-11-22T11:59:59.000Z \(1 s ago\): no supervisor is running, pid 1 is gone/);
+		expect(text).toContain(': gone (was running)');
+		expect(text).toMatch(/^alpha +gone +- /m);
+		const ended = shown(statusOf({alpha: sandboxOf({state: 'stopped'})}, {state: 'stopped'}), false);
+		expect(ended).toContain(': stopped 1 s ago');
+		expect(ended).not.toContain('STALE');
+		// Nobody is going to reach it.
+		expect(ended).not.toContain('deadline');
+		expect(shown(statusOf({}, {state: 'deadline'}), false)).toContain(': deadline reached 1 s ago');
+	});
+
+	it('says that a status is old, where its supervisor is there and does not write', () => {
+		expect(shown(statusOf({}, {updatedAt: ago(MINUTE)}))).toMatch(
+			/^STALE since .*\(60 s ago\): the supervisor, pid 1,/,
+		);
 	});
 
 	it('says under the table what is odd', () => {
@@ -203,6 +256,31 @@ describe('what a pass came to', () => {
 		[
 			{error: null, approved: 2, refused: 1, retries: 1, pending: 2},
 			'2 approved, 1 refused, 1 not settled, to be tried again',
+		],
+		[
+			{
+				error: null,
+				approved: 0,
+				refused: 0,
+				retries: 0,
+				pending: 2,
+				refusals: [{reason: 'disallowed-scope' as const, count: 2}],
+			},
+			'0 approved, 2 still pending (refused by the policy: disallowed-scope; pairkeeper pending shows them)',
+		],
+		[
+			{
+				error: null,
+				approved: 8,
+				refused: 1,
+				retries: 0,
+				pending: 4,
+				refusals: [
+					{reason: 'disallowed-scope' as const, count: 1},
+					{reason: 'unknown-client' as const, count: 2},
+				],
+			},
+			'8 approved, 1 refused, 4 still pending (3 refused by the policy: 1 disallowed-scope, 2 unknown-client; pairkeeper pending shows them; 1 left to the next pass)',
 		],
 		[{error: 'no answer', approved: 1, refused: 0, retries: 0, pending: 0}, 'no answer (1 approved)'],
 	])('%j is said as %j', (summary, text) => {

@@ -121,6 +121,8 @@ function overTheWire(value: unknown): unknown {
 	return JSON.parse(JSON.stringify(value));
 }
 
+const gatewayTarget = {url: '', tokenFile: '', tokenCommand: [], fingerprint: null, allowInsecure: false};
+
 describe('a worker that watches', () => {
 	it('tells each approval and refusal once, with what its successor has to know of it', async () => {
 		const sandbox = new Sandbox();
@@ -262,6 +264,17 @@ describe('a worker that watches', () => {
 		expect(sandbox.of('heartbeat').at(-1)?.snapshot.pending).toBe(1);
 	});
 
+	it('says of what is still pending why it is, also where that was decided long ago', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		gateway.pending = [entryOf({clientId: 'odd', clientMode: 'odd'})];
+		clock.after(MINUTE, () => sandbox.worker?.receive({kind: 'pass', id: 'p1'}));
+		await sandbox.live(undefined, 2 * MINUTE);
+		expect(sandbox.of('passed')).toMatchObject([
+			{outcome: {refused: 0, pending: 1, refusals: [{reason: 'unknown-client', count: 1}]}},
+		]);
+	});
+
 	it('answers each pass that was asked for with the first that began afterwards', async () => {
 		const sandbox = new Sandbox();
 		const {clock, gateway} = sandbox;
@@ -291,7 +304,7 @@ describe('a worker that watches', () => {
 		const {clock, gateway} = sandbox;
 		let change: () => void = () => {};
 		const transport: {-readonly [K in keyof Transport]: Transport[K]} = polledTransport(gateway, 'not connected yet');
-		sandbox.config = {gateway: {url: '', tokenFile: '', tokenCommand: [], fingerprint: null, allowInsecure: false}};
+		sandbox.config = {gateway: gatewayTarget};
 		sandbox.openTransport = async (_, {onChange}) => {
 			change = onChange;
 			return transport;
@@ -333,6 +346,29 @@ describe('a worker that watches', () => {
 			['debug', 'no gateway listens'],
 			['info', undefined],
 			['info', 'gateway closed'],
+		]);
+	});
+
+	it('that has nothing but the gateway says that it is lost, and not that it goes by it', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		const transport: {-readonly [K in keyof Transport]: Transport[K]} = {
+			...polledTransport(gateway, null),
+			kind: 'gateway',
+		};
+		sandbox.config = {transport: 'gateway', gateway: gatewayTarget};
+		sandbox.openTransport = async (_, {onChange}) => {
+			clock.after(MINUTE, () => {
+				Object.assign(transport, {reason: 'gateway closed'});
+				onChange();
+			});
+			return transport;
+		};
+		await sandbox.live(undefined, 2 * MINUTE);
+		const lines = sandbox.of('log').filter(({message}) => /gateway/.test(message));
+		expect(lines.map(({level, message, fields}) => [level, message, fields.reason])).toEqual([
+			['info', 'transport: gateway', undefined],
+			['warn', 'the gateway is not connected', 'gateway closed'],
 		]);
 	});
 
@@ -543,7 +579,8 @@ describe('a worker that is forked for one pass', () => {
 		await sandbox.live(once);
 		expect(sandbox.decided('approved')).toEqual(['r1']);
 		expect(sandbox.decided('refused')).toEqual(['r2']);
-		const outcome = {error: null, failure: null, approved: 1, refused: 1, retries: 0, pending: 1};
+		const refusals = [{reason: 'disallowed-scope', count: 1}];
+		const outcome = {error: null, failure: null, approved: 1, refused: 1, retries: 0, pending: 1, refusals};
 		expect(sandbox.messages.at(-1)).toEqual({kind: 'passed', ids: ['once'], outcome});
 	});
 

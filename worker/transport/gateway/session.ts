@@ -189,10 +189,13 @@ export class GatewaySession {
 		socket.on('error', error => {
 			// It is told with the close that follows, unless the library takes it for the reason.
 			this.#complaint = messageOf(error);
+			if (isNoHttp(error)) this.end('unreadable', 'what listens there is not a gateway');
 			handlers.error(error);
 		});
 		socket.on('unexpected-response', (_request, {statusCode}) => {
-			this.end('refused', `gateway rejected the WebSocket (HTTP ${statusCode})`);
+			const failure = failureBy(statusCode ?? 0);
+			const who = failure === 'unreadable' ? 'what listens there is not a gateway, it' : 'gateway';
+			this.end(failure, `${who} rejected the WebSocket (HTTP ${statusCode})`);
 		});
 		return {
 			isOpen: () => socket.readyState === WebSocket.OPEN,
@@ -226,6 +229,17 @@ export class GatewaySession {
 	#safe(text: string): string {
 		return printable(redact(text.slice(0, MAX_REASON), [this.#options.token]), 300);
 	}
+}
+
+/** What an answer to the upgrade that is none says of who gave it: a web server knows nothing of WebSockets, and lets everybody in. */
+function failureBy(statusCode: number): ClientFailure {
+	if ([401, 403, 429].includes(statusCode)) return 'refused';
+	return statusCode >= 500 ? 'unreachable' : 'unreadable';
+}
+
+/** Node's HTTP parser could not read the answer (Node: errors, HPE_*). */
+function isNoHttp(error: Error): boolean {
+	return 'code' in error && String(error.code).startsWith('HPE_');
 }
 
 /** Closes a WebSocket, and ends what is below it if the other side does not agree soon. */

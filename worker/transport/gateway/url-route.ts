@@ -71,7 +71,7 @@ export async function connectTo(
 	const timer = setTimeout(() => reject(new ClientError('timeout', `no answer within ${timeout / 1000} s`)), timeout);
 	signal.addEventListener('abort', abort, {once: true});
 	// It stays, for what happens before anybody else listens.
-	socket.on('error', error => reject(new ClientError('unreachable', messageOf(error), {cause: error})));
+	socket.on('error', error => reject(connectionError(error, url)));
 	socket.once('close', () => reject(new ClientError('unreachable', 'the connection was closed')));
 	socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', resolve);
 	try {
@@ -99,6 +99,17 @@ function oneLocalhost(): Promise<string> {
 		() => '127.0.0.1',
 	);
 	return localhost;
+}
+
+/** OpenSSL's own words for a port without TLS tell nobody what to do. */
+function connectionError(error: NodeJS.ErrnoException, url: string): ClientError {
+	const isNoTls = url.startsWith('wss:') && (error.code === 'EPROTO' || error.code?.startsWith('ERR_SSL_') === true);
+	return isNoTls
+		? new ClientError(
+				'unreadable',
+				`what listens there does not speak TLS; is the gateway's url ws:// instead of wss://?`,
+			)
+		: new ClientError('unreachable', messageOf(error), {cause: error});
 }
 
 /** Throws unless the certificate at the other end is the one that is expected. */
