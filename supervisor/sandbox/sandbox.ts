@@ -182,7 +182,7 @@ export class Sandbox {
 	}
 
 	#fork(initialDelay: number): void {
-		const {worker: config} = this.#state.spec;
+		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
 		const start: Extract<ToWorker, {kind: 'start'}> = {
 			kind: 'start',
@@ -193,18 +193,22 @@ export class Sandbox {
 			avoidGatewayUntil: breaker?.openUntil ?? null,
 		};
 		try {
-			const process = this.#deps.fork(start, {
-				onMessage: message => {
-					if (this.#process === process) this.#hear(message);
+			const process = this.#deps.fork(
+				start,
+				{
+					onMessage: message => {
+						if (this.#process === process) this.#hear(message);
+					},
+					onOutput: line => this.#workerLog('warn', 'worker printed a line', {line}),
+					onExit: exit => {
+						this.#process = null;
+						this.#cancelKill();
+						this.#on({kind: 'exited', ...exit});
+						this.#gone.resolve();
+					},
 				},
-				onOutput: line => this.#workerLog('warn', 'worker printed a line', {line}),
-				onExit: exit => {
-					this.#process = null;
-					this.#cancelKill();
-					this.#on({kind: 'exited', ...exit});
-					this.#gone.resolve();
-				},
-			});
+				limits.workerMemory,
+			);
 			this.#process = process;
 			this.#gone = Promise.withResolvers();
 			for (const id of this.#waiters.ids) process.send({kind: 'pass', id});
