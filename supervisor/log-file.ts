@@ -1,5 +1,6 @@
 import type {Writable} from 'node:stream';
 import winston from 'winston';
+import {assertAppendable} from '../worker/host/trusted-path.ts';
 import {messageOf, printable} from '../worker/text.ts';
 import {LOG_LEVELS, type Log, type LogLevel} from './log.ts';
 
@@ -66,11 +67,12 @@ export class LogFile {
 		const isPretty = format === 'pretty' || (format === 'auto' && file === null && process.stderr.isTTY);
 		const colour =
 			isPretty && file === null && process.stderr.isTTY && process.stderr.hasColors() && !process.env.NO_COLOR;
+		if (file !== null) assertAppendable(file);
+		this.#problem = null;
 		const transport =
 			file === null
 				? new winston.transports.Stream({stream: process.stderr as Writable})
 				: new winston.transports.File({filename: file, options: {flags: 'a', mode: 0o640}});
-		this.#problem = null;
 		transport.on('error', (error: Error) => this.#onError(error));
 		const logger = winston.createLogger({
 			level,
