@@ -1,7 +1,8 @@
 import {closeSync, constants, fstatSync, openSync, readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import JSON5 from 'json5';
-import {assertTrusted, assertTrustedProgram} from '../../host/trusted-path.ts';
+import {sharedWith} from '../../host/foreign-mounts.ts';
+import {assertTrusted, assertTrustedProgram, UntrustedPathError} from '../../host/trusted-path.ts';
 import {assertProgram} from '../../host/trusted-program.ts';
 import {isRecord} from '../../json.ts';
 import type {SandboxTarget} from '../../protocol.ts';
@@ -43,12 +44,22 @@ export function assertObeyed(target: SandboxTarget, passEnv: readonly string[]):
 	const [main = ''] = files;
 	for (const name of STATE) assertTrusted(path.join(path.dirname(main), name));
 	for (const name of CODE) assertCode(path.join(path.dirname(main), name));
+	assertAlone(path.dirname(main));
 	const home = target.env.HOME ?? process.env.HOME ?? '/';
 	assertNamed(
 		files.filter(file => file.endsWith('.json')),
 		home,
 	);
 	if (target.openclaw !== null) assertProgram(target.openclaw);
+}
+
+/** What a container can write, its root being ours, no mode protects. */
+function assertAlone(state: string): void {
+	const pid = sharedWith(state);
+	if (pid === null) return;
+	throw new UntrustedPathError(
+		`${state} is mounted in a container too (process ${pid}), whose root is root here and could change it; run the call in there, by exec: [docker, exec, NAME] or the like`,
+	);
 }
 
 function assertCode(directory: string): void {
