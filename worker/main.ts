@@ -1,5 +1,6 @@
 import {systemClock} from './clock.ts';
 import {killCommands} from './host/command-group.ts';
+import {becomeExpendable} from './host/expendable.ts';
 import {startTimeOf} from './host/process-table.ts';
 import {endMarked} from './host/processes.ts';
 import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
@@ -10,6 +11,7 @@ import {Worker} from './worker.ts';
 const FAREWELL = 5000;
 
 /** The forked process: ignores what is meant for the supervisor, ends with it, and leaves nothing behind. */
+becomeExpendable();
 const stopping = new AbortController();
 const link = new SupervisorLink(message => send(message), systemClock);
 let worker: Worker | undefined;

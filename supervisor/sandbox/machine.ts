@@ -57,7 +57,12 @@ export type SandboxEvent =
 	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}
 	/** The supervisor itself was held up: a worker's silence meanwhile proves nothing. */
 	| {readonly kind: 'forgiven'}
-	| {readonly kind: 'exited'; readonly code: number | null; readonly signal: string | null}
+	| {
+			readonly kind: 'exited';
+			readonly code: number | null;
+			readonly signal: string | null;
+			readonly isOutOfMemory?: boolean;
+	  }
 	| {readonly kind: 'backoff-over'}
 	/** `timeout`: milliseconds until the worker is killed. */
 	| {readonly kind: 'stop'; readonly timeout: number}
@@ -269,16 +274,17 @@ function onObserved(
 
 function onExited(
 	state: SandboxState,
-	{code, signal}: {readonly code: number | null; readonly signal: string | null},
+	{code, signal, isOutOfMemory = false}: Omit<Extract<SandboxEvent, {kind: 'exited'}>, 'kind'>,
 	moment: Moment,
 ): Transition {
 	const {life, spec, record} = state;
 	const worker = workerIn(life);
 	if (!worker) return same(state);
-	const gone: Effect = {kind: 'forget-turns', isAtFault: worker.failure !== null};
+	const gone: Effect = {kind: 'forget-turns', isAtFault: worker.failure !== null || isOutOfMemory};
 	if (life.kind === 'stopping')
 		return {state: {...state, life: atRest(spec, 'stopped')}, effects: [gone, {kind: 'show'}]};
-	const reason: ExitReason = worker.failure ?? (signal === null && code === 0 ? 'exit' : 'crash');
+	const ended: ExitReason = signal === null && code === 0 ? 'exit' : 'crash';
+	const reason = worker.failure ?? (isOutOfMemory ? 'memory' : ended);
 	const lifetime = moment.now - worker.startedAt;
 	const {delay, unstableExits} = nextRestart(spec.restart, record.unstableExits, lifetime, moment.random);
 	const after: SandboxRecord = {

@@ -6,7 +6,7 @@ import type {CallTurns} from '../calls/turns.ts';
 import {checkLiveness} from './liveness.ts';
 import type {SandboxSpec} from './spec.ts';
 import {failedPass} from './waiters.ts';
-import {forkWorker, type WorkerHandle} from './worker-process.ts';
+import {forkWorker, type WorkerExit, type WorkerHandle} from './worker-process.ts';
 
 /** Kept back from a one-shot's time, so that its last call can be ended properly, in milliseconds. */
 const CLOSING_TIME = 1500;
@@ -44,7 +44,7 @@ export async function runOnce(
 	let lastBeatAt = clock.now();
 	// Two probes of one sandbox are two parties among the turns.
 	const party = randomUUID();
-	const {promise: ended, resolve: end} = Promise.withResolvers<void>();
+	const {promise: ended, resolve: end} = Promise.withResolvers<WorkerExit>();
 	const onMessage = (message: ToSupervisor): void => {
 		switch (message.kind) {
 			case 'turn':
@@ -75,7 +75,8 @@ export async function runOnce(
 	try {
 		worker = forkWorker(
 			{kind: 'start', config, owner, task: {kind, until}, checkpoint: null, avoidGatewayUntil: null},
-			{onMessage, onOutput: note, onExit: () => end()},
+			{onMessage, onOutput: note, onExit: exit => end(exit)},
+			limits.workerMemory,
 		);
 	} catch (error) {
 		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes};
@@ -94,7 +95,7 @@ export async function runOnce(
 	const cancelTimeout = clock.after(timeout - Math.min(CLOSING_TIME, timeout) / 4, () =>
 		killFor('out of time', 'timeout'),
 	);
-	await ended;
+	if ((await ended).isOutOfMemory) outcome = failedPass('the worker grew beyond workerMemory', 'hostile');
 	endInspection();
 	cancelTimeout();
 	turns.forget(party, false);

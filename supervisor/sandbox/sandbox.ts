@@ -183,7 +183,7 @@ export class Sandbox {
 	}
 
 	#fork(initialDelay: number): void {
-		const {worker: config} = this.#state.spec;
+		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
 		const start: Extract<ToWorker, {kind: 'start'}> = {
 			kind: 'start',
@@ -196,24 +196,28 @@ export class Sandbox {
 		const budget = new MessageBudget(messageRate(config), this.#deps.clock);
 		let isFlooding = false;
 		try {
-			const process = this.#deps.fork(start, {
-				onMessage: message => {
-					if (this.#process !== process) return;
-					// What it has said is heard to the end: no record of an approval is lost for it.
-					this.#hear(message);
-					if (isFlooding || budget.spend(message)) return;
-					isFlooding = true;
-					this.#log('error', 'worker is ended: it says more than the supervisor has time for', {pid: process.pid});
-					process.kill();
+			const process = this.#deps.fork(
+				start,
+				{
+					onMessage: message => {
+						if (this.#process !== process) return;
+						// What it has said is heard to the end: no record of an approval is lost for it.
+						this.#hear(message);
+						if (isFlooding || budget.spend(message)) return;
+						isFlooding = true;
+						this.#log('error', 'worker is ended: it says more than the supervisor has time for', {pid: process.pid});
+						process.kill();
+					},
+					onOutput: line => this.#workerLog('warn', 'worker printed a line', {line}),
+					onExit: exit => {
+						this.#process = null;
+						this.#cancelKill();
+						this.#on({kind: 'exited', ...exit});
+						this.#gone.resolve();
+					},
 				},
-				onOutput: line => this.#workerLog('warn', 'worker printed a line', {line}),
-				onExit: exit => {
-					this.#process = null;
-					this.#cancelKill();
-					this.#on({kind: 'exited', ...exit});
-					this.#gone.resolve();
-				},
-			});
+				limits.workerMemory,
+			);
 			this.#process = process;
 			this.#gone = Promise.withResolvers();
 			for (const id of this.#waiters.ids) process.send({kind: 'pass', id});

@@ -9,6 +9,7 @@ import {startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
 import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../../worker/protocol.ts';
 import {messageOf, printable} from '../../worker/text.ts';
+import {heapLimits, isAbort, saysOutOfMemory} from './heap-limit.ts';
 
 /** The module a worker runs: compiled beside us, or as source where we run as source. */
 const WORKER_MODULE = fileURLToPath(
@@ -25,6 +26,8 @@ const SWEEP_DELAY = 250;
 export interface WorkerExit {
 	readonly code: number | null;
 	readonly signal: string | null;
+	/** Its heap was at its limit. */
+	readonly isOutOfMemory?: boolean;
 }
 
 export interface WorkerListener {
@@ -46,11 +49,16 @@ export interface WorkerHandle {
 	kill(): void;
 }
 
-/** Starts a worker. Throws where the system has no memory for it; any other start that fails is an exit. */
-export type ForkWorker = (start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) => WorkerHandle;
+/** Starts a worker that may have so many bytes of memory. Throws where the system has no memory for it; any other start that fails is an exit. */
+export type ForkWorker = (
+	start: Extract<ToWorker, {kind: 'start'}>,
+	listener: WorkerListener,
+	workerMemory: number,
+) => WorkerHandle;
 
 /** Forks a process for the worker. */
-export const forkWorker: ForkWorker = (start, listener) => new WorkerProcess(start, listener);
+export const forkWorker: ForkWorker = (start, listener, workerMemory) =>
+	new WorkerProcess(start, listener, workerMemory);
 
 /** A forked worker, from its fork to the end of all that it started. */
 class WorkerProcess implements WorkerHandle {
@@ -61,8 +69,9 @@ class WorkerProcess implements WorkerHandle {
 	readonly #startTime: string | null;
 	readonly #closed: Promise<void>;
 	#isOver = false;
+	#isOutOfMemory = false;
 
-	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener) {
+	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener, workerMemory: number) {
 		this.#owner = start.owner;
 		// A title has the room of the arguments (libuv: uv_set_process_title), so the name is one.
 		this.#child = fork(WORKER_MODULE, [start.config.name], {
@@ -70,7 +79,7 @@ class WorkerProcess implements WorkerHandle {
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
 			detached: true,
 			env: {[MARKER]: start.owner, ...workerEnvironment(start.config.target.exec, start.config.passEnv, process.env)},
-			execArgv: [...process.execArgv, ...debuggerOff()],
+			execArgv: [...process.execArgv, ...heapLimits(workerMemory), ...debuggerOff()],
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
 		this.#startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
@@ -86,6 +95,7 @@ class WorkerProcess implements WorkerHandle {
 		for (const stream of [this.#child.stdout, this.#child.stderr]) {
 			if (!stream) continue;
 			createInterface({input: stream}).on('line', line => {
+				if (saysOutOfMemory(line)) this.#isOutOfMemory = true;
 				if (line.trim() !== '') listener.onOutput(printable(line, 400));
 			});
 		}
@@ -134,7 +144,7 @@ class WorkerProcess implements WorkerHandle {
 		const over = new AbortController();
 		await Promise.race([this.#closed, systemClock.sleep(LAST_WORDS, over.signal)]);
 		over.abort();
-		listener.onExit(exit);
+		listener.onExit(this.#isOutOfMemory && isAbort(exit) ? {...exit, isOutOfMemory: true} : exit);
 	}
 }
 

@@ -1,3 +1,4 @@
+import {readFileSync} from 'node:fs';
 import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
@@ -229,6 +230,34 @@ describe.concurrent('a worker that does not end but', () => {
 		await expectReplaced(instance, worker, {reason, signal: 'SIGKILL'});
 		expect(await instance.untilLogged(`worker is ended: ${reason}`)).toHaveLength(1);
 	});
+});
+
+test.concurrent('a worker whose objects outgrow its memory at once ends by itself, and that is known', async ({
+	instance,
+}) => {
+	await instance.sandbox('alpha');
+	await instance.configure({workerMemory: '256M'});
+	await instance.start({env: faulty(instance)});
+	const worker = await workerOf(instance);
+	await inject(instance, 'fill');
+	await expectReplaced(instance, worker, {reason: 'memory', signal: 'SIGABRT'});
+});
+
+test.concurrent('a worker, and what it starts, goes before its supervisor where the host has no memory left, and no core holds its memory', async ({
+	instance,
+}) => {
+	const alpha = await instance.sandbox('alpha');
+	await alpha.always('list', behaviours.hang);
+	await instance.configure({runTimeout: '1h'});
+	const {pid: supervisor} = await instance.start();
+	const {pid: worker} = await instance.untilSandbox('alpha', 'to have a worker', ({pid}) => pid !== null);
+	await until('a call', async () => (await alpha.calls('list')).length > 0);
+	const [call] = await alpha.calls('list');
+	const scoreOf = (pid: number | null | undefined) => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
+	const expected = Math.min(scoreOf(supervisor) + 300, 1000);
+	expect([scoreOf(worker), scoreOf(call?.pid)]).toEqual([expected, expected]);
+	for (const pid of [worker, call?.pid])
+		expect(Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, 'utf8'), 16)).toBe(0);
 });
 
 test.concurrent('a worker that ends without an error is replaced too', async ({instance}) => {

@@ -21,6 +21,11 @@ const faults = {
 		const kept = [];
 		setInterval(() => kept.push(Buffer.alloc(16 * 2 ** 20, 1)), 10);
 	},
+	/** More and more objects, faster than anybody looks. */
+	fill() {
+		const kept = [];
+		for (;;) kept.push([[], []]);
+	},
 	/** An end without an error. */
 	leave() {
 		process.exit(0);

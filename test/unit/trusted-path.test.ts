@@ -1,8 +1,23 @@
-import {chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+	chmodSync,
+	chownSync,
+	lchownSync,
+	linkSync,
+	mkdirSync,
+	mkdtempSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {assertTrusted, UntrustedPathError} from '../../worker/host/trusted-path.ts';
+import {
+	assertAppendable,
+	assertTrusted,
+	assertTrustedProgram,
+	UntrustedPathError,
+} from '../../worker/host/trusted-path.ts';
 
 const isRoot = process.getuid?.() === 0;
 const us = process.getuid?.() ?? 0;
@@ -115,10 +130,88 @@ describe('a path is not trusted', () => {
 		expect(() => assertTrusted(path.join(shared, 'state', 'openclaw.json'))).not.toThrow();
 	});
 
+	it('and what the system made for all is not to be changed for our sake', () => {
+		for (const shared of ['/tmp', '/var/tmp']) {
+			const reason = reasonFor(shared);
+			expect(reason).toMatch(
+				/can be written by other users; .*configure a place in a directory that only you can write/,
+			);
+			expect(reason).not.toContain('chmod');
+		}
+	});
+
+	it.runIf(isRoot)('and what is somebody else’s is not to be given away, but by root', () => {
+		const full = file('config');
+		expect(reasonFor(full, stranger)).toBeNull();
+		for (const each of [folder, full]) chownSync(each, 7, 7);
+		expect(reasonFor(full, stranger)).toMatch(
+			/belongs to user 7, who could change it; use one that is yours or root's/,
+		);
+		expect(reasonFor(full)).toContain(`make it yours: chown 0 ${folder}`);
+	});
+
 	it.runIf(isRoot)('as a sticky directory itself', () => {
 		const shared = path.join(folder, 'shared');
 		mkdirSync(shared);
 		chmodSync(shared, 0o1777);
 		expect(reasonFor(shared)).toContain('can be written');
+	});
+});
+
+describe('a program', () => {
+	it.runIf(isRoot)('may stand where its owner’s own group can write, and nobody else’s', () => {
+		const full = file('bin/openclaw', 0o775);
+		const bin = path.dirname(full);
+		chmodSync(bin, 0o775);
+		for (const each of [folder, bin, full]) chownSync(each, stranger, stranger);
+		expect(() => assertTrustedProgram(full, stranger)).not.toThrow();
+		expect(() => assertTrusted(full, stranger)).toThrow(UntrustedPathError);
+		chownSync(bin, stranger, 7);
+		expect(() => assertTrustedProgram(full, stranger)).toThrow(`${bin} can be written`);
+		chownSync(bin, stranger, stranger);
+		chmodSync(bin, 0o777);
+		expect(() => assertTrustedProgram(full, stranger)).toThrow(`${bin} can be written`);
+	});
+});
+
+describe('what is appended to', () => {
+	const log = () => path.join(folder, 'log', 'our.log');
+
+	it('may be ours, or not be there yet, in a directory of ours', () => {
+		const full = file('log/our.log', 0o640);
+		expect(() => assertAppendable(full)).not.toThrow();
+		rmSync(full);
+		expect(() => assertAppendable(full)).not.toThrow();
+	});
+
+	it.each(['/dev/stdout', '/dev/stderr', '/dev/null'])('may be %s', full => {
+		expect(() => assertAppendable(full)).not.toThrow();
+	});
+
+	it.runIf(isRoot)('is not where others write: a link there would lead to any file', () => {
+		const full = file('log/our.log', 0o640);
+		chmodSync(path.dirname(full), 0o777);
+		expect(() => assertAppendable(full)).toThrow(/log can be written/);
+		chownSync(path.dirname(full), stranger, stranger);
+		chmodSync(path.dirname(full), 0o755);
+		expect(() => assertAppendable(full)).toThrow(/belongs to user/);
+		expect(() => assertAppendable('/tmp/pairkeeper-is-not-there.log')).toThrow(/does not exist/);
+	});
+
+	it.runIf(isRoot)('may stand where root lets a group write, if it is a plain file of ours', () => {
+		const full = file('log/our.log', 0o640);
+		chownSync(path.dirname(full), 0, stranger);
+		chmodSync(path.dirname(full), 0o775);
+		expect(() => assertAppendable(full)).not.toThrow();
+		linkSync(full, path.join(folder, 'log/second'));
+		expect(() => assertAppendable(full)).toThrow(/not a plain file of yours/);
+		rmSync(full);
+		expect(() => assertAppendable(full)).not.toThrow();
+		symlinkSync('second', log());
+		expect(() => assertAppendable(full)).toThrow(/not a plain file of yours/);
+		rmSync(full);
+		writeFileSync(full, '');
+		chownSync(full, stranger, stranger);
+		expect(() => assertAppendable(full)).toThrow(/not a plain file of yours/);
 	});
 });

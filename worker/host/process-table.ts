@@ -1,4 +1,4 @@
-import {readFileSync, readlinkSync} from 'node:fs';
+import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {open, readdir} from 'node:fs/promises';
 
 /** What the kernel says of a process at little cost, to anybody (proc(5): /proc/pid/stat). */
@@ -25,6 +25,9 @@ export interface ProcessTable {
 /** PF_KTHREAD (include/linux/sched.h). */
 const KERNEL_THREAD = 0x0020_0000;
 
+/** More threads of one process are not asked for their children. */
+const MAX_THREADS = 256;
+
 /** A table in /proc. */
 export const procTable: ProcessTable = {
 	pids: async () => (await readdir('/proc')).map(Number).filter(Number.isInteger),
@@ -37,10 +40,13 @@ export const procTable: ProcessTable = {
 			return null;
 		}
 	},
-	// Only the first thread's: what we start has one, or forks from it. Absent where the kernel was built without it.
+	// Absent where the kernel was built without it.
 	childrenOf: pid => {
-		const text = tried(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')) ?? '';
-		return text.split(' ').map(Number).filter(Boolean);
+		const threads = tried(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+		return threads.slice(0, MAX_THREADS).flatMap(thread => {
+			const text = tried(() => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1')) ?? '';
+			return text.split(' ').map(Number).filter(Boolean);
+		});
 	},
 };
 

@@ -1,14 +1,29 @@
 import {lstatSync, readlinkSync, type Stats} from 'node:fs';
 import path from 'node:path';
 
-const GROUP_OR_OTHERS_WRITE = 0o022;
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 const MAX_LINKS = 32;
+
+/** Debian's group of those who may add to /usr/local without being root (Debian Policy, 9.1.2), and the number it has everywhere. */
+const STAFF = 50;
+
+/** What the system made, for everybody: no mode of these is changed for the sake of one program (hier(7)). */
+const SYSTEM =
+	/^\/($|(bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|run|sbin|srv|sys|tmp|usr|var)$|(dev|proc|sys|usr)\/|run\/(lock|user)$|var\/(cache|lib|local|lock|log|mail|opt|run|spool|tmp)$)/;
 
 /** Somebody else could change what stands at this path; the message says where, and what to do. */
 export class UntrustedPathError extends Error {
 	override readonly name = 'UntrustedPathError';
 }
+
+/** Whose group may write, on the way to something. */
+type GroupRule =
+	/** No group. */
+	| 'none'
+	/** One that has its owner alone in it, as many distributions give to each user, and Debian's staff in /usr/local: whoever runs programs from there trusts it. */
+	| 'own-or-staff';
 
 /**
  * Throws an {@link UntrustedPathError} unless `file` and every directory and link on the way to it can be changed by nobody but root and us.
@@ -16,15 +31,50 @@ export class UntrustedPathError extends Error {
  * trusted where only root and we can create it, so not right below such a directory.
  */
 export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 0): void {
+	assertWay(file, uid, 'none');
+}
+
+/** As {@link assertTrusted}, for a program that is to be run: what installs programs leaves directories that a group of the owner's own may write. */
+export function assertTrustedProgram(file: string, uid: number = process.getuid?.() ?? 0): void {
+	assertWay(file, uid, 'own-or-staff');
+}
+
+/**
+ * Throws an {@link UntrustedPathError} where somebody else could have what is appended to `file` appended to another one, by a link. As
+ * {@link assertTrusted}, but that a group which root chose may write root's directory, as /var/log on Ubuntu: there the file itself must be a plain one of
+ * ours, with one name, or not be there yet.
+ */
+export function assertAppendable(file: string, uid: number = process.getuid?.() ?? 0): void {
+	const full = path.resolve(file);
+	// Standard streams and devices: only root, or whoever started us, decides what those are.
+	if (/^\/dev\/(?!shm\/)|^\/proc\/self\/fd\//.test(full)) return;
+	const directory = lstatSync(path.dirname(full), {throwIfNoEntry: false});
+	const isRootsGroups =
+		directory?.isDirectory() === true &&
+		directory.uid === 0 &&
+		(directory.mode & (GROUP_WRITE | OTHERS_WRITE)) === GROUP_WRITE;
+	if (!isRootsGroups) {
+		assertTrusted(full, uid);
+		return;
+	}
+	assertTrusted(path.dirname(path.dirname(full)), uid);
+	const stats = lstatSync(full, {throwIfNoEntry: false});
+	if (stats && !(stats.isFile() && stats.nlink === 1 && isOurs(stats, uid)))
+		throw new UntrustedPathError(
+			`${full} is not a plain file of yours, and its directory can be written by a group; choose a file in a directory of your own`,
+		);
+}
+
+function assertWay(file: string, uid: number, rule: GroupRule): void {
 	const pending = path.resolve(file).split('/').filter(Boolean);
 	let current = '/';
 	let links = 0;
-	check(current, lstatSync(current), uid, pending.length > 0);
+	check(current, lstatSync(current), {uid, rule, isParent: pending.length > 0});
 	while (pending.length > 0) {
 		const next = path.join(current, pending.shift() ?? '');
 		const stats = lstatSync(next, {throwIfNoEntry: false});
 		if (!stats) {
-			if ((lstatSync(current).mode & GROUP_OR_OTHERS_WRITE) === 0) return;
+			if (!isWritableByOthers(current, lstatSync(current), rule)) return;
 			throw new UntrustedPathError(
 				`${next} does not exist, and anybody could create it; create it yourself, with mode 0700`,
 			);
@@ -40,21 +90,35 @@ export function assertTrusted(file: string, uid: number = process.getuid?.() ?? 
 			current = '/';
 			continue;
 		}
-		check(next, stats, uid, pending.length > 0);
+		check(next, stats, {uid, rule, isParent: pending.length > 0});
 		current = next;
 	}
 }
 
-function check(name: string, stats: Stats, uid: number, isParent: boolean): void {
+function check(
+	name: string,
+	stats: Stats,
+	{uid, rule, isParent}: {readonly uid: number; readonly rule: GroupRule; readonly isParent: boolean},
+): void {
 	if (!isOurs(stats, uid)) {
-		throw new UntrustedPathError(
-			`${name} belongs to user ${stats.uid}, who could change it; make it yours or root's: chown ${uid} ${name}`,
-		);
+		const remedy =
+			uid === 0 && !SYSTEM.test(name) ? `make it yours: chown 0 ${name}` : "use one that is yours or root's";
+		throw new UntrustedPathError(`${name} belongs to user ${stats.uid}, who could change it; ${remedy}`);
 	}
 	const isRootsSticky = isParent && stats.isDirectory() && stats.uid === 0 && (stats.mode & STICKY) !== 0;
-	if ((stats.mode & GROUP_OR_OTHERS_WRITE) !== 0 && !isRootsSticky) {
-		throw new UntrustedPathError(`${name} can be written by other users; fix: chmod go-w ${name}`);
-	}
+	if (isRootsSticky || !isWritableByOthers(name, stats, rule)) return;
+	const isForUsToChange = stats.uid === uid && (stats.mode & STICKY) === 0 && !SYSTEM.test(name);
+	const remedy = isForUsToChange
+		? `fix: chmod go-w ${name}`
+		: 'that is not for pairkeeper to change: configure a place in a directory that only you can write';
+	throw new UntrustedPathError(`${name} can be written by other users; ${remedy}`);
+}
+
+function isWritableByOthers(name: string, {mode, uid, gid}: Stats, rule: GroupRule): boolean {
+	if ((mode & OTHERS_WRITE) !== 0) return true;
+	if ((mode & GROUP_WRITE) === 0) return false;
+	const isStaffs = uid === 0 && gid === STAFF && /^\/usr\/local(\/|$)/.test(name);
+	return rule === 'none' || !(gid === uid || isStaffs);
 }
 
 function isOurs(stats: Stats, uid: number): boolean {

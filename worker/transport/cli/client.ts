@@ -1,14 +1,14 @@
 import pRetry from 'p-retry';
 import {ClientError} from '../../client-error.ts';
 import {type CommandResult, runCommand} from '../../host/run-command.ts';
-import {assertTrusted} from '../../host/trusted-path.ts';
 import {jsonObjectsIn} from '../../json.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 import {type ApprovalAnswer, isRequestId, type Listing, readApproval, readListing} from '../../requests/listing.ts';
 import {messageOf, printable, redact, SECRET_VARIABLE} from '../../text.ts';
 import type {TurnOutcome, Turns} from '../../turns.ts';
 import type {OpenClawClient} from '../client.ts';
-import {type Call, commandFor, obeyedFiles} from './command.ts';
+import {type Call, commandFor} from './command.ts';
+import {assertObeyed} from './obeyed.ts';
 
 /** How often a list is tried again when the reason may pass in a moment. After a timeout it is not: the next poll comes soon enough. */
 const LIST_RETRIES = 2;
@@ -95,7 +95,7 @@ function secretsOf({env}: SandboxTarget): string[] {
 
 function assertSafe(target: SandboxTarget, passEnv: readonly string[]): void {
 	try {
-		for (const file of obeyedFiles(target, passEnv)) assertTrusted(file);
+		assertObeyed(target, passEnv);
 	} catch (error) {
 		throw new ClientError('unsafe', `openclaw is not run here: ${printable(messageOf(error), 400)}`, {cause: error});
 	}

@@ -78,7 +78,7 @@ function onHost({openclaw}: SandboxTarget): string {
  * The files a call on the host would obey: `openclaw.json` can name programs to run, so nobody else may write them. Where they are:
  * OpenClaw, docs/help/environment.md.
  */
-export function obeyedFiles(target: SandboxTarget, passEnv: readonly string[]): readonly string[] {
+export function obeyedFiles(target: SandboxTarget, passEnv: readonly string[] = []): readonly string[] {
 	if (target.exec.length > 0) return [];
 	const {account, state} = placesOf(target, passEnv);
 	const files = [

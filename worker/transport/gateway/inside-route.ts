@@ -5,8 +5,9 @@ import type {Command} from '../../host/command-group.ts';
 import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
 import {type StreamCommand, streamCommand} from '../../host/stream-command.ts';
+import {assertProgram} from '../../host/trusted-program.ts';
 import type {InsideTarget, SandboxTarget} from '../../protocol.ts';
-import {printable, redact} from '../../text.ts';
+import {messageOf, printable, redact} from '../../text.ts';
 import type {Turns} from '../../turns.ts';
 import {type RelayHeader, readRelayHeader} from './relay-header.ts';
 import {RELAY_PROGRAM, RELAY_SCRIPT} from './relay-script.ts';
@@ -71,6 +72,7 @@ async function reach(
 ): Promise<Reached> {
 	const owner = `${deps.owner}/relay-${randomUUID()}`;
 	signal.throwIfAborted();
+	assertTrustedEntry(inside);
 	const relay = await streamCommand(relayCommand(inside, known !== null, deps, {timeout, owner}), owner);
 	try {
 		const header = await withinBounds(readRelayHeader(relay.output), {timeout, signal});
@@ -82,6 +84,15 @@ async function reach(
 	} catch (error) {
 		relay.end();
 		throw error;
+	}
+}
+
+/** Whoever could exchange the program that leads inside could have a configured token, and our rights. */
+function assertTrustedEntry({execInput: [file = '']}: InsideTarget): void {
+	try {
+		assertProgram(file);
+	} catch (error) {
+		throw new ClientError('unsafe', printable(messageOf(error), 400), {cause: error});
 	}
 }
 

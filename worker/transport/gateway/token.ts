@@ -3,6 +3,7 @@ import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
 import {runCommand} from '../../host/run-command.ts';
 import {readTokenFile, toToken} from '../../host/token-file.ts';
+import {assertProgram} from '../../host/trusted-program.ts';
 import {messageOf, printable} from '../../text.ts';
 import type {TurnOutcome, Turns} from '../../turns.ts';
 
@@ -49,6 +50,11 @@ export async function readToken(source: TokenSource, bounds: CommandBounds & {re
 }
 
 async function runTokenCommand([file = '', ...args]: readonly string[], bounds: CommandBounds): Promise<string> {
+	try {
+		assertProgram(file);
+	} catch (error) {
+		throw new ClientError('unsafe', printable(messageOf(error), 400), {cause: error});
+	}
 	const env = {[MARKER]: bounds.owner, ...environmentFor({kind: 'program'}, bounds.passEnv ?? [], process.env)};
 	const {code, stdout} = await runCommand({file, args, env}, bounds);
 	// Neither stream is shown: whatever such a command prints may be the token.

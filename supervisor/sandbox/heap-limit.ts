@@ -1,0 +1,32 @@
+const MIB = 2 ** 20;
+
+/** A worker's part of `workerMemory` that objects may take; the rest is Node's own, code, and buffers, which have no limit of their own. */
+const HEAP_SHARE = 0.5;
+
+/** Node itself does not start with less, in MiB. */
+const SMALLEST_HEAP = 32;
+
+/** Of young objects, in MiB: three times as much is reserved for them. Small, so that what a sandbox says is soon collected. */
+const SEMI_SPACE = 4;
+
+/**
+ * What V8 says where the heap is at its limit, or no memory can be had (deps/v8: `FatalProcessOutOfMemory`), before it aborts. A sandbox's words reach no
+ * worker's standard error as they are, and never at the beginning of a line with this.
+ */
+const OUT_OF_MEMORY = /^FATAL ERROR: .*\b(heap|process) out of memory\b/;
+
+/** Node's options that hold the heap of a worker with so many bytes of memory: else a single large answer outgrows that between two looks at it. */
+export function heapLimits(workerMemory: number): string[] {
+	const heap = Math.max(Math.floor((workerMemory * HEAP_SHARE) / MIB), SMALLEST_HEAP);
+	return [`--max-old-space-size=${heap}`, `--max-semi-space-size=${SEMI_SPACE}`];
+}
+
+/** Whether a line on the standard error says that the heap is at its limit. */
+export function saysOutOfMemory(line: string): boolean {
+	return OUT_OF_MEMORY.test(line);
+}
+
+/** Whether a process that said so ended by it: V8 aborts. A shell in between makes an exit code of the signal. */
+export function isAbort({code, signal}: {readonly code: number | null; readonly signal: string | null}): boolean {
+	return signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL' || code === 134;
+}

@@ -1,0 +1,80 @@
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {isWritableThrough, mountsIn, sharedWith} from '../../worker/host/foreign-mounts.ts';
+
+const canContain =
+	process.getuid?.() === 0 && spawnSync('unshare', ['--pid', '--mount', '--fork', 'true']).status === 0;
+
+describe.runIf(canContain)('a directory that a container has mounted', () => {
+	let folder: string;
+	let container: ChildProcess | null = null;
+	beforeEach(() => {
+		folder = mkdtempSync(path.join(os.tmpdir(), 'foreign-mounts-'));
+		for (const name of ['state', 'inside']) mkdirSync(path.join(folder, name), {mode: 0o700});
+	});
+	afterEach(() => {
+		container?.kill('SIGKILL');
+		rmSync(folder, {recursive: true, force: true});
+	});
+
+	/** Something that has processes and mounts of its own, once it has made these. */
+	async function contain(script: string, options: readonly string[] = []): Promise<void> {
+		const words = [
+			'--pid',
+			'--mount',
+			...options,
+			'--fork',
+			'--kill-child',
+			'sh',
+			'-c',
+			`${script}; echo; exec sleep 600`,
+		];
+		container = spawn('unshare', words, {cwd: folder, stdio: ['ignore', 'pipe', 'inherit']});
+		await new Promise(resolve => container?.stdout?.once('data', resolve));
+	}
+
+	it('is known by it, until it ends', async () => {
+		await contain('mount --bind state inside');
+		expect(sharedWith(path.join(folder, 'state'))).toBeGreaterThan(0);
+	});
+
+	it('is not where it has only a copy of our mounts, or cannot write there', async () => {
+		await contain('mount --bind state inside; mount -o remount,ro,bind inside');
+		expect(sharedWith(path.join(folder, 'state'))).toBeNull();
+	});
+});
+
+describe('mounts', () => {
+	const line = (device: string, root: string, point: string, options = 'rw,relatime') =>
+		`44 43 ${device} ${root} ${point} ${options} - ext4 /dev/vda rw`;
+	const ours = mountsIn([line('254:0', '/', '/'), line('254:1', '/', '/srv'), line('254:1', '/', '/srv')].join('\n'));
+	const isWritable = (directory: string, ...theirs: string[]) =>
+		isWritableThrough(mountsIn(theirs.join('\n')), directory, ours);
+
+	it.each([
+		['the directory itself', line('254:1', '/alpha', '/sandbox/.openclaw')],
+		['what holds it', line('254:1', '/', '/data')],
+		['something in it', line('254:1', '/alpha/extensions', '/x')],
+		['it, where we have it too', line('254:1', '/alpha', '/srv/alpha')],
+	])('of %s give it away', (_, theirs) => {
+		expect(isWritable('/srv/alpha', line('0:99', '/', '/'), theirs)).toBe(true);
+	});
+
+	it.each([
+		['a copy of ours', line('254:1', '/', '/srv')],
+		['what cannot be written', line('254:1', '/alpha', '/x', 'ro,relatime')],
+		['a neighbour', line('254:1', '/alpha2', '/x')],
+		['the same path of another filesystem', line('254:0', '/alpha', '/x')],
+	])('of %s do not', (_, theirs) => {
+		expect(isWritable('/srv/alpha', theirs)).toBe(false);
+	});
+
+	it('are read with blanks in their names, and what is no mount is passed over', () => {
+		expect(mountsIn(`${line('1:2', '/a\\040b', '/c')}\nnonsense\n`)).toEqual([
+			{device: '1:2', root: '/a b', point: '/c', isReadOnly: false},
+		]);
+	});
+});

@@ -1,0 +1,35 @@
+import {describe, expect, it} from 'vitest';
+import {heapLimits, isAbort, saysOutOfMemory} from '../../supervisor/sandbox/heap-limit.ts';
+
+describe('a worker’s heap', () => {
+	it.each([
+		[192, 96],
+		[1024, 512],
+		[1, 32],
+	])('of %d MiB of memory may have %d, and Node starts with that', (memory, heap) => {
+		expect(heapLimits(memory * 2 ** 20)).toEqual([`--max-old-space-size=${heap}`, '--max-semi-space-size=4']);
+	});
+
+	it.each([
+		'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory',
+		'FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory',
+		'FATAL ERROR: Zone Allocation failed - process out of memory',
+	])('is at its limit where Node says: %s', line => {
+		expect(saysOutOfMemory(line)).toBe(true);
+	});
+
+	it.each([
+		'FATAL ERROR: v8::ToLocalChecked Empty MaybeLocal',
+		'Error: a sandbox says FATAL ERROR: JavaScript heap out of memory',
+		'JavaScript heap out of memory',
+	])('is not where anything else is said: %s', line => {
+		expect(saysOutOfMemory(line)).toBe(false);
+	});
+
+	it('ends the process by an abort', () => {
+		expect(isAbort({code: null, signal: 'SIGABRT'})).toBe(true);
+		expect(isAbort({code: 134, signal: null})).toBe(true);
+		expect(isAbort({code: null, signal: 'SIGKILL'})).toBe(false);
+		expect(isAbort({code: 1, signal: null})).toBe(false);
+	});
+});

@@ -1,0 +1,109 @@
+import {readdirSync, readFileSync, readlinkSync, realpathSync} from 'node:fs';
+import path from 'node:path';
+import {systemClock} from '../clock.ts';
+
+/** How long, in milliseconds, a directory that was found to be ours alone is taken to be so: a container that mounts it is not started behind our back often. */
+const VALID_FOR = 60_000;
+
+/** More mount namespaces than these are not looked into, nor for longer than this, in milliseconds: how many there are, other users decide. */
+const MAX_NAMESPACES = 256;
+const PATIENCE = 300;
+
+/** More is not read of the mounts of one, in characters. */
+const MAX_MOUNTS = 2 ** 19;
+
+/** A line of /proc/pid/mountinfo (proc(5)). */
+export interface Mount {
+	/** The filesystem's device, `major:minor`. */
+	readonly device: string;
+	/** What of the filesystem is mounted. */
+	readonly root: string;
+	readonly point: string;
+	readonly isReadOnly: boolean;
+}
+
+const alone = new Map<string, number>();
+
+/**
+ * Whether a container whose root is our root has mounted what `directory` holds, or something of it, so that it can be written from in there, whatever the
+ * modes say: the pid of one of its processes, or `null`. For root alone: only root's files are kept from everybody by their owner. A container is what has
+ * a pid and a mount namespace of its own, and our user namespace; what it mounts where we have it too, as a copy of our mounts does, is not counted. Where
+ * there are too many to look at, `null`.
+ */
+export function sharedWith(directory: string): number | null {
+	const now = systemClock.now();
+	if (process.geteuid?.() !== 0 || now - (alone.get(directory) ?? Number.NEGATIVE_INFINITY) < VALID_FOR) return null;
+	const pid = containerWith(directory, now + PATIENCE);
+	if (pid === null) alone.set(directory, now);
+	return pid;
+}
+
+function containerWith(directory: string, until: number): number | null {
+	const real = attempt(() => realpathSync(directory));
+	const ours = {mnt: namespace('self', 'mnt'), pid: namespace('self', 'pid'), user: namespace('self', 'user')};
+	if (real === null || ours.mnt === null) return null;
+	const ourMounts = mountsIn(mountinfoOf('self'));
+	const seen = new Set([ours.mnt]);
+	for (const pid of attempt(() => readdirSync('/proc')) ?? []) {
+		if (seen.size > MAX_NAMESPACES || systemClock.now() > until) return null;
+		if (!/^\d+$/.test(pid)) continue;
+		const mnt = namespace(pid, 'mnt');
+		if (mnt === null || seen.has(mnt) || namespace(pid, 'pid') === ours.pid) continue;
+		seen.add(mnt);
+		if (namespace(pid, 'user') !== ours.user) continue;
+		if (isWritableThrough(mountsIn(mountinfoOf(pid)), real, ourMounts)) return Number(pid);
+	}
+	return null;
+}
+
+/** Whether something of the directory, by its real path, can be written through these mounts, that are not ours. */
+export function isWritableThrough(theirs: readonly Mount[], directory: string, ours: readonly Mount[]): boolean {
+	const holder = ours.findLast(({point}, _, all) => {
+		const longest = Math.max(...all.filter(each => holds(each.point, directory)).map(each => each.point.length));
+		return holds(point, directory) && point.length === longest;
+	});
+	if (!holder) return false;
+	const inner = path.join(holder.root, path.relative(holder.point, directory));
+	return theirs.some(
+		({device, root, point, isReadOnly}) =>
+			device === holder.device &&
+			!isReadOnly &&
+			(holds(root, inner) || holds(inner, root)) &&
+			!(root === holder.root && point === holder.point),
+	);
+}
+
+/** The mounts in the text of a mountinfo file. */
+export function mountsIn(text: string): readonly Mount[] {
+	return text.split('\n').flatMap(line => {
+		const [, , device, root, point, options = ''] = line.split(' ');
+		if (device === undefined || root === undefined || point === undefined) return [];
+		return [{device, root: unescaped(root), point: unescaped(point), isReadOnly: options.split(',').includes('ro')}];
+	});
+}
+
+function holds(directory: string, file: string): boolean {
+	return file === directory || file.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
+}
+
+/** Blanks and the like stand as octal numbers. */
+function unescaped(text: string): string {
+	return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+function namespace(pid: string, kind: 'mnt' | 'pid' | 'user'): string | null {
+	return attempt(() => readlinkSync(`/proc/${pid}/ns/${kind}`));
+}
+
+function mountinfoOf(pid: string): string {
+	return (attempt(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8')) ?? '').slice(0, MAX_MOUNTS);
+}
+
+/** What is gone, or may not be seen, is `null`. */
+function attempt<T>(read: () => T): T | null {
+	try {
+		return read();
+	} catch {
+		return null;
+	}
+}
