@@ -1,6 +1,6 @@
 import {isDeepStrictEqual} from 'node:util';
 import {isoTime} from '../../worker/clock.ts';
-import type {Decision, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
+import type {Decision, HeldRequest, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
 import type {LogLevel} from '../log.ts';
 import type {ExitReason} from '../status/schema.ts';
@@ -43,6 +43,8 @@ export interface WorkerView {
 	readonly lastProgressAt: number;
 	readonly lastListAt: number | null;
 	readonly snapshot: Snapshot | null;
+	/** The requests that wait for a person. */
+	readonly held: readonly HeldRequest[];
 	/** Why it is being killed, or `null`. */
 	readonly failure: LivenessFailure | null;
 }
@@ -53,6 +55,7 @@ export type SandboxEvent =
 	| {readonly kind: 'forked'; readonly pid: number | null}
 	| {readonly kind: 'fork-failed'; readonly error: string}
 	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'checkpoint'}>}
+	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]}
 	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
 	| {readonly kind: 'turned'}
 	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}
@@ -118,6 +121,8 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 			return event.message.kind === 'heartbeat'
 				? onHeartbeat(state, event.message, moment)
 				: onCheckpoint(state, event.message);
+		case 'held':
+			return withWorker(state, {held: event.requests});
 		case 'turned':
 			return withWorker(state, {lastProgressAt: moment.now});
 		case 'forgiven':
@@ -173,6 +178,7 @@ function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): T
 		lastProgressAt: now,
 		lastListAt: null,
 		snapshot: null,
+		held: [],
 		failure: null,
 	};
 	return {state: {...state, life: {kind: 'starting', worker}}, effects: [{kind: 'fork', initialDelay}]};

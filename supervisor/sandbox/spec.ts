@@ -74,7 +74,7 @@ function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string):
 		transport,
 		policy,
 		maxApprovals,
-		isAudited: false,
+		isAudited: config.auditFile !== null,
 		runTimeout,
 		heartbeatInterval: Math.min(heartbeatTimeout / BEATS_PER_TIMEOUT, LONGEST_BEAT),
 		cadence: {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval},
