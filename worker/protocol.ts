@@ -59,6 +59,8 @@ export const workerConfigSchema = z.object({
 	/** Every approve and reject is written down before it is made: the worker asks for it with `intent`. */
 	isAudited: z.boolean(),
 	runTimeout: z.number(),
+	/** Further variables of our environment that what is started for the sandbox gets. */
+	passEnv: z.array(z.string()),
 	/** How often the worker shows that its event loop turns. */
 	heartbeatInterval: z.number(),
 	cadence: cadenceConfigSchema,

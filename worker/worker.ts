@@ -120,7 +120,7 @@ export class Worker {
 		const timeout = () => this.#timeout();
 		const open = this.#deps.openTransport ?? openTransport;
 		return open(config, {
-			cli: {target: config.target, timeout, owner, turns},
+			cli: {target: config.target, timeout, owner, turns, passEnv: config.passEnv},
 			turns: link,
 			left,
 			clock,

@@ -4,6 +4,7 @@ import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import pRetry from 'p-retry';
 import {systemClock} from '../../worker/clock.ts';
+import {workerEnvironment} from '../../worker/host/environment.ts';
 import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
 import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../../worker/protocol.ts';
 import {messageOf, printable} from '../../worker/text.ts';
@@ -64,7 +65,7 @@ class WorkerProcess implements WorkerHandle {
 			cwd: '/',
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
 			detached: true,
-			env: {...process.env, [MARKER]: start.owner},
+			env: {[MARKER]: start.owner, ...workerEnvironment(start.config.target.exec, start.config.passEnv, process.env)},
 			execArgv: [...process.execArgv, ...debuggerOff()],
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});

@@ -121,6 +121,7 @@ describe('a worker that is busy all the time', () => {
 			maxApprovals: 8,
 			isAudited: false,
 			runTimeout: 120_000,
+			passEnv: [],
 			heartbeatInterval: 5000,
 			cadence: {fastDeadline: 0, fastInterval: 1, slowInterval: 1, fastReentryPolls: 0, fastReentryInterval: 1},
 		};
@@ -130,7 +131,7 @@ describe('a worker that is busy all the time', () => {
 		let transport: Transport | undefined;
 		const note = () => told.push(transport?.reason ?? '');
 		const opening = openTransport(config, {
-			cli: {target: config.target, timeout, owner: 'test/busy', turns: freeTurns},
+			cli: {target: config.target, timeout, owner: 'test/busy', turns: freeTurns, passEnv: []},
 			turns: freeTurns,
 			left: () => Number.POSITIVE_INFINITY,
 			clock,

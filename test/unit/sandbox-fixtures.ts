@@ -20,6 +20,7 @@ export function workerConfigOf(change: Partial<WorkerConfig> = {}): WorkerConfig
 		maxApprovals: 8,
 		isAudited: false,
 		runTimeout: 10 * SECOND,
+		passEnv: [],
 		heartbeatInterval: 5 * SECOND,
 		cadence: {
 			fastDeadline: 10 * MINUTE,

@@ -32,6 +32,7 @@ function configOf(policy: Policy, change: Partial<WorkerConfig> = {}): WorkerCon
 		maxApprovals: 8,
 		isAudited: false,
 		runTimeout: 10 * SECOND,
+		passEnv: [],
 		heartbeatInterval: 5 * SECOND,
 		cadence: {
 			fastDeadline: 10 * MINUTE,

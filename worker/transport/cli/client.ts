@@ -25,6 +25,8 @@ export interface CliOptions {
 	/** What this worker's processes carry in their environment, to be found by (host/processes.ts). */
 	readonly owner: string;
 	readonly turns: Turns;
+	/** Further variables of our environment that a call gets. */
+	readonly passEnv: readonly string[];
 }
 
 /** OpenClaw through `openclaw devices …`, on the host or behind an `exec` prefix. */
@@ -66,14 +68,14 @@ async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal):
 }
 
 async function callOnce(
-	{target, timeout, owner}: CliOptions,
+	{target, timeout, owner, passEnv}: CliOptions,
 	call: Call,
 	id: number,
 	signal: AbortSignal,
 ): Promise<CommandResult> {
-	assertSafe(target);
+	assertSafe(target, passEnv);
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
-	const result = await runCommand(commandFor(target, call, bounds), bounds);
+	const result = await runCommand(commandFor(target, call, {...bounds, passEnv}), bounds);
 	if (result.code === 0) return result;
 	const reason = printable(redact(reasonOf(result).slice(0, 4096), secretsOf(target)));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
@@ -89,9 +91,9 @@ function secretsOf({env}: SandboxTarget): string[] {
 	return Object.entries(env).flatMap(([name, value]) => (SECRET_VARIABLE.test(name) ? value : []));
 }
 
-function assertSafe(target: SandboxTarget): void {
+function assertSafe(target: SandboxTarget, passEnv: readonly string[]): void {
 	try {
-		for (const file of obeyedFiles(target)) assertTrusted(file);
+		for (const file of obeyedFiles(target, passEnv)) assertTrusted(file);
 	} catch (error) {
 		throw new ClientError('unsafe', `openclaw is not run here: ${printable(messageOf(error), 400)}`, {cause: error});
 	}

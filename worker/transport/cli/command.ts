@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import type {Command} from '../../host/command-group.ts';
+import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 
@@ -24,30 +25,24 @@ const SCRIPT = [
 	'exec "$@"',
 ].join('\n');
 
-/** Variables that are meant for pairkeeper itself and are not handed on to `openclaw`. */
-const OWN_VARIABLES = /^(PAIRKEEPER_|NEMOCLAW_AUTO_PAIR_|NODE_CHANNEL_|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|OPENCLAW_BIN$)/;
-
 /** Saves the CLI from starting itself a second time: 5 to 12 % of a call's CPU time. */
 const DEFAULTS = {OPENCLAW_NO_RESPAWN: '1'};
 
-/** The command for `call`; throws where it is a call on the host and nobody has said what to run. `timeout` in milliseconds bounds it inside the sandbox, `owner` marks its processes on the host. */
+/** The command for `call`; throws where it is a call on the host and nobody has said what to run. `timeout` in milliseconds bounds it inside the sandbox, `owner` marks its processes on the host, `passEnv` names what more they get of our environment. */
 export function commandFor(
 	target: SandboxTarget,
 	call: Call,
-	{timeout, owner}: {timeout: number; owner: string},
+	{timeout, owner, passEnv}: {timeout: number; owner: string; passEnv: readonly string[]},
 ): Command {
-	const inherited = inheritedEnvironment();
+	const inherited = inheritedEnvironment(target, passEnv);
 	const unset = call.kind === 'approve' ? target.approveUnset : [];
 	const openclaw = ['devices', call.kind, ...('requestId' in call ? [call.requestId] : []), '--json'];
 	const isInside = target.exec.length > 0;
 
 	if (!isInside && target.envFile === null) {
-		const env = {...DEFAULTS, ...inherited, ...target.env, [MARKER]: owner};
-		return {
-			file: onHost(target),
-			args: openclaw,
-			env: Object.fromEntries(Object.entries(env).filter(([name]) => !unset.includes(name))),
-		};
+		const env = Object.entries({...DEFAULTS, ...inherited, ...target.env});
+		const wanted = env.filter(([name]) => name !== MARKER && !unset.includes(name));
+		return {file: onHost(target), args: openclaw, env: {[MARKER]: owner, ...Object.fromEntries(wanted)}};
 	}
 	const bound = isInside ? String(Math.max(Math.ceil(timeout / 1000), 1)) : '0';
 	const environment = Object.entries({...DEFAULTS, ...target.env}).filter(([name]) => !unset.includes(name));
@@ -57,12 +52,12 @@ export function commandFor(
 		...['env', ...unset.flatMap(name => ['-u', name]), ...environment.map(([name, value]) => `${name}=${value}`)],
 		...[isInside ? 'openclaw' : onHost(target), ...openclaw],
 	];
-	return {file, args, env: {...inherited, [MARKER]: owner}};
+	return {file, args, env: {[MARKER]: owner, ...inherited}};
 }
 
-/** What a program that is run for a sandbox gets of our environment. */
-export function inheritedEnvironment(): NodeJS.ProcessEnv {
-	return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.test(name)));
+/** What a call gets of our environment, or the command that brings it into its sandbox. */
+function inheritedEnvironment({exec}: Pick<SandboxTarget, 'exec'>, passEnv: readonly string[]): NodeJS.ProcessEnv {
+	return environmentFor(exec.length === 0 ? {kind: 'host-call'} : {kind: 'prefix', exec}, passEnv, process.env);
 }
 
 function onHost({openclaw}: SandboxTarget): string {
@@ -74,9 +69,9 @@ function onHost({openclaw}: SandboxTarget): string {
  * The files a call on the host would obey: `openclaw.json` can name programs to run, so nobody else may write them. Where they are:
  * OpenClaw, docs/help/environment.md.
  */
-export function obeyedFiles(target: SandboxTarget): readonly string[] {
+export function obeyedFiles(target: SandboxTarget, passEnv: readonly string[]): readonly string[] {
 	if (target.exec.length > 0) return [];
-	const env = {...process.env, ...target.env};
+	const env = {...inheritedEnvironment(target, passEnv), ...target.env};
 	const account = env.HOME || os.homedir();
 	const home = expandTilde(env.OPENCLAW_HOME || account, account);
 	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? `-${env.OPENCLAW_PROFILE}` : '';

@@ -92,9 +92,10 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 }
 
 function routeTo({gateway, inside, cadence}: WorkerConfig, {cli, turns, clock}: TransportDeps): Route {
-	const {owner, target} = cli;
-	if (gateway !== null) return urlRoute(gateway, {owner, turns});
-	if (inside !== null) return insideRoute(inside, {target, owner, turns, slowInterval: cadence.slowInterval, clock});
+	const {owner, target, passEnv} = cli;
+	if (gateway !== null) return urlRoute(gateway, {owner, turns, passEnv});
+	if (inside !== null)
+		return insideRoute(inside, {target, owner, turns, passEnv, slowInterval: cadence.slowInterval, clock});
 	throw new TypeError('there is no way to the gateway');
 }
 

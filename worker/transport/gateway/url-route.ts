@@ -11,7 +11,7 @@ import {readToken, type TokenSource} from './token.ts';
 /** By the gateway's URL, as configured. `owner` marks the processes of `tokenCommand`. */
 export function urlRoute(
 	gateway: GatewayTarget,
-	{owner, turns}: {readonly owner: string; readonly turns: Turns},
+	{owner, turns, passEnv = []}: {readonly owner: string; readonly turns: Turns; readonly passEnv?: readonly string[]},
 ): Route {
 	const source: TokenSource =
 		gateway.tokenFile === null
@@ -29,7 +29,7 @@ export function urlRoute(
 				(await connectTo(gateway, bounds)).destroy();
 				bounds.onCommand();
 			}
-			const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, signal});
+			const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, passEnv, signal});
 			return {stream: await connectTo(gateway, bounds), url: gateway.url, token};
 		},
 	};
