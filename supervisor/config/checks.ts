@@ -1,4 +1,5 @@
 import {readTokenFile} from '../../worker/host/token-file.ts';
+import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
@@ -14,14 +15,19 @@ export interface Problem {
 }
 
 /** What is wrong with a configuration whose keys are each right by themselves: between them, and on this host. */
-export function problemsIn(file: ConfigFile, environment: NodeJS.ProcessEnv): readonly Problem[] {
+export function problemsIn(
+	file: ConfigFile,
+	environment: NodeJS.ProcessEnv,
+	hasGroup: (name: string) => boolean = name => groupIdOf(name) !== null,
+): readonly Problem[] {
 	return [
 		...duplicateNames(file),
 		...duplicateTargets(file, environment),
 		...widePolicies(file),
 		...visibleSecrets(file),
 		...gatewayProblems(file),
-		...groupProblems(file),
+		...groupProblems(file, hasGroup),
+		...untrustedPaths(file),
 	];
 }
 
@@ -93,8 +99,27 @@ function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
 	});
 }
 
-function groupProblems({controlGroup}: ConfigFile): Problem[] {
-	if (controlGroup === null || groupIdOf(controlGroup) !== null) return [];
+function groupProblems({controlGroup}: ConfigFile, hasGroup: (name: string) => boolean): Problem[] {
+	if (controlGroup === null || hasGroup(controlGroup)) return [];
 	const message = `there is no group ${controlGroup} on this host; create it: groupadd ${controlGroup}`;
 	return [{at: ['controlGroup'], message}];
+}
+
+/** What we write, or run, as who we are must not be somebody else's to change. */
+function untrustedPaths({auditFile, notify}: ConfigFile): Problem[] {
+	const [program] = notify ?? [];
+	return [
+		...untrusted(auditFile, ['auditFile']),
+		...untrusted(program?.startsWith('/') ? program : null, ['notify', 0]),
+	];
+}
+
+function untrusted(file: string | null, at: KeyPath): Problem[] {
+	if (file === null) return [];
+	try {
+		assertTrusted(file);
+		return [];
+	} catch (error) {
+		return [{at, message: messageOf(error)}];
+	}
 }

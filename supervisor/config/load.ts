@@ -9,8 +9,11 @@ import {configSchema} from './schema.ts';
 
 export type {ConfigSource} from './locate.ts';
 
-/** Finds, reads, checks and completes the configuration. Throws a {@link ConfigError}. */
-export function loadConfig(source: ConfigSource): Config {
+/**
+ * Finds, reads, checks and completes the configuration. Throws a {@link ConfigError}. `hasGroup`: whether the host has a group of this name; asking the
+ * name service may take seconds.
+ */
+export function loadConfig(source: ConfigSource, hasGroup?: (name: string) => boolean): Config {
 	const path = findConfig(source);
 	const document = readDocument(path);
 	const overrides = overridesIn(source.environment);
@@ -22,7 +25,7 @@ export function loadConfig(source: ConfigSource): Config {
 	};
 	const checked = configSchema.safeParse({...contentsOf(document), ...valuesOf(overrides)});
 	if (!checked.success) throw refusal(checked.error.issues.flatMap(problemsOfIssue).map(blame));
-	refuseIfAny(problemsIn(checked.data, source.environment).map(blame));
+	refuseIfAny(problemsIn(checked.data, source.environment, hasGroup).map(blame));
 
 	return complete(checked.data, {path, statusFile: statusFileOf(source, checked.data.statusFile)});
 }

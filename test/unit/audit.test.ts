@@ -138,12 +138,13 @@ describe('the audit file', () => {
 	});
 
 	it('ends what a killed predecessor began, once', async () => {
-		const first = await started();
-		await first.intent('alpha', subjectOf('r1'), 'allowed');
-		await first.intent('alpha', subjectOf('r2'), 'allowed');
-		first.outcome('alpha', done('r2'));
-		await first.intent('alpha', subjectOf('r3'), 'allowed');
-		// Killed: it never closes.
+		const left = [
+			line('r1', {phase: 'intent'}),
+			line('r2', {phase: 'intent'}),
+			line('r2', {result: 'done'}),
+			line('r3', {phase: 'intent'}),
+		];
+		writeFileSync(file, left.map(textOf).join(''), {mode: 0o600});
 		await (await started()).close();
 		await (await started()).close();
 		expect(
