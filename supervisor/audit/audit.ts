@@ -2,12 +2,11 @@ import type {Clock} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
 import type {Log} from '../log.ts';
 import {Journal, type Outcome, type Refusal} from './journal.ts';
-import {type AuditFailure, AuditWriter} from './writer.ts';
+import {AuditWriter, type WriterConfig} from './writer.ts';
 
 /** Where decisions are recorded; `auditFile: null`: nowhere. */
-export interface AuditConfig {
+export interface AuditConfig extends WriterConfig {
 	readonly auditFile: string | null;
-	readonly auditFailure: AuditFailure;
 }
 
 interface Trail {
@@ -35,17 +34,18 @@ export class Audit {
 	 */
 	async start(config: AuditConfig): Promise<void> {
 		if (config.auditFile === null) return;
-		const trail = this.#newTrail(config.auditFile, config.auditFailure);
+		const trail = this.#newTrail(config.auditFile, config);
 		trail.journal.goOnAfter(await trail.writer.start());
 		this.#trail = trail;
 	}
 
 	/** Records as this configuration wants it, in a file that is opened anew. Rejects, and changes nothing, where it names another file that cannot be opened. */
-	async adopt({auditFile, auditFailure}: AuditConfig): Promise<void> {
+	async adopt(config: AuditConfig): Promise<void> {
+		const {auditFile} = config;
 		if (this.#trail === null) {
 			if (auditFile === null) return;
-			const trail = this.#newTrail(auditFile, auditFailure);
-			await trail.writer.reopen(auditFile, auditFailure);
+			const trail = this.#newTrail(auditFile, config);
+			await trail.writer.reopen(auditFile, config);
 			this.#trail = trail;
 			return;
 		}
@@ -54,10 +54,10 @@ export class Audit {
 			return;
 		}
 		if (auditFile === this.#trail.path) {
-			await this.#trail.writer.tryReopen(auditFailure);
+			await this.#trail.writer.tryReopen(config);
 			return;
 		}
-		await this.#trail.writer.reopen(auditFile, auditFailure);
+		await this.#trail.writer.reopen(auditFile, config);
 		this.#trail = {...this.#trail, path: auditFile};
 	}
 
@@ -99,8 +99,8 @@ export class Audit {
 		await trail?.writer.close();
 	}
 
-	#newTrail(path: string, onFailure: AuditFailure): Trail {
-		const writer = new AuditWriter(path, onFailure, this.#deps);
+	#newTrail(path: string, config: WriterConfig): Trail {
+		const writer = new AuditWriter(path, config, this.#deps);
 		return {path, writer, journal: new Journal({writer, clock: this.#deps.clock})};
 	}
 }

@@ -29,7 +29,7 @@ export class AuditFile {
 		const handle = await open(path, FLAGS, 0o600).catch((error: NodeJS.ErrnoException) => {
 			throw error.code === 'ELOOP'
 				? new Error(`${path} is a link; name the file itself`, {cause: error})
-				: new Error(`${path} cannot be opened (${error.code})`, {cause: error});
+				: new Error(`${path} cannot be opened (${error.code})`);
 		});
 		try {
 			const {size, mode, uid} = await ownFile(handle, path);

@@ -4,7 +4,7 @@ import type {Log} from '../log.ts';
 import {AuditFile} from './file.ts';
 import {type AuditLine, textOf} from './line.ts';
 
-/** How long an approval waits for its intent to be on disk, in milliseconds; then `auditFailure` decides. */
+/** How long an approval waits at most for its intent to be on disk, in milliseconds; then `auditFailure` decides. */
 const PATIENCE = 2000;
 
 /** A file that cannot be written is tried again this often, in milliseconds, besides with every line. */
@@ -18,6 +18,13 @@ const MAX_BATCH = 500;
 
 /** What is done where a decision cannot be recorded: `stop` approves nothing then. */
 export type AuditFailure = 'continue' | 'stop';
+
+/** How a file is written. */
+export interface WriterConfig {
+	readonly auditFailure: AuditFailure;
+	/** Whoever asks for an intent waits no longer, in milliseconds. */
+	readonly runTimeout: number;
+}
 
 /** What became of an intent. */
 export type Recorded =
@@ -48,7 +55,7 @@ export class AuditWriter {
 	readonly #log: Log;
 	readonly #open: NonNullable<AuditWriterDeps['open']>;
 	#path: string;
-	#onFailure: AuditFailure;
+	#config: WriterConfig;
 	#file: OpenFile | null = null;
 	#waiting: Waiting[] = [];
 	#writing: Promise<void> = Promise.resolve();
@@ -63,9 +70,9 @@ export class AuditWriter {
 	/** Intents that are not carried out, though their lines may stand in the file: those are written, since each has an outcome. */
 	readonly #doubtful = new WeakSet<Waiting>();
 
-	constructor(path: string, onFailure: AuditFailure, {clock, log, open = AuditFile.open}: AuditWriterDeps) {
+	constructor(path: string, config: WriterConfig, {clock, log, open = AuditFile.open}: AuditWriterDeps) {
 		this.#path = path;
-		this.#onFailure = onFailure;
+		this.#config = config;
 		this.#clock = clock;
 		this.#log = log;
 		this.#open = open;
@@ -73,13 +80,13 @@ export class AuditWriter {
 
 	/** What is wrong with the file. */
 	get warnings(): readonly string[] {
-		const waiting = this.#waiting.length > 0 ? ` (${this.#waiting.length} lines wait for it)` : '';
+		const waiting = this.#waiting.length > 0 ? `; ${this.#waiting.length} lines wait for it` : '';
 		const consequence =
-			this.#onFailure === 'stop'
-				? 'nothing is approved until it can be written (auditFailure: stop)'
-				: 'approving goes on (auditFailure: continue)';
+			this.#config.auditFailure === 'stop'
+				? 'nothing is approved until it can be written'
+				: 'approving goes on all the same';
 		return [
-			...(this.#problem === null ? [] : [`auditFile: ${this.#problem}${waiting}; ${consequence}`]),
+			...(this.#problem === null ? [] : [`auditFile: ${consequence}: ${this.#problem}${waiting}`]),
 			...(this.#reopenProblem === null ? [] : [`auditFile: it cannot be opened anew: ${this.#reopenProblem}`]),
 			...(this.#lost > 0 ? [`auditFile: ${this.#lost} lines are lost, since it could not be written`] : []),
 		];
@@ -104,8 +111,9 @@ export class AuditWriter {
 	/** Adds the line of an intent, and resolves when it is known whether that may be carried out. Never rejects. */
 	record(line: AuditLine): Promise<Recorded> {
 		const {promise, resolve} = Promise.withResolvers<Recorded>();
-		const cancel = this.#clock.after(PATIENCE, () => {
-			this.#failed(new Error(`${this.#path} did not take a line within ${PATIENCE / 1000} s`));
+		const patience = Math.min(PATIENCE, this.#config.runTimeout / 2);
+		const cancel = this.#clock.after(patience, () => {
+			this.#failed(new Error(`${this.#path} did not take a line within ${patience / 1000} s`));
 			this.#giveUp(entry);
 		});
 		const entry: Waiting = {
@@ -120,13 +128,13 @@ export class AuditWriter {
 	}
 
 	/** Opens the file anew, as after `logrotate`, perhaps another one. Rejects, and changes nothing, where that cannot be. */
-	async reopen(path: string, onFailure: AuditFailure): Promise<void> {
+	async reopen(path: string, config: WriterConfig): Promise<void> {
 		const file = await this.#open(path);
 		await this.#settled();
 		const old = this.#file;
 		this.#file = file;
 		this.#path = path;
-		this.#onFailure = onFailure;
+		this.#config = config;
 		this.#problem = null;
 		this.#reopenProblem = null;
 		// Not waited for: a disk that hangs must not hold up a reload.
@@ -135,9 +143,9 @@ export class AuditWriter {
 	}
 
 	/** As {@link reopen} the same file; where that cannot be, it is a warning, and the old one stays. */
-	async tryReopen(onFailure: AuditFailure = this.#onFailure): Promise<void> {
-		this.#onFailure = onFailure;
-		await this.reopen(this.#path, onFailure).catch((error: unknown) => {
+	async tryReopen(config: WriterConfig = this.#config): Promise<void> {
+		this.#config = config;
+		await this.reopen(this.#path, config).catch((error: unknown) => {
 			this.#reopenProblem = messageOf(error);
 		});
 	}
@@ -241,7 +249,7 @@ export class AuditWriter {
 	 */
 	#giveUp(entry: Waiting): void {
 		if (entry.settle === null || this.#doubtful.has(entry)) return;
-		if (this.#onFailure === 'continue') {
+		if (this.#config.auditFailure === 'continue') {
 			entry.settle(recorded);
 			return;
 		}
