@@ -26,7 +26,7 @@ describe.concurrent('notify', () => {
 	test('tells of what waits for a person, and of a sandbox that is unhealthy and healthy again', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await writeFile(instance.path('told'), '');
-		const notify = await program(instance, `cat >>${instance.path('told')}; env >${instance.path('env')}`);
+		const notify = await program(instance, `env >${instance.path('env')}; cat >>${instance.path('told')}`);
 		await instance.configure({notify, runTimeout: '3s'});
 		await instance.start({env: {SECRET_TOKEN: 'planted', NOTIFY_SOCKET: ''}});
 		await instance.untilSandbox('alpha', 'to be healthy', ({healthy}) => healthy);

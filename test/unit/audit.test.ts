@@ -1,4 +1,4 @@
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawnSync} from 'node:child_process';
 import {
 	appendFileSync,
 	chmodSync,
@@ -232,6 +232,38 @@ describe('a disk that is full', () => {
 		await writer.close();
 		expect(fake.briefs.slice(0, 2)).toEqual(['intent approve null r1', 'outcome approve done r1']);
 	});
+});
+
+/** Whether we may mount a file system. */
+function mounts(action: 'mount' | 'umount', where: string): boolean {
+	const args = action === 'mount' ? ['-t', 'tmpfs', '-o', 'size=8k,mode=700', 'tmpfs', where] : [where];
+	return spawnSync(action, args).status === 0;
+}
+
+it('a line for which a real disk has no room leaves no half behind, and comes when there is some', async context => {
+	const small = path.join(folder, 'small');
+	mkdirSync(small);
+	if (!mounts('mount', small)) return context.skip();
+	try {
+		file = path.join(small, 'audit.jsonl');
+		const filler = path.join(small, 'filler');
+		writeFileSync(filler, 'x'.repeat(4096));
+		const audit = await started('stop');
+		let error: string | null = null;
+		for (let index = 0; error === null && index < 100; index++)
+			error = await audit.intent('alpha', subjectOf(`r${index}`), 'allowed');
+		expect(error).toMatch(/ENOSPC/);
+		const written = lines().length;
+		expect(written).toBeGreaterThan(3);
+		expect(audit.warnings).toEqual([expect.stringMatching(/nothing is approved.*ENOSPC/)]);
+		rmSync(filler);
+		expect(await audit.intent('alpha', subjectOf('last'), 'allowed')).toBeNull();
+		expect(lines()).toHaveLength(written + 1);
+		expect(audit.warnings).toEqual([]);
+		await audit.close();
+	} finally {
+		mounts('umount', small);
+	}
 });
 
 describe('a disk that hangs', () => {
