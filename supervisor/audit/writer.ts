@@ -92,14 +92,23 @@ export class AuditWriter {
 		];
 	}
 
-	/** Opens the file, and gives back the lines at its end. Never rejects: a file that cannot be opened is a warning. */
+	/**
+	 * Opens the file, and gives back the lines at its end. Never rejects: a file that cannot be opened, or not in time, is a warning, and is tried again
+	 * with the first line.
+	 */
 	async start(): Promise<readonly AuditLine[]> {
+		const over = new AbortController();
+		const late = this.#clock.sleep(PATIENCE, over.signal).then(() => {
+			throw new Error(`${this.#path} could not be opened within ${PATIENCE / 1000} s`);
+		});
 		try {
-			this.#file = await this.#open(this.#path);
-			return await this.#file.tail();
+			return await Promise.race([this.#openFirst(), late]);
 		} catch (error) {
 			this.#failed(error);
 			return [];
+		} finally {
+			over.abort();
+			late.catch(() => {});
 		}
 	}
 
@@ -169,6 +178,11 @@ export class AuditWriter {
 		const over = new AbortController();
 		await Promise.race([this.#writing, this.#clock.sleep(PATIENCE, over.signal)]);
 		over.abort();
+	}
+
+	async #openFirst(): Promise<readonly AuditLine[]> {
+		this.#file = await this.#open(this.#path);
+		return this.#file.tail();
 	}
 
 	#enqueue(entry: Waiting): void {
