@@ -1,5 +1,7 @@
+import {spawnSync} from 'node:child_process';
 import {existsSync, readFileSync, statSync} from 'node:fs';
 import {appendFile, chmod, mkdir, rename, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
 import {describe, expect} from 'vitest';
 import {type AuditLine, auditLineSchema} from '../../supervisor/audit/line.ts';
 import type {Instance} from '../support/instance.ts';
@@ -146,6 +148,32 @@ describe.concurrent('with an auditFile', () => {
 		expect(await instance.command(['approve', 'alpha', '--timeout', '60s'])).toMatchObject({exitCode: 0});
 		expect(linesOf(instance).map(brief)).toEqual(['intent approve null cli-1', 'outcome approve done cli-1']);
 	});
+});
+
+const hasLogrotate = spawnSync('logrotate', ['--version']).status === 0;
+
+test.skipIf(!hasLogrotate)('the logrotate example has log and audit file opened anew', async ({instance}) => {
+	const alpha = await instance.sandbox('alpha');
+	await alpha.ask(cliAsk('cli-1'));
+	await withAudit(instance, {logFile: instance.path('audit/pairkeeper.log')});
+	await instance.start();
+	await until('both lines', () => linesOf(instance).length === 2);
+	const example = readFileSync(join(import.meta.dirname, '../../examples/logrotate.conf'), 'utf8');
+	const adapted = example
+		.replaceAll('/var/log/pairkeeper/', instance.path('audit/'))
+		.replaceAll('/run/pairkeeper/', instance.path('/'));
+	await writeFile(instance.path('logrotate.conf'), adapted, {mode: 0o600});
+	const args = ['--force', '--state', instance.path('logrotate.state'), instance.path('logrotate.conf')];
+	const {status, stderr} = spawnSync('logrotate', args, {encoding: 'utf8'});
+	expect({status, stderr}).toEqual({status: 0, stderr: ''});
+	await until('both files', () => existsSync(fileOf(instance)) && existsSync(instance.path('audit/pairkeeper.log')));
+	await alpha.ask(cliAsk('cli-2'));
+	await until('both lines', () => linesOf(instance).length === 2);
+	expect(linesOf(instance).map(brief)).toEqual(['intent approve null cli-2', 'outcome approve done cli-2']);
+	expect(linesOf(instance, `${fileOf(instance)}.1`).map(brief)).toEqual([
+		'intent approve null cli-1',
+		'outcome approve done cli-1',
+	]);
 });
 
 describe.concurrent('`audit`', () => {
