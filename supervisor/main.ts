@@ -13,6 +13,9 @@ import {VERSION} from './version.ts';
 /** The oldest status that `health` can be told to accept, in milliseconds. */
 const MAX_AGE = 3_600_000;
 
+/** The longest look back of `audit`, in milliseconds: a hundred years. */
+const MAX_SINCE = 100 * 366 * 86_400_000;
+
 /** Runs the command line and sets the process's exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
 	// A reader that goes away (`pairkeeper status | head`) is no error of ours.
@@ -58,16 +61,30 @@ function program(): Command {
 		.action(act(async () => (await import('./commands/health.ts')).health));
 	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
 		.argument('<sandbox>', 'its name in the configuration')
-		.addOption(
-			new Option('--timeout <duration>', 'be done within this, at most 60s')
-				.argParser(durationUpTo(MAX_APPROVE_TIMEOUT))
-				.default(12_000, '12s'),
-		)
+		.argument('[request]', 'approve this one request, whatever the policy says; exit 1 if that failed')
+		.option('--digest <digest>', 'of the request that you have seen (pairkeeper pending); needed without a terminal')
+		.addOption(timeoutOption())
 		.option('--strict', 'exit 1 if the pass failed')
-		.action(async (sandbox: string, _: unknown, self: Command) => {
+		.action(async (sandbox: string, request: string | undefined, _: unknown, self: Command) => {
 			const {approve} = await import('./commands/approve.ts');
-			setExitCode(await approve(sandbox, self.optsWithGlobals()));
+			setExitCode(await approve(sandbox, request, self.optsWithGlobals()));
 		});
+	command(root, 'reject', 'reject one request, so that the next ask of its device is clean')
+		.argument('<sandbox>', 'its name in the configuration')
+		.argument('<request>', 'its id, as pairkeeper pending shows it')
+		.addOption(timeoutOption())
+		.action(async (sandbox: string, request: string, _: unknown, self: Command) => {
+			const {reject} = await import('./commands/decide.ts');
+			setExitCode(await reject(sandbox, request, self.optsWithGlobals()));
+		});
+	command(root, 'pending', 'show what waits for a person: the requests that the policy refuses')
+		.option('--json', 'as JSON')
+		.action(act(async () => (await import('./commands/pending.ts')).pending));
+	command(root, 'audit', 'show what was decided, from the audit file')
+		.addOption(new Option('--since <duration>', 'not what is older than this').argParser(durationUpTo(MAX_SINCE)))
+		.option('--sandbox <sandbox>', 'only of this one')
+		.option('--json', 'the lines as they are')
+		.action(act(async () => (await import('./commands/audit.ts')).audit));
 	command(root, 'check', 'check the configuration and whether each sandbox answers, with remedies')
 		.option('--offline', 'only the configuration')
 		.action(act(async () => (await import('./commands/check.ts')).check));
@@ -95,6 +112,12 @@ function program(): Command {
 			setExitCode(await schema(what));
 		});
 	return root;
+}
+
+function timeoutOption(): Option {
+	return new Option('--timeout <duration>', 'be done within this, at most 60s')
+		.argParser(durationUpTo(MAX_APPROVE_TIMEOUT))
+		.default(12_000, '12s');
 }
 
 function command(root: Command, name: string, description: string): Command {

@@ -6,13 +6,15 @@ import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
 import {CallTurns} from './calls/turns.ts';
 import type {Config, SandboxConfig} from './config/config.ts';
-import type {ControlRequest, ControlResponse} from './control/protocol.ts';
+import {type ControlRequest, type ControlResponse, MAX_PENDING} from './control/protocol.ts';
 import {Fleet, type Remembered} from './fleet.ts';
 import type {SupervisorState} from './instance/state-file.ts';
 import type {Log} from './log.ts';
+import {fairShare, pendingRequest} from './pending.ts';
 import {describePass, isDone} from './sandbox/pass-text.ts';
 import type {SandboxSpec} from './sandbox/spec.ts';
 import {specFor, usesHostOpenclaw} from './sandbox/spec.ts';
+import type {Witness} from './sandbox/witness.ts';
 import type {ForkWorker} from './sandbox/worker-process.ts';
 import {beginShift, isOver, resumeShift, type Shift, withDeadline} from './shift.ts';
 import {composeStatus, type Phase} from './status/composition.ts';
@@ -40,6 +42,8 @@ export interface SupervisionDeps {
 	readonly findOpenclaw: (name: string) => string | null;
 	/** Something in the status has changed. */
 	readonly onChange: () => void;
+	/** Keeps the records; nobody does where it is not given. */
+	readonly witness?: Witness;
 }
 
 /** Where a new configuration comes from, and what else it is for. */
@@ -48,10 +52,10 @@ export interface Reload {
 	readonly clearsAlarms: boolean;
 	/** Reads it; throws where it cannot be used. */
 	readonly load: () => Config;
-	/** Takes it over where it is not about sandboxes, or throws, having changed nothing; called when nothing else can refuse it any more. */
-	readonly adopt: (config: Config, before: Config) => void;
+	/** Takes it over where it is not about sandboxes, or rejects, having changed nothing; called when nothing else can refuse it any more. */
+	readonly adopt: (config: Config, before: Config) => Promise<void> | void;
 	/** The present one stays in force. */
-	readonly refused: (present: Config) => void;
+	readonly refused: (present: Config) => Promise<void> | void;
 }
 
 /** The host's sandboxes under supervision: what is wanted, what is done about it, and what there is to say of it. Touches no file and no socket. */
@@ -146,7 +150,7 @@ export class Supervision {
 			try {
 				const config = load();
 				this.#assertAdoptable(config);
-				adopt(config, this.#config);
+				await adopt(config, this.#config);
 				const {added, removed, changed, unchanged} = await this.#adopt(config);
 				if (clearsAlarms) this.#fleet.clearAlarms();
 				const generation = this.#configState.generation + 1;
@@ -156,7 +160,7 @@ export class Supervision {
 				return {result: 'done', detail};
 			} catch (error) {
 				const detail = messageOf(error);
-				refused(this.#config);
+				await refused(this.#config);
 				log('error', 'the configuration is refused; the old one stays in force', {error: detail});
 				this.#configState = {...this.#configState, error: detail};
 				return {result: 'refused', detail};
@@ -166,9 +170,10 @@ export class Supervision {
 		});
 	}
 
-	/** Asks workers to poll now, or makes a pass, and answers when that is done. Never rejects. */
+	/** Does what is asked about sandboxes, and answers when that is done. Never rejects. */
 	async answer(request: Exclude<ControlRequest, {op: 'reload'}>): Promise<ControlResponse> {
-		const names = request.op === 'approve' ? [request.sandbox] : request.sandboxes;
+		if (request.op === 'pending') return this.#pending();
+		const names = request.op === 'kick' ? request.sandboxes : [request.sandbox];
 		const unknown = names.filter(name => !this.#fleet.get(name));
 		if (unknown.length > 0)
 			return {
@@ -182,9 +187,23 @@ export class Supervision {
 			const kicked = sandboxes.filter(sandbox => sandbox.kick()).length;
 			return {result: 'done', detail: `${kicked} of ${sandboxes.length} asked to poll now`};
 		}
-		const outcome = await sandboxes[0]?.pass(request.timeout);
-		if (!outcome) return {result: 'failed', detail: 'the sandbox is gone'};
+		const [sandbox] = sandboxes;
+		if (!sandbox) return {result: 'failed', detail: 'the sandbox is gone'};
+		if (request.op === 'decide') {
+			const {action, request: requestId, digest, timeout} = request;
+			return sandbox.decide({action, requestId, digest}, timeout);
+		}
+		const outcome = await sandbox.pass(request.timeout);
 		return {result: isDone(outcome) ? 'done' : 'failed', detail: describePass(outcome)};
+	}
+
+	/** What waits for a person, in all sandboxes. */
+	#pending(): ControlResponse {
+		const all = this.#fleet.all.map(({name, held}) => held.map(request => pendingRequest(name, request)));
+		const pending = fairShare(all, MAX_PENDING);
+		const left = all.flat().length - pending.length;
+		const detail = left > 0 ? `${left} more are not shown` : '';
+		return {result: 'done', detail, pending};
 	}
 
 	/** The status as it is now; `warnings` come from elsewhere. */

@@ -1,15 +1,21 @@
 import {once} from 'node:events';
 import {every, systemClock} from '../worker/clock.ts';
+import {Audit} from './audit/audit.ts';
 import {findOpenclaw} from './calls/openclaw-path.ts';
+import {Coalesced} from './coalesced.ts';
+import type {Config} from './config/config.ts';
 import {type ConfigSource, loadConfig} from './config/load.ts';
-import type {ControlResponse} from './control/protocol.ts';
-import {ControlServer} from './control/server.ts';
+import type {ControlRequest, ControlResponse} from './control/protocol.ts';
+import {ControlSockets} from './control/sockets.ts';
 import {endLeftovers, identify} from './instance/leftovers.ts';
 import {FileLock, holderOf} from './instance/lock.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from './instance/paths.ts';
 import {bootId, forgetState, readState, type SupervisorState} from './instance/state-file.ts';
 import type {Log, LogLevel} from './log.ts';
 import {LogFile} from './log-file.ts';
+import {Notifier} from './notify/notifier.ts';
+import {programTeller} from './notify/program.ts';
+import {Records} from './records.ts';
 import {forkWorker} from './sandbox/worker-process.ts';
 import {inScope} from './scope.ts';
 import {startText} from './start-text.ts';
@@ -56,6 +62,11 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		const clock = systemClock;
 		const tickGap = Math.min(TICK, config.heartbeatTimeout / 4);
 		const predecessor = readState(paths.stateFile);
+		const audit = new Audit({clock, log});
+		defer(() => audit.close());
+		const notifier = new Notifier({clock, log});
+		defer(() => notifier.close());
+		const records = new Records({audit, notifier, clock});
 		const supervision = new Supervision(config, predecessor, {
 			clock,
 			log,
@@ -65,28 +76,50 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			tickGap,
 			findOpenclaw,
 			onChange: () => publisher.touch(),
+			witness: records,
 		});
-		const reload = (clearsAlarms: boolean): Promise<ControlResponse> =>
-			supervision.reload({
-				clearsAlarms,
-				load: () => loadConfig(source),
-				adopt: (next, before) => {
-					const isRestricted = next.controlGroup !== before.controlGroup;
-					if (isRestricted) control.restrictTo(next.controlGroup);
-					try {
-						logFile.reopen({file: next.logFile, format: next.logFormat});
-					} catch (error) {
-						if (isRestricted) control.restrictTo(before.controlGroup);
-						throw error;
-					}
-				},
-				refused: present => logFile.tryReopen({file: present.logFile, format: present.logFormat}),
-			});
+		/** What goes on whatever the sandboxes are: who may ask, where things are written, who is told. Each step is taken back where a later one fails. */
+		const adopt = (next: Config, before: Config): Promise<void> =>
+			allOrNone([
+				{take: () => control.letIn(next.controlGroup), takeBack: () => control.letIn(before.controlGroup)},
+				{take: () => audit.adopt(next), takeBack: () => audit.adopt(before)},
+				{take: async () => logFile.reopen({file: next.logFile, format: next.logFormat}), takeBack: async () => {}},
+			]).then(() => useNotify(next));
+		let present = config;
+		const useNotify = (next: Config): void => {
+			const {notify, passEnv} = next;
+			present = next;
+			notifier.use(notify === null ? null : programTeller(notify, passEnv, supervision.run));
+		};
+		const reloads = new Coalesced(
+			(clearsAlarms: boolean): Promise<ControlResponse> =>
+				supervision.reload({
+					clearsAlarms,
+					// Whether there is such a group is asked when it is let in, without holding everything up.
+					load: () => loadConfig(source, {hasGroup: () => true}),
+					adopt,
+					refused: async present => {
+						logFile.tryReopen({file: present.logFile, format: present.logFormat});
+						await audit.reopen();
+					},
+				}),
+			(one, other) => one || other,
+		);
+		const answer = (request: ControlRequest, isOwner: boolean): Promise<ControlResponse> => {
+			// Only who may decide about alarms clears them.
+			if (request.op === 'reload') return reloads.ask(isOwner);
+			if (request.op === 'decide' && !isOwner)
+				return Promise.resolve({
+					result: 'refused',
+					detail: 'decisions about one request are for the owner of pairkeeper',
+				});
+			return supervision.answer(request);
+		};
 		const stop = (signal: NodeJS.Signals) => {
 			log('info', `received ${signal}`);
 			supervision.stop();
 		};
-		ignoreSignals = onSignals({SIGTERM: stop, SIGINT: stop, SIGHUP: () => void reload(false)});
+		ignoreSignals = onSignals({SIGTERM: stop, SIGINT: stop, SIGHUP: () => void reloads.ask(false)});
 		const {path, statusFile} = config;
 		const {deadlineAt} = supervision.status([]).supervisor;
 		const text = startText(config, {version: VERSION, deadlineAt, now: clock.wall()});
@@ -100,7 +133,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 					path: paths.statusFile,
 					mode: 0o644,
 					compose: () =>
-						`${JSON.stringify(supervision.status([...publisher.warnings, ...logFile.warnings]), null, '\t')}\n`,
+						`${JSON.stringify(supervision.status([...publisher.warnings, ...logFile.warnings, ...audit.warnings, ...notifier.warnings]), null, '\t')}\n`,
 				},
 				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision))},
 			],
@@ -114,16 +147,26 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			if (isNothingLeft) forgetState(paths.stateFile);
 			log('info', 'pairkeeper has ended');
 		});
-		const control = await ControlServer.listen(paths.controlSocket, config.controlGroup, request =>
-			request.op === 'reload' ? reload(true) : supervision.answer(request),
-		);
+		const control = await ControlSockets.open(paths, config.controlGroup, {
+			owner: request => answer(request, true),
+			group: request => answer(request, false),
+		});
 		defer(() => control.close());
 		defer(() => supervision.end());
-		defer(every(clock, tickGap, () => supervision.tick()));
+		useNotify(config);
+		defer(
+			every(clock, tickGap, () => {
+				supervision.tick();
+				audit.tick();
+				if (present.notify !== null) records.look(supervision.status().sandboxes, present.runTimeout);
+			}),
+		);
 		defer(every(clock, LOOK_AT_CORES, () => supervision.lendIdleCores()));
 
 		await publisher.write();
 		await otherApproversDone(paths, log, supervision.ending);
+		// Whoever wrote the file before is gone by now.
+		await audit.start(config);
 		await supervision.start();
 		if (!supervision.ending.aborted) await once(supervision.ending, 'abort');
 		const end: End = supervision.ending.reason;
@@ -131,6 +174,24 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		isNothingLeft = true;
 		return end;
 	});
+}
+
+/** Something that is done, and how it is taken back. */
+interface Step {
+	readonly take: () => Promise<void>;
+	readonly takeBack: () => Promise<void>;
+}
+
+/** Takes all steps, or none: rejects with the error of the one that failed. */
+async function allOrNone(steps: readonly Step[]): Promise<void> {
+	for (const [index, {take}] of steps.entries()) {
+		try {
+			await take();
+		} catch (error) {
+			for (const {takeBack} of steps.slice(0, index).reverse()) await takeBack().catch(() => {});
+			throw error;
+		}
+	}
 }
 
 function heldError({statusFile, lockFile}: InstancePaths): InstanceHeldError {

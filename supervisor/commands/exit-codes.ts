@@ -7,7 +7,7 @@ export const EXIT = {
 	usage: 2,
 	/** `run`: another instance holds the status file. */
 	held: 3,
-	/** `status`, `kick`, `reload`: nothing is running. */
+	/** `status`, `kick`, `reload`, `pending`: nothing is running; `audit`: there is no audit file. */
 	notRunning: 3,
 	/** `health`, as monitoring plug-ins count. */
 	health: {ok: 0, degraded: 1, critical: 2, unknown: 3},

@@ -1,8 +1,10 @@
 import {readTokenFile} from '../../worker/host/token-file.ts';
+import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
 import {userIdOf} from '../user.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
+import type {KeyPath} from './document.ts';
 import {wideningsOf} from './narrowing.ts';
 import {commandProblems} from './prefixes.ts';
 import type {Problem} from './problem.ts';
@@ -10,7 +12,11 @@ import type {ConfigFile} from './schema.ts';
 import {targetsOf} from './targets.ts';
 
 /** What is wrong with a configuration whose keys are each right by themselves: between them, and on this host. */
-export function problemsIn(file: ConfigFile, environment: NodeJS.ProcessEnv): readonly Problem[] {
+export function problemsIn(
+	file: ConfigFile,
+	environment: NodeJS.ProcessEnv,
+	hasGroup: (name: string) => boolean = name => groupIdOf(name) !== null,
+): readonly Problem[] {
 	return [
 		...duplicateNames(file),
 		...duplicateTargets(file, environment),
@@ -18,7 +24,8 @@ export function problemsIn(file: ConfigFile, environment: NodeJS.ProcessEnv): re
 		...visibleSecrets(file),
 		...commandProblems(file),
 		...gatewayProblems(file),
-		...groupProblems(file),
+		...groupProblems(file, hasGroup),
+		...untrustedPaths(file),
 	];
 }
 
@@ -99,8 +106,27 @@ function unreadable(file: string, error: unknown): string {
 	return code === undefined ? messageOf(error) : `${file} cannot be read (${code})`;
 }
 
-function groupProblems({controlGroup}: ConfigFile): Problem[] {
-	if (controlGroup === null || groupIdOf(controlGroup) !== null) return [];
+function groupProblems({controlGroup}: ConfigFile, hasGroup: (name: string) => boolean): Problem[] {
+	if (controlGroup === null || hasGroup(controlGroup)) return [];
 	const message = `there is no group ${controlGroup} on this host; create it: groupadd ${controlGroup}`;
 	return [{at: ['controlGroup'], message}];
+}
+
+/** What we write, or run, as who we are must not be somebody else's to change. */
+function untrustedPaths({auditFile, notify}: ConfigFile): Problem[] {
+	const [program] = notify ?? [];
+	return [
+		...untrusted(auditFile, ['auditFile']),
+		...untrusted(program?.startsWith('/') ? program : null, ['notify', 0]),
+	];
+}
+
+function untrusted(file: string | null, at: KeyPath): Problem[] {
+	if (file === null) return [];
+	try {
+		assertTrusted(file);
+		return [];
+	} catch (error) {
+		return [{at, message: messageOf(error)}];
+	}
 }

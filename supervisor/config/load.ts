@@ -18,8 +18,14 @@ export type {ConfigSource} from './locate.ts';
 /** What a configuration is read for: `pass` opens no log. */
 export type Purpose = 'run' | 'pass';
 
+export interface LoadOptions {
+	readonly purpose?: Purpose;
+	/** Whether the host has a group of this name; asking the name service may take seconds. */
+	readonly hasGroup?: ((name: string) => boolean) | undefined;
+}
+
 /** Finds, reads, checks and completes the configuration. Throws a {@link ConfigError}. */
-export function loadConfig(source: ConfigSource, purpose: Purpose = 'run'): Config {
+export function loadConfig(source: ConfigSource, {purpose = 'run', hasGroup}: LoadOptions = {}): Config {
 	const path = findConfig(source);
 	const document = readDocument(path);
 	const composition = compose(document);
@@ -32,7 +38,7 @@ export function loadConfig(source: ConfigSource, purpose: Purpose = 'run'): Conf
 	if (!checked.success || badDefaults.length > 0)
 		throw refusal([...badDefaults, ...eachOnce(composition, problemsOf(checked.error?.issues ?? []))], blame);
 	const found = [
-		...problemsIn(checked.data, source.environment),
+		...problemsIn(checked.data, source.environment, hasGroup),
 		...(purpose === 'run' ? logProblems(checked.data.logFile) : []),
 	];
 	if (found.length > 0) throw refusal(found, problem => blame(problem) + whose(composition, problem));

@@ -73,3 +73,12 @@ function configuredStatusFile(source: ConfigSource): string | null {
 		return null;
 	}
 }
+
+/**
+ * The audit file, or `null` where the configuration names none; nothing else of it is looked at. Throws a {@link ConfigError} where there is no
+ * configuration, or none that can be read.
+ */
+export function findAuditFile(source: ConfigSource): string | null {
+	const auditFile = valueIn(findConfig(source), 'auditFile');
+	return typeof auditFile === 'string' && path.isAbsolute(auditFile) ? auditFile : null;
+}

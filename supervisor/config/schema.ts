@@ -182,8 +182,9 @@ const defaults = z
 export const configSchema = z.strictObject({
 	statusFile: absolutePath.nullable().default(null),
 	metricsFile: notYet(null),
-	auditFile: notYet(null),
-	auditFailure: notYet('continue'),
+	auditFile: absolutePath.nullable().default(null),
+	auditFailure: z.enum(['continue', 'stop'], {error: 'must be continue or stop'}).default('continue'),
+	notify: z.array(word).min(1, {error: 'must name a program'}).nullable().default(null),
 	logFile: absolutePath.nullable().default(null),
 	logFormat: z.enum(['json', 'pretty', 'auto'], oneOf('json', 'pretty', 'auto')).default('auto'),
 	deadline: z

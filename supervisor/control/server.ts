@@ -2,41 +2,55 @@ import {chmodSync, chownSync, rmSync} from 'node:fs';
 import {createServer, type Server, type Socket} from 'node:net';
 import {parseBounded} from '../../worker/json.ts';
 import {messageOf} from '../../worker/text.ts';
-import {groupIdOf} from '../group.ts';
-import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_LINE} from './protocol.ts';
+import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_REQUEST} from './protocol.ts';
 
-/** Connections at once; further ones are closed. */
+/** Connections at once; for a further one the client goes that has been silent longest. */
 const MAX_CONNECTIONS = 256;
 
-/** How long a client may take to say what it wants, in milliseconds. */
-const REQUEST_TIMEOUT = 5000;
+/** So many clients may wait for an answer; the rest of the connections is kept for those that have yet to ask. */
+const MAX_ANSWERING = 192;
+
+/** All that clients have said and not yet finished, in bytes; beyond it they go, as above. */
+const MAX_UNFINISHED = 8 * MAX_REQUEST;
+
+/** How long a client may take to say what it wants, and to take its answer, in milliseconds. */
+const PATIENCE = 5000;
 
 /** Answers one request. What goes wrong with it is an answer too; a rejection is reported as a request that was not understood. */
 export type Answer = (request: ControlRequest) => Promise<ControlResponse>;
 
-/** The Unix socket by which `approve`, `kick` and `reload` ask the supervisor. */
+/** A client that has not finished asking. */
+interface Asking {
+	text: string;
+}
+
+/** A Unix socket by which the supervisor is asked. However many clients are silent there, or wait, another one can ask. */
 export class ControlServer {
 	readonly #server: Server;
-	readonly #connections = new Set<Socket>();
-
 	readonly #path: string;
+	readonly #answer: Answer;
+	readonly #connections = new Set<Socket>();
+	/** Those that have not finished asking, the one that came first first. */
+	readonly #asking = new Map<Socket, Asking>();
+	#answering = 0;
+	#unfinished = 0;
 
 	private constructor(path: string, answer: Answer) {
 		this.#path = path;
-		this.#server = createServer(socket => void this.#serve(socket, answer));
-		this.#server.maxConnections = MAX_CONNECTIONS;
+		this.#answer = answer;
+		this.#server = createServer(socket => void this.#serve(socket));
 	}
 
 	/**
-	 * Listens at `path`, for its owner, and for `group` where one is given. Whoever calls this holds the instance lock, so a socket that stands
-	 * there was left by a supervisor that has ended.
+	 * Listens at `path`, for its owner, and for the group with the number `gid` where one is given. Whoever calls this holds the instance lock, so a
+	 * socket that stands there was left by a supervisor that has ended.
 	 */
-	static async listen(path: string, group: string | null, answer: Answer): Promise<ControlServer> {
+	static async listen(path: string, answer: Answer, gid: number | null = null): Promise<ControlServer> {
 		rmSync(path, {force: true});
 		const control = new ControlServer(path, answer);
 		await control.#bind();
 		try {
-			control.restrictTo(group);
+			if (gid !== null) control.giveTo(gid);
 		} catch (error) {
 			await control.close();
 			throw error;
@@ -44,13 +58,10 @@ export class ControlServer {
 		return control;
 	}
 
-	/** Lets in the owner, and this group where one is given. Where the host has no such group (any more), throws and changes nothing. */
-	restrictTo(group: string | null): void {
-		const gid = group === null ? null : groupIdOf(group);
-		if (group !== null && gid === null)
-			throw new Error(`controlGroup: there is no group ${group} on this host any more`);
-		if (gid !== null) giveToGroup(this.#path, gid, group);
-		chmodSync(this.#path, gid === null ? 0o600 : 0o660);
+	/** Lets in the members of this group, besides the owner. Throws where they cannot be. */
+	giveTo(gid: number): void {
+		chownSync(this.#path, process.geteuid?.() ?? 0, gid);
+		chmodSync(this.#path, 0o660);
 	}
 
 	/** Ends all connections, after 200 ms by force, and removes the socket (as Node does when a server closes). */
@@ -79,52 +90,74 @@ export class ControlServer {
 		});
 	}
 
-	async #serve(socket: Socket, answer: Answer): Promise<void> {
+	async #serve(socket: Socket): Promise<void> {
 		this.#connections.add(socket);
 		socket.on('error', () => {});
 		socket.once('close', () => this.#connections.delete(socket));
-		const response = await readLine(socket)
-			.then(line => answer(controlRequestSchema.parse(parseBounded(line))))
-			.catch(
-				(error: unknown): ControlResponse => ({
-					result: 'refused',
-					detail: `the request was not understood: ${messageOf(error)}`,
-				}),
-			);
+		const line = this.#readLine(socket);
+		this.#makeRoom();
+		const response = await line.then(text => this.#respond(text)).catch(notUnderstood);
 		socket.end(`${JSON.stringify(response)}\n`);
+		// One that does not take its answer must not keep its place.
+		const timer = setTimeout(() => socket.destroy(), PATIENCE);
+		socket.once('close', () => clearTimeout(timer));
 	}
-}
 
-function giveToGroup(file: string, gid: number, group: string | null): void {
-	try {
-		chownSync(file, process.getuid?.() ?? 0, gid);
-	} catch (error) {
-		throw new Error(
-			`controlGroup: ${file} cannot be given to the group ${group}; make the user of pairkeeper a member of it (usermod --append --groups ${group} USER), or remove the key`,
-			{cause: error},
-		);
+	/** Whoever has been silent longest goes first; those that wait for an answer stay. */
+	#makeRoom(): void {
+		while (this.#connections.size > MAX_CONNECTIONS || this.#unfinished > MAX_UNFINISHED) {
+			const [oldest] = this.#asking.keys();
+			if (!oldest) return;
+			this.#forget(oldest);
+			this.#connections.delete(oldest);
+			oldest.destroy();
+		}
 	}
-}
 
-/** The first line that comes, within {@link REQUEST_TIMEOUT} and {@link MAX_LINE}. */
-function readLine(socket: Socket): Promise<string> {
-	return new Promise((resolve, reject) => {
-		let text = '';
-		const timer = setTimeout(() => reject(new Error('nothing was asked')), REQUEST_TIMEOUT);
+	async #respond(line: string): Promise<ControlResponse> {
+		const request = controlRequestSchema.parse(parseBounded(line));
+		if (this.#answering >= MAX_ANSWERING)
+			return {result: 'failed', detail: 'too many wait for an answer already; ask again in a moment'};
+		this.#answering++;
+		try {
+			return await this.#answer(request);
+		} finally {
+			this.#answering--;
+		}
+	}
+
+	/** The first line that comes, within {@link PATIENCE} and {@link MAX_REQUEST}. */
+	#readLine(socket: Socket): Promise<string> {
+		const asking: Asking = {text: ''};
+		this.#asking.set(socket, asking);
+		const {promise, resolve, reject} = Promise.withResolvers<string>();
+		const timer = setTimeout(() => reject(new Error('nothing was asked')), PATIENCE);
 		socket.setEncoding('utf8');
 		socket.on('data', (chunk: string) => {
-			text += chunk;
-			const end = text.indexOf('\n');
-			if (end === -1 && text.length <= MAX_LINE) return;
+			asking.text += chunk;
+			this.#unfinished += chunk.length;
+			const end = asking.text.indexOf('\n');
+			if (end !== -1) resolve(asking.text.slice(0, end));
+			else if (asking.text.length > MAX_REQUEST) reject(new Error('the request is too long'));
+			else this.#makeRoom();
+		});
+		socket.once('close', () => reject(new Error('the client hung up')));
+		const over = () => {
 			clearTimeout(timer);
+			this.#forget(socket);
 			socket.removeAllListeners('data');
 			socket.resume();
-			if (end === -1) reject(new Error('the request is too long'));
-			else resolve(text.slice(0, end));
-		});
-		socket.once('close', () => {
-			clearTimeout(timer);
-			reject(new Error('the client hung up'));
-		});
-	});
+		};
+		promise.then(over, over);
+		return promise;
+	}
+
+	#forget(socket: Socket): void {
+		this.#unfinished -= this.#asking.get(socket)?.text.length ?? 0;
+		this.#asking.delete(socket);
+	}
+}
+
+function notUnderstood(error: unknown): ControlResponse {
+	return {result: 'refused', detail: `the request was not understood: ${messageOf(error)}`};
 }

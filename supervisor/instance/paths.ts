@@ -16,6 +16,8 @@ export interface InstancePaths {
 	/** Held while somebody approves without a supervisor. */
 	readonly approveLockFile: string;
 	readonly controlSocket: string;
+	/** For the members of `controlGroup`, where there is one. */
+	readonly groupSocket: string;
 	/** What a supervisor leaves for the next one, in case it is killed. Nobody else may read or write it. */
 	readonly stateFile: string;
 }
@@ -53,6 +55,7 @@ export function instancePaths(statusFile: string): InstancePaths {
 		lockFile: path.join(directory, '.pairkeeper.lock'),
 		approveLockFile: path.join(directory, '.pairkeeper.approve.lock'),
 		controlSocket: path.join(directory, 'control.sock'),
+		groupSocket: path.join(directory, 'group.sock'),
 		stateFile: path.join(directory, '.pairkeeper.state.json'),
 	};
 }

@@ -1,6 +1,13 @@
 import {isDeepStrictEqual} from 'node:util';
 import {isoTime} from '../../worker/clock.ts';
-import {type Decision, routeOf, type Snapshot, type ToSupervisor, type ToWorker} from '../../worker/protocol.ts';
+import {
+	type Decision,
+	type HeldRequest,
+	routeOf,
+	type Snapshot,
+	type ToSupervisor,
+	type ToWorker,
+} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
 import type {LogLevel} from '../log.ts';
 import type {ExitReason} from '../status/schema.ts';
@@ -42,6 +49,8 @@ export interface WorkerView {
 	readonly progress: number;
 	readonly lastProgressAt: number;
 	readonly snapshot: Snapshot | null;
+	/** The requests that wait for a person. */
+	readonly held: readonly HeldRequest[];
 	/** Why it is being killed, or `null`. */
 	readonly failure: LivenessFailure | null;
 }
@@ -52,6 +61,7 @@ export type SandboxEvent =
 	| {readonly kind: 'forked'; readonly pid: number | null}
 	| {readonly kind: 'fork-failed'; readonly error: string}
 	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'checkpoint'}>}
+	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]}
 	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
 	| {readonly kind: 'turned'}
 	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}
@@ -126,6 +136,8 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 			return event.message.kind === 'heartbeat'
 				? onHeartbeat(state, event.message, moment)
 				: onCheckpoint(state, event.message);
+		case 'held':
+			return withWorker(state, {held: event.requests});
 		case 'turned':
 			return withWorker(state, {lastProgressAt: moment.now});
 		case 'forgiven':
@@ -185,6 +197,7 @@ function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): T
 		progress: 0,
 		lastProgressAt: now,
 		snapshot: null,
+		held: [],
 		failure: null,
 	};
 	return {state: {...state, life: {kind: 'starting', worker}}, effects: [{kind: 'fork', initialDelay}]};

@@ -1,11 +1,13 @@
 import {randomUUID} from 'node:crypto';
 import {every, systemClock} from '../../worker/clock.ts';
-import type {Decision, Failure, PassSummary, ToSupervisor} from '../../worker/protocol.ts';
+import type {Decision, Failure, HeldRequest, PassSummary, Snapshot, Task, ToSupervisor} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import {checkLiveness} from './liveness.ts';
+import type {Decided, PersonalDecision} from './sandbox.ts';
 import type {SandboxSpec} from './spec.ts';
 import {failedPass} from './waiters.ts';
+import {nobody, reasonOf, type Witness} from './witness.ts';
 import {forkWorker, type WorkerExit, type WorkerHandle} from './worker-process.ts';
 
 /** Kept back from a one-shot's time, so that its last call can be ended properly, in milliseconds. */
@@ -21,23 +23,32 @@ export interface OneShotResult {
 	readonly outcome: PassSummary;
 	/** What the worker had to say: refusals and failures. */
 	readonly notes: readonly string[];
+	/** What became of a person's decision; `null` where that was not asked for, or is not known. */
+	readonly decided: Decided | null;
 }
 
+/** A pass, a list that approves nothing, or a person's decision about one request. */
+export type OneShot = 'pass' | 'probe' | PersonalDecision;
+
 /**
- * Forks a worker for one pass, or for one list that approves nothing, and waits for it, `timeout` milliseconds at most; by then nothing that it
+ * Forks a worker for one pass, for one list, or for one decision, and waits for it, `timeout` milliseconds at most; by then nothing that it
  * started is left. What would end a worker of the supervisor ends this one too. Never rejects.
  */
 export async function runOnce(
-	kind: 'pass' | 'probe',
+	what: OneShot,
 	{worker: config, limits}: SandboxSpec,
 	turns: CallTurns,
 	timeout: number,
+	witness: Witness = nobody,
 ): Promise<OneShotResult> {
 	const clock = systemClock;
 	const notes: string[] = [];
 	let met = 0;
 	const note = (line: string) => ++met <= MAX_NOTES && notes.push(line);
 	let outcome = failedPass('the worker ended without a result');
+	let decided: Decided | null = null;
+	let transport: Snapshot['transport'] | null = null;
+	let held: readonly HeldRequest[] = [];
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
 	const until = clock.now() + Math.max(timeout - CLOSING_TIME, timeout / 2);
 	const owner = `${randomUUID()}/${randomUUID()}`;
@@ -55,12 +66,27 @@ export async function runOnce(
 				break;
 			case 'heartbeat':
 				lastBeatAt = clock.now();
+				transport = message.snapshot.transport;
+				break;
+			case 'held':
+				held = message.requests;
+				break;
+			case 'intent': {
+				const {kind: _, intent, ...subject} = message;
+				void witness
+					.intent(config.name, subject, reasonOf(subject, held))
+					.then(error => worker.send({kind: 'recorded', intent, error}));
+				break;
+			}
+			case 'decided':
+				decided = {result: message.result, detail: message.detail};
 				break;
 			case 'passed':
 				outcome = message.outcome;
 				break;
 			case 'checkpoint':
 				for (const decision of message.decisions) {
+					witness.decided(config.name, decision, transport);
 					const line = describeDecision(decision);
 					if (decision.kind === 'refused') note(line);
 					else notes.push(line);
@@ -74,12 +100,12 @@ export async function runOnce(
 	let worker: WorkerHandle;
 	try {
 		worker = forkWorker(
-			{kind: 'start', config, owner, task: {kind, until}, checkpoint: null, avoidGatewayUntil: null},
+			{kind: 'start', config, owner, task: taskOf(what, until), checkpoint: null, avoidGatewayUntil: null},
 			{onMessage, onOutput: note, onExit: exit => end(exit)},
 			limits.workerMemory,
 		);
 	} catch (error) {
-		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes};
+		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes, decided};
 	}
 	const killFor = (error: string, failure: Failure) => {
 		outcome = failedPass(error, failure);
@@ -99,7 +125,12 @@ export async function runOnce(
 	endInspection();
 	cancelTimeout();
 	turns.forget(party, false);
-	return {outcome, notes};
+	witness.gone(config.name);
+	return {outcome, notes, decided};
+}
+
+function taskOf(what: OneShot, until: number): Task {
+	return typeof what === 'string' ? {kind: what, until} : {kind: 'decide', until, ...what};
 }
 
 function describeDecision(decision: Decision): string {

@@ -1,6 +1,6 @@
 import {randomUUID} from 'node:crypto';
 import type {Cancel, Clock} from '../../worker/clock.ts';
-import type {PassSummary, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
+import type {HeldRequest, PassSummary, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import type {Log} from '../log.ts';
@@ -12,7 +12,8 @@ import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
 import type {SandboxRecord} from './record.ts';
 import {needsNewWorker, type SandboxSpec} from './spec.ts';
-import {failedPass, PassWaiters} from './waiters.ts';
+import {failedPass, Waiters} from './waiters.ts';
+import {nobody, reasonOf, type Witness} from './witness.ts';
 import type {ForkWorker, WorkerHandle} from './worker-process.ts';
 
 export interface SandboxDeps {
@@ -26,6 +27,19 @@ export interface SandboxDeps {
 	readonly random: () => number;
 	/** Something in the status has changed. */
 	readonly onChange: () => void;
+	/** Keeps the records; nobody does where it is not given. */
+	readonly witness?: Witness;
+}
+
+/** What a person wants of one request, as the worker takes it. */
+export type PersonalDecision = Omit<Extract<ToWorker, {kind: 'decide'}>, 'kind' | 'id'>;
+
+/** What became of it. */
+export type Decided = Omit<Extract<ToSupervisor, {kind: 'decided'}>, 'kind' | 'id'>;
+
+/** A decision that was not carried out, as far as is known. */
+function undecided(detail: string): Decided {
+	return {result: 'failed', detail};
 }
 
 /** One sandbox under supervision. What happens to it is decided by `transition`; here it is done. */
@@ -35,7 +49,9 @@ export class Sandbox {
 	readonly #log: Log;
 	readonly #workerLog: Log;
 	readonly #decisions: DecisionLog;
-	readonly #waiters: PassWaiters;
+	readonly #witness: Witness;
+	readonly #waiters: Waiters<PassSummary>;
+	readonly #deciding: Waiters<Decided>;
 	#state: SandboxState;
 	readonly #events: SandboxEvent[] = [];
 	#isTransiting = false;
@@ -52,7 +68,12 @@ export class Sandbox {
 		this.#log = (level, message, fields) => deps.log(level, message, {sandbox: name, ...fields});
 		this.#workerLog = limitedLog(this.#log, deps.clock);
 		this.#decisions = new DecisionLog(this.#log, deps.clock);
-		this.#waiters = new PassWaiters(deps.clock);
+		this.#witness = deps.witness ?? nobody;
+		this.#waiters = new Waiters(deps.clock, failedPass('no pass was finished in time'));
+		this.#deciding = new Waiters(
+			deps.clock,
+			undecided('nothing was heard of it in time; it may be done yet: pairkeeper pending, pairkeeper audit'),
+		);
 	}
 
 	/** What the next supervisor would need, were this one killed. */
@@ -98,6 +119,21 @@ export class Sandbox {
 		if (!this.#state.spec.enabled) return Promise.resolve(failedPass('the sandbox is disabled in the configuration'));
 		const {id, outcome} = this.#waiters.add(timeout);
 		this.#process?.send({kind: 'pass', id});
+		return outcome;
+	}
+
+	/** The requests that wait for a person. */
+	get held(): readonly HeldRequest[] {
+		return workerIn(this.#state.life)?.held ?? [];
+	}
+
+	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
+	decide(decision: PersonalDecision, timeout: number): Promise<Decided> {
+		if (!this.#state.spec.enabled) return Promise.resolve(undecided('the sandbox is disabled in the configuration'));
+		// Never kept for the next worker: what was seen has changed by then.
+		if (!this.#process) return Promise.resolve(undecided('its worker is being started; ask again in a moment'));
+		const {id, outcome} = this.#deciding.add(timeout);
+		this.#process.send({kind: 'decide', id, ...decision});
 		return outcome;
 	}
 
@@ -172,6 +208,7 @@ export class Sandbox {
 				break;
 			case 'log-decision':
 				this.#decisions.log(effect.decision);
+				this.#witness.decided(this.name, effect.decision, this.#transport);
 				break;
 			case 'forget-turns':
 				turns.forget(this.name, effect.isAtFault);
@@ -212,6 +249,11 @@ export class Sandbox {
 					onExit: exit => {
 						this.#process = null;
 						this.#cancelKill();
+						this.#witness.gone(this.name);
+						this.#deciding.answer(
+							this.#deciding.ids,
+							undecided('its worker ended; whether it was done shows in pairkeeper audit and in the next list'),
+						);
 						this.#on({kind: 'exited', ...exit});
 						this.#gone.resolve();
 					},
@@ -254,10 +296,28 @@ export class Sandbox {
 				this.#workerLog(message.level, message.message, message.fields);
 				break;
 			case 'held':
-			case 'decided':
-			case 'intent':
+				this.#on({kind: 'held', requests: message.requests});
+				this.#witness.held(this.name, message.requests);
+				break;
+			case 'decided': {
+				const {result, detail} = message;
+				this.#deciding.answer([message.id], {result, detail});
+				break;
+			}
+			case 'intent': {
+				const {kind: _, intent, ...subject} = message;
+				const process = this.#process;
+				void this.#witness
+					.intent(this.name, subject, reasonOf(subject, this.held))
+					.then(error => process?.send({kind: 'recorded', intent, error}));
+				break;
+			}
 			case 'done':
 				break;
 		}
+	}
+
+	get #transport(): Snapshot['transport'] | null {
+		return workerIn(this.#state.life)?.snapshot?.transport ?? null;
 	}
 }

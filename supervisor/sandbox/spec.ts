@@ -80,7 +80,7 @@ function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string):
 		transport,
 		policy,
 		maxApprovals,
-		isAudited: false,
+		isAudited: config.auditFile !== null,
 		runTimeout,
 		passEnv,
 		heartbeatInterval: Math.min(heartbeatTimeout / BEATS_PER_TIMEOUT, LONGEST_BEAT),

@@ -2,36 +2,39 @@ import {randomUUID} from 'node:crypto';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import type {Failure, PassSummary} from '../../worker/protocol.ts';
 
-interface Waiter {
-	readonly resolve: (outcome: PassSummary) => void;
+interface Waiter<T> {
+	readonly resolve: (outcome: T) => void;
 	readonly cancel: Cancel;
 }
 
-/** Who waits for the outcome of a pass, whichever worker makes it. */
-export class PassWaiters {
+/** Who waits for what a worker is asked for. */
+export class Waiters<T> {
 	readonly #clock: Clock;
-	readonly #waiting = new Map<string, Waiter>();
+	readonly #late: T;
+	readonly #waiting = new Map<string, Waiter<T>>();
 
-	constructor(clock: Clock) {
+	/** `late`: what those get whose time is over. */
+	constructor(clock: Clock, late: T) {
 		this.#clock = clock;
+		this.#late = late;
 	}
 
-	/** The names by which workers are asked for the passes that are waited for. */
+	/** The names by which workers are asked for what is waited for. */
 	get ids(): readonly string[] {
 		return [...this.#waiting.keys()];
 	}
 
-	/** A new name, and the outcome of its pass: a failed one after `timeout` milliseconds. */
-	add(timeout: number): {readonly id: string; readonly outcome: Promise<PassSummary>} {
+	/** A new name, and its outcome, within `timeout` milliseconds. */
+	add(timeout: number): {readonly id: string; readonly outcome: Promise<T>} {
 		const id = randomUUID();
-		const {promise, resolve} = Promise.withResolvers<PassSummary>();
-		const cancel = this.#clock.after(timeout, () => this.answer([id], failedPass('no pass was finished in time')));
+		const {promise, resolve} = Promise.withResolvers<T>();
+		const cancel = this.#clock.after(timeout, () => this.answer([id], this.#late));
 		this.#waiting.set(id, {resolve, cancel});
 		return {id, outcome: promise};
 	}
 
 	/** Those names have their outcome. */
-	answer(ids: readonly string[], outcome: PassSummary): void {
+	answer(ids: readonly string[], outcome: T): void {
 		for (const id of ids) {
 			const waiter = this.#waiting.get(id);
 			this.#waiting.delete(id);

@@ -72,7 +72,7 @@ describe.concurrent('a configuration that is wrong exits 2 and names file, line 
 		['an executable as text', `${alpha}    exec: docker exec alpha\n`, 3, 'sandboxes[0].exec: '],
 		['a relative path', `statusFile: status.json\n${alpha}`, 1, 'statusFile: must be an absolute path'],
 		['metricsFile, which is still to come', `metricsFile: /tmp/x\n${alpha}`, 1, 'metricsFile: is not available yet'],
-		['auditFile, which is still to come', `auditFile: /tmp/x\n${alpha}`, 1, 'auditFile: is not available yet'],
+		['metricsFile, which is still to come', `metricsFile: /tmp/x\n${alpha}`, 1, 'metricsFile: is not available yet'],
 		['discover, which is still to come', `discover: [nemoclaw]\n${alpha}`, 1, 'discover: is not available yet'],
 		[
 			'a secret that would show in the process table',

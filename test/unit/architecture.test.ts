@@ -23,6 +23,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 	const shared = [
 		'worker/checkpoint.ts',
 		'worker/clock.ts',
+		'worker/host/command-group.ts',
 		'worker/host/environment.ts',
 		'worker/host/process-table.ts',
 		'worker/host/processes.ts',

@@ -12,6 +12,7 @@ describe('a configuration that says nothing', () => {
 			metricsFile: null,
 			auditFile: null,
 			auditFailure: 'continue',
+			notify: null,
 			logFile: null,
 			logFormat: 'auto',
 			deadline: 8 * HOUR,
@@ -73,6 +74,7 @@ statusFile: /run/pairkeeper/status.json
 metricsFile: null
 auditFile: null
 auditFailure: continue
+notify: null
 logFile: null
 logFormat: auto
 deadline: 8h

@@ -5,7 +5,7 @@ import type {SandboxRecord} from '../../supervisor/sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from '../../supervisor/sandbox/sandbox.ts';
 import type {SandboxSpec} from '../../supervisor/sandbox/spec.ts';
 import type {WorkerHandle, WorkerListener} from '../../supervisor/sandbox/worker-process.ts';
-import type {Snapshot, ToSupervisor, ToWorker, WorkerConfig} from '../../worker/protocol.ts';
+import type {HeldRequest, Snapshot, ToSupervisor, ToWorker, WorkerConfig} from '../../worker/protocol.ts';
 import {defaultPolicy, MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
 
 /** The configuration of a worker behind `exec`. */
@@ -58,6 +58,25 @@ export function snapshotOf(change: Partial<Snapshot> = {}): Snapshot {
 	};
 }
 
+/** A browser's request for everything. */
+export function heldOf(change: Partial<HeldRequest> = {}): HeldRequest {
+	return {
+		requestId: 'h1',
+		deviceId: 'device-1',
+		clientId: 'openclaw-control-ui',
+		clientMode: 'webchat',
+		role: 'operator',
+		roles: ['operator'],
+		scopes: ['operator.read', 'operator.admin'],
+		gives: ['operator.admin'],
+		reason: 'disallowed-scope',
+		since: 1_800_000_000_000,
+		rejectAt: 1_800_000_060_000,
+		digest: 'd1',
+		...change,
+	};
+}
+
 /** A worker that does nothing by itself. */
 export class PuppetWorker implements WorkerHandle {
 	readonly pid: number;
@@ -106,6 +125,9 @@ export class PuppetSandbox {
 	readonly turns = new CallTurns(1, () => this.clock.now());
 	readonly sandbox: Sandbox;
 	changes = 0;
+	/** What the records were told, and the answers to intents that are still to come. */
+	readonly witnessed: string[] = [];
+	readonly intents: ((error: string | null) => void)[] = [];
 	/** What the next fork fails with. */
 	forkError: Error | null = null;
 
@@ -124,6 +146,15 @@ export class PuppetSandbox {
 			random: () => 0,
 			onChange: () => {
 				this.changes++;
+			},
+			witness: {
+				intent: (name, {action, requestId}, reason) => {
+					this.witnessed.push(`intent ${action} ${requestId} of ${name} (${reason})`);
+					return new Promise(resolve => this.intents.push(resolve));
+				},
+				decided: (name, {kind}, transport) => void this.witnessed.push(`${kind} in ${name} by ${transport}`),
+				held: (name, requests) => void this.witnessed.push(`${requests.length} held in ${name}`),
+				gone: name => void this.witnessed.push(`gone in ${name}`),
 			},
 		};
 		this.sandbox = new Sandbox(name, spec, record, deps);

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest';
 import {emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {type Decision, toSupervisorSchema} from '../../worker/protocol.ts';
 import {MINUTE, SECOND, subjectOf} from './fixtures.ts';
-import {PuppetSandbox, snapshotOf, specOf, workerConfigOf} from './sandbox-fixtures.ts';
+import {heldOf, PuppetSandbox, snapshotOf, specOf, workerConfigOf} from './sandbox-fixtures.ts';
 
 const gateway = {
 	url: 'ws://127.0.0.1:18789',
@@ -443,3 +443,71 @@ describe('another spec', () => {
 		expect(puppets.workers).toHaveLength(2);
 	});
 });
+
+describe("a person's decision", () => {
+	const approval = {action: 'approve', requestId: 'h1', digest: 'd1'} as const;
+	const decided = {kind: 'decided', result: 'done', detail: 'approved'} as const;
+
+	it('goes to the worker at once, and its answer comes back', async () => {
+		const {sandbox, worker} = startedPuppets();
+		const outcome = sandbox.decide(approval, 10 * SECOND);
+		const message = worker.heard.find(({kind}) => kind === 'decide');
+		expect(message).toMatchObject({kind: 'decide', ...approval});
+		worker.say({...decided, id: message && 'id' in message ? message.id : ''});
+		expect(await outcome).toEqual({result: 'done', detail: 'approved'});
+	});
+
+	it('is never handed to the next worker, since the first one may have carried it out', async () => {
+		const puppets = startedPuppets();
+		const outcome = puppets.sandbox.decide(approval, 10 * SECOND);
+		puppets.worker.exit();
+		expect(await outcome).toMatchObject({result: 'failed', detail: expect.stringMatching(/its worker ended/)});
+		expect(await puppets.sandbox.decide(approval, SECOND)).toMatchObject({result: 'failed'});
+		await puppets.clock.sleep(SECOND);
+		expect(puppets.workers).toHaveLength(2);
+		expect(puppets.worker.heard).toEqual([]);
+	});
+
+	it('that is not answered in time has failed, as far as is known', async () => {
+		const {sandbox, clock} = startedPuppets();
+		const outcome = sandbox.decide(approval, SECOND);
+		await clock.sleep(SECOND);
+		expect(await outcome).toMatchObject({result: 'failed', detail: expect.stringMatching(/may be done yet/)});
+	});
+});
+
+describe('the records', () => {
+	it('are told of an intent before the worker may go on, with what the policy says of the request', async () => {
+		const puppets = startedPuppets();
+		puppets.worker.say({kind: 'held', requests: [heldOf()]});
+		expect(puppets.sandbox.held).toEqual([heldOf()]);
+		const subject = {...subjectOf('h1'), by: 'person'} as const;
+		puppets.worker.say({kind: 'intent', intent: 7, action: 'approve', ...subject});
+		puppets.worker.say({kind: 'intent', intent: 8, action: 'approve', ...subjectOf('r1')});
+		expect(puppets.worker.heard).toEqual([]);
+		puppets.intents[0]?.(null);
+		puppets.intents[1]?.('the disk is full');
+		await puppets.clock.sleep(1);
+		expect(puppets.worker.heard).toEqual([
+			{kind: 'recorded', intent: 7, error: null},
+			{kind: 'recorded', intent: 8, error: 'the disk is full'},
+		]);
+		puppets.worker.beat();
+		puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [approvalOf('h1')]});
+		puppets.worker.exit();
+		expect(puppets.sandbox.held).toEqual([]);
+		expect(puppets.witnessed).toEqual([
+			'1 held in alpha',
+			'intent approve h1 of alpha (disallowed-scope)',
+			'intent approve r1 of alpha (allowed)',
+			'approved in alpha by cli',
+			'gone in alpha',
+		]);
+	});
+});
+
+function startedPuppets(): PuppetSandbox {
+	const puppets = new PuppetSandbox();
+	puppets.sandbox.start();
+	return puppets;
+}

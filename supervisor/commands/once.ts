@@ -1,0 +1,66 @@
+import {systemClock} from '../../worker/clock.ts';
+import {Audit} from '../audit/audit.ts';
+import {findOpenclaw} from '../calls/openclaw-path.ts';
+import {CallTurns} from '../calls/turns.ts';
+import {loadConfig} from '../config/load.ts';
+import {FileLock} from '../instance/lock.ts';
+import {type InstancePaths, prepareDirectory} from '../instance/paths.ts';
+import {Records} from '../records.ts';
+import {type OneShot, type OneShotResult, runOnce} from '../sandbox/one-shot.ts';
+import {specFor} from '../sandbox/spec.ts';
+import type {FoundInstance} from './instance.ts';
+import type {CommonOptions} from './options.ts';
+
+/** What came of working without a supervisor. */
+export type Alone =
+	| {readonly kind: 'done'; readonly result: OneShotResult}
+	| {readonly kind: 'not-done'; readonly reason: string};
+
+/**
+ * Does it itself, since no supervisor listens, and records it where the configuration wants that. A supervisor that starts now waits for the lock that is
+ * held here, so there is still one approver. `left`: the milliseconds that are left.
+ */
+export async function runAlone(
+	what: OneShot,
+	name: string,
+	options: CommonOptions,
+	{paths, isLive, own}: FoundInstance,
+	left: () => number,
+): Promise<Alone> {
+	// Somebody else's instance: whether it has a lock that is held is not for us to see.
+	if (isLive && paths.statusFile !== own.statusFile)
+		return notDone(
+			`the supervisor of ${paths.statusFile} does not answer at ${paths.controlSocket}; it alone approves`,
+		);
+	const config = loadConfig({...options, environment: process.env}, {purpose: 'pass'});
+	const sandbox = config.sandboxes.find(candidate => candidate.name === name);
+	if (!sandbox) return notDone(`no sandbox has this name in ${config.path}`);
+	if (!sandbox.enabled) return notDone(`the sandbox is disabled in ${config.path}`);
+	prepareDirectory(own);
+	const lock = await FileLock.acquire(own.approveLockFile, left() / 2);
+	if (!lock) return notDone('another approve is under way');
+	const clock = systemClock;
+	const audit = new Audit({clock, log: () => {}});
+	try {
+		if (!(await isFree(own))) return notDone('a supervisor is starting or does not answer; it alone approves');
+		await audit.start(config);
+		const records = new Records({audit, notifier: {put: () => {}}, clock});
+		const spec = specFor(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
+		const result = await runOnce(what, spec, new CallTurns(1, clock.now), left(), records);
+		return {kind: 'done', result: {...result, notes: [...result.notes, ...audit.warnings]}};
+	} finally {
+		await audit.close();
+		lock.release();
+	}
+}
+
+function notDone(reason: string): Alone {
+	return {kind: 'not-done', reason};
+}
+
+/** Whether no supervisor runs. One that is starting, or hung, does not answer on its socket but holds this lock. */
+async function isFree({lockFile}: InstancePaths): Promise<boolean> {
+	const lock = await FileLock.acquire(lockFile);
+	lock?.release();
+	return lock !== null;
+}

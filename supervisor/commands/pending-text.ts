@@ -1,0 +1,47 @@
+import {printable} from '../../worker/text.ts';
+import type {PendingRequest} from '../pending.ts';
+
+/** What can stand as it is beside other words. */
+const PLAIN = /^[A-Za-z0-9._:-]+$/;
+
+/** An id from elsewhere, safe to show; quoted where it could be taken for something else. */
+export function shownId(text: string | null): string {
+	if (text === null) return '-';
+	const safe = printable(text, 128);
+	return PLAIN.test(safe) ? safe : JSON.stringify(safe);
+}
+
+export function shownIds(texts: readonly string[]): string {
+	return texts.length === 0 ? '-' : texts.map(shownId).join(' ');
+}
+
+/** How long ago, or how far ahead, a time is from `now` (wall-clock milliseconds). */
+export function shownSpan(time: string, now: number): string {
+	const seconds = Math.round(Math.abs(Date.parse(time) - now) / 1000);
+	if (!Number.isFinite(seconds)) return '?';
+	if (seconds < 120) return `${seconds} s`;
+	const minutes = Math.floor(seconds / 60);
+	return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** What becomes of a request when nobody decides. */
+export function shownEnd({rejectAt}: PendingRequest, now: number): string {
+	if (rejectAt === null) return 'stays, until it expires';
+	return Date.parse(rejectAt) <= now ? 'rejected now' : `rejected in ${shownSpan(rejectAt, now)}`;
+}
+
+/** All that a person needs to know to decide, a line each. */
+export function describeRequest(request: PendingRequest, now: number): string[] {
+	const {requestId, sandbox, deviceId, clientId, clientMode, role, roles, scopes, gives, reason, since, digest} =
+		request;
+	return [
+		`request   ${shownId(requestId)} in ${shownId(sandbox)}, for ${shownSpan(since, now)}`,
+		`client    ${shownId(clientId)} / ${shownId(clientMode)} (it says so itself)`,
+		`device    ${shownId(deviceId)}`,
+		`roles     ${shownIds(roles.length > 0 ? roles : role === null ? [] : [role])}`,
+		`asks for  ${shownIds(scopes)}`,
+		`gives     ${gives.length === 0 ? 'no new scopes' : shownIds(gives)}`,
+		`refused   ${shownId(reason)}; ${shownEnd(request, now)}`,
+		`digest    ${shownId(digest)}`,
+	];
+}
