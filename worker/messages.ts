@@ -72,7 +72,7 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			const isWanted = config.transport !== 'cli' && (config.transport === 'gateway' || config.gateway !== null);
 			const fields = {...(route === null ? {} : {route}), ...(reason === null ? {} : {reason})};
 			const isLost = transport === 'gateway' && reason !== null;
-			const message = isLost ? 'the gateway is not connected' : `transport: ${transport}`;
+			const message = isLost ? 'transport: the gateway is not connected' : `transport: ${transport}`;
 			return [line(reason !== null && isWanted ? 'warn' : 'info', message, fields)];
 		}
 		default:
