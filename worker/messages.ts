@@ -92,7 +92,7 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			const isMissed = reason !== null && isWanted;
 			const isWorthALine = reason === null || before.transport === 'gateway';
 			const isLost = transport === 'gateway' && reason !== null;
-			const message = isLost ? 'the gateway is not connected' : `transport: ${transport}`;
+			const message = isLost ? 'transport: the gateway is not connected' : `transport: ${transport}`;
 			return [line(isMissed ? 'warn' : isWorthALine ? 'info' : 'debug', message, fields)];
 		}
 		default:

@@ -133,7 +133,7 @@ async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): 
 
 /** The worker's own line about its transport says what the table says. */
 function isToldAlready(note: string): boolean {
-	return note.startsWith('transport: ') || note.startsWith('the gateway is not connected');
+	return note.startsWith('transport: ');
 }
 
 /** Makes one list by this way, without falling back to the other. */

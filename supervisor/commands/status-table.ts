@@ -176,7 +176,9 @@ function stateCells(sandbox: SandboxStatus, isLive: boolean): [state: string, he
 export function remarksOn(sandbox: SandboxStatus, now: number): string[] {
 	const {lastError, warnings, crashLooping, lastExit, lastRefusal, transportReason, pending} = sandbox;
 	const isSick = conditionOf(sandbox) === 'sick';
-	const isReasonTold = warnings.some(warning => transportReason !== null && warning.includes(transportReason));
+	const isReasonTold = [lastError ?? '', ...warnings].some(
+		text => transportReason !== null && text.includes(transportReason),
+	);
 	return [
 		...(lastError === null ? [] : [styled('red', `error: ${printable(lastError, 400)}`)]),
 		...warnings.map(warning => styled('yellow', `warning: ${printable(warning, 400)}`)),

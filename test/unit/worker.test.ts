@@ -368,7 +368,7 @@ describe('a worker that watches', () => {
 		const lines = sandbox.of('log').filter(({message}) => /gateway/.test(message));
 		expect(lines.map(({level, message, fields}) => [level, message, fields.reason])).toEqual([
 			['info', 'transport: gateway', undefined],
-			['warn', 'the gateway is not connected', 'gateway closed'],
+			['warn', 'transport: the gateway is not connected', 'gateway closed'],
 		]);
 	});
 
