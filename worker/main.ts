@@ -1,9 +1,13 @@
 import {systemClock} from './clock.ts';
 import {killCommands} from './host/command-group.ts';
+import {startTimeOf} from './host/process-table.ts';
 import {endMarked} from './host/processes.ts';
 import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
 import {Worker} from './worker.ts';
+
+/** How long what was started is looked for when the supervisor is gone, in milliseconds; the next supervisor looks again. */
+const FAREWELL = 5000;
 
 /** The forked process: ignores what is meant for the supervisor, ends with it, and leaves nothing behind. */
 const stopping = new AbortController();
@@ -54,6 +58,6 @@ async function endWithSupervisor(): Promise<void> {
 	// First of all, so that no call is made in place of one that is killed.
 	stopping.abort(new Error('the supervisor is gone'));
 	killCommands();
-	if (owner !== undefined) await endMarked(owner);
+	if (owner !== undefined) await endMarked(owner, {since: startTimeOf(process.pid), within: FAREWELL}).catch(() => {});
 	process.exit(1);
 }

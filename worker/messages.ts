@@ -71,7 +71,9 @@ export function logLinesOf(event: WorkerEvent, before: Observations, config: Wor
 			// What nobody has asked for is not missed.
 			const isWanted = config.transport !== 'cli' && (config.transport === 'gateway' || config.gateway !== null);
 			const fields = {...(route === null ? {} : {route}), ...(reason === null ? {} : {reason})};
-			return [line(reason !== null && isWanted ? 'warn' : 'info', `transport: ${transport}`, fields)];
+			const isMissed = reason !== null && isWanted;
+			const isWorthALine = reason === null || before.transport === 'gateway';
+			return [line(isMissed ? 'warn' : isWorthALine ? 'info' : 'debug', `transport: ${transport}`, fields)];
 		}
 		default:
 			return [];

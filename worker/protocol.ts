@@ -24,6 +24,8 @@ export const gatewaySchema = z.object({
 	tokenCommand: z.array(z.string()),
 	/** SHA-256 of the certificate, for `wss:`. */
 	fingerprint: z.string().nullable(),
+	/** The user, besides root and us, as whom the gateway may run on this host. */
+	listenerUid: z.number().optional(),
 	/** `ws:` to other hosts than this one. */
 	allowInsecure: z.boolean(),
 });
@@ -57,6 +59,8 @@ export const workerConfigSchema = z.object({
 	policy: policySchema,
 	maxApprovals: z.number(),
 	runTimeout: z.number(),
+	/** Further variables of our environment that what is started for the sandbox gets. */
+	passEnv: z.array(z.string()),
 	/** How often the worker shows that its event loop turns. */
 	heartbeatInterval: z.number(),
 	cadence: cadenceConfigSchema,
@@ -161,16 +165,20 @@ export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 /** Why it is not the gateway before it was tried. */
 export const NOT_CONNECTED_YET = 'not connected yet';
 
-/** The way to a sandbox's gateway, of which there is one at most. */
-export function routeOf({gateway, inside}: Pick<WorkerConfig, 'gateway' | 'inside'>): RouteKind | null {
+/** What decides by which way a gateway is reached. */
+type Reachable = Pick<WorkerConfig, 'gateway' | 'inside' | 'transport'> & {
+	readonly target: Pick<SandboxTarget, 'exec'>;
+};
+
+/** The way to a sandbox's gateway, of which there is one at most; `null` where nobody is to look for one. */
+export function routeOf({gateway, inside, target, transport}: Reachable): RouteKind | null {
 	if (gateway !== null) return 'url';
-	return inside === null ? null : 'inside';
+	if (inside !== null) return 'inside';
+	return target.exec.length === 0 && transport !== 'cli' ? 'host' : null;
 }
 
 /** What there is to say of a sandbox's transport before it was tried. */
-export function initialTransport(
-	config: Pick<WorkerConfig, 'gateway' | 'inside' | 'transport'>,
-): Pick<Snapshot, 'transport' | 'route' | 'transportReason'> {
+export function initialTransport(config: Reachable): Pick<Snapshot, 'transport' | 'route' | 'transportReason'> {
 	const {transport} = config;
 	const route = routeOf(config);
 	if (transport === 'gateway') return {transport, route, transportReason: NOT_CONNECTED_YET};

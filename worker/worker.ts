@@ -101,7 +101,7 @@ export class Worker {
 		const timeout = () => Math.max(Math.min(config.runTimeout, left()), 1);
 		const open = this.#deps.openTransport ?? openTransport;
 		return open(config, {
-			cli: {target: config.target, timeout, owner, turns},
+			cli: {target: config.target, timeout, owner, turns, passEnv: config.passEnv},
 			turns: link,
 			left,
 			clock,

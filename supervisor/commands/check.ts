@@ -140,7 +140,9 @@ const gatewayRemedies: Readonly<Record<Failure, string>> = {
 	unfit: 'see the message',
 };
 
-function gatewayRemedy(failure: Failure, {inside}: SandboxConfig): string {
+function gatewayRemedy(failure: Failure, sandbox: SandboxConfig): string {
+	const {inside} = sandbox;
+	if (routeOf(sandbox) === 'host') return hostRemedies[failure] ?? gatewayRemedies[failure];
 	if (inside === null) return gatewayRemedies[failure];
 	switch (failure) {
 		case 'unreachable':
@@ -153,6 +155,14 @@ function gatewayRemedy(failure: Failure, {inside}: SandboxConfig): string {
 			return gatewayRemedies[failure];
 	}
 }
+
+/** The same where port and token are those of the host's own `openclaw.json`. */
+const hostRemedies: Partial<Readonly<Record<Failure, string>>> = {
+	unreachable: 'is the gateway running, at gateway.port of its openclaw.json?',
+	timeout: 'is the gateway running, at gateway.port of its openclaw.json?',
+	refused: "the token in openclaw.json is not the gateway's; say gateway: {url, tokenFile}",
+	unreadable: 'is what listens at gateway.port of openclaw.json a gateway of OpenClaw?',
+};
 
 /** A way to a sandbox, and by which route, where that is not plain from the configuration. */
 function shownWay(way: Way, route: RouteKind | null): string {

@@ -1,6 +1,7 @@
 import {readTokenFile} from '../../worker/host/token-file.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
 import {groupIdOf} from '../group.ts';
+import {userIdOf} from '../user.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
 import type {KeyPath} from './document.ts';
 import {wideningsOf} from './narrowing.ts';
@@ -72,16 +73,19 @@ function visibleSecrets({sandboxes}: ConfigFile): Problem[] {
 }
 
 function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
-	return sandboxes.flatMap(({exec, execInput, gateway, transport}, index) => {
+	return sandboxes.flatMap(({exec, execInput, gateway}, index) => {
 		if (exec.length === 0 && execInput !== null)
 			return [
 				{at: ['sandboxes', index, 'execInput'], message: 'needs an exec: it stands for that where input is needed'},
 			];
 		if (exec.length === 0 && gateway && gateway.url === undefined)
 			return [{at: ['sandboxes', index, 'gateway'], message: 'must name a url, since there is no exec to reach it by'}];
-		if (exec.length === 0 && !gateway && transport === 'gateway')
+		if (gateway?.listenerUser !== undefined && userIdOf(gateway.listenerUser) === null)
 			return [
-				{at: ['sandboxes', index, 'transport'], message: 'gateway needs a gateway: {url, tokenFile}, or an exec'},
+				{
+					at: ['sandboxes', index, 'gateway', 'listenerUser'],
+					message: `there is no user ${gateway.listenerUser} on this host; name the one that the gateway runs as`,
+				},
 			];
 		if (gateway?.tokenFile === undefined) return [];
 		try {

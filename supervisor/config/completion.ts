@@ -2,6 +2,7 @@ import type {GatewayTarget, InsideTarget} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/requests/policy.ts';
 import {execInputFor} from '../../worker/transport/exec-input.ts';
 import {isClearToPublicAddress} from '../../worker/transport/public-address.ts';
+import {userIdOf} from '../user.ts';
 import type {Config, SandboxConfig} from './config.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
 
@@ -49,12 +50,14 @@ function toSandbox(entry: SandboxEntry, standard: ConfigFile['policy']): Sandbox
 
 function toGateway(entry: SandboxEntry['gateway']): GatewayTarget | null {
 	if (entry?.url === undefined) return null;
-	const {url, tokenFile, tokenCommand, fingerprint, allowInsecure} = entry;
+	const {url, tokenFile, tokenCommand, fingerprint, listenerUser, allowInsecure} = entry;
+	const listenerUid = listenerUser === undefined ? null : userIdOf(listenerUser);
 	return {
 		url,
 		tokenFile: tokenFile ?? null,
 		tokenCommand: tokenCommand ?? [],
 		fingerprint: fingerprint ?? null,
+		...(listenerUid === null ? {} : {listenerUid}),
 		allowInsecure,
 	};
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import {refusalToPass} from '../../worker/host/environment.ts';
 import {duration, size} from './units.ts';
 
 /** A key whose feature this version does not have: only the value that means "off" is accepted. */
@@ -17,6 +18,10 @@ const word = z
 	.refine(isPlain, {error: 'must not hold a NUL or a line break'});
 const absolutePath = word.refine(path => path.startsWith('/'), {error: 'must be an absolute path'});
 const variable = z.string().regex(VARIABLE, {error: 'is not the name of an environment variable'});
+const passedVariable = variable.superRefine((name, context) => {
+	const refusal = refusalToPass(name);
+	if (refusal !== null) context.addIssue(`${name} ${refusal}`);
+});
 const variableValue = z
 	.union([z.string(), z.number(), z.boolean()], {error: 'must be a string'})
 	.transform(String)
@@ -71,6 +76,7 @@ const gateway = z
 		fingerprint: word
 			.regex(FINGERPRINT, {error: 'must be the SHA-256 fingerprint of a certificate, 64 hexadecimal digits'})
 			.optional(),
+		listenerUser: word.optional(),
 		allowInsecure: z.boolean().default(false),
 	})
 	.refine(({url, port}) => url === undefined || port === undefined, {
@@ -156,6 +162,7 @@ export const configSchema = z.strictObject({
 		})
 		.refine(({minDelay, maxDelay}) => minDelay <= maxDelay, {error: 'minDelay must not be longer than maxDelay'})
 		.prefault({}),
+	passEnv: z.array(passedVariable).default([]),
 	openclaw: word.default('openclaw'),
 	controlGroup: word.nullable().default(null),
 	policy,

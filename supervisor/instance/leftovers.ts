@@ -1,17 +1,8 @@
-import {readFileSync} from 'node:fs';
+import {startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, signalPid} from '../../worker/host/processes.ts';
 import type {SupervisorState} from './state-file.ts';
 
-/** When a process started, in the kernel's ticks since boot; with the pid it names a process for good. `null` when it is gone. */
-export function startTimeOf(pid: number): string | null {
-	try {
-		const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-		// The second field is the name in parentheses, which may hold anything; the 22nd is the start time (proc(5)).
-		return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-	} catch {
-		return null;
-	}
-}
+export {startTimeOf} from '../../worker/host/process-table.ts';
 
 /** Those of the processes that live, in a form that outlives us. */
 export function identify(pids: readonly number[]): SupervisorState['workers'] {
@@ -25,5 +16,6 @@ export function identify(pids: readonly number[]): SupervisorState['workers'] {
 export async function endLeftovers({run, workers}: SupervisorState): Promise<number> {
 	const alive = workers.filter(({pid, startTime}) => startTimeOf(pid) === startTime);
 	for (const {pid} of alive) signalPid(pid, 'SIGKILL');
-	return Math.max(await endMarked(run), alive.length);
+	const {ended} = await endMarked(run);
+	return Math.max(ended, alive.length);
 }

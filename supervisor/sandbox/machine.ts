@@ -1,6 +1,6 @@
 import {isDeepStrictEqual} from 'node:util';
 import {isoTime} from '../../worker/clock.ts';
-import type {Decision, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
+import {type Decision, routeOf, type Snapshot, type ToSupervisor, type ToWorker} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
 import type {LogLevel} from '../log.ts';
 import type {ExitReason} from '../status/schema.ts';
@@ -285,9 +285,8 @@ function onExited(
 
 /** Where there is the CLI to come back by, the next worker must not walk into the same wall. */
 function tripped({record: {breaker}, spec}: SandboxState, now: number): SandboxRecord['breaker'] {
-	const {gateway, transport} = spec.worker;
 	const isOpen = breaker !== null && breaker.openUntil > now;
-	return gateway === null || transport !== 'auto' || isOpen ? breaker : trip(breaker, now);
+	return routeOf(spec.worker) === null || spec.worker.transport !== 'auto' || isOpen ? breaker : trip(breaker, now);
 }
 
 function onStop(state: SandboxState, timeout: number): Transition {

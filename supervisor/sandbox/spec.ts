@@ -63,7 +63,7 @@ export function targetOf({worker}: SandboxSpec): string {
 /** What the sandbox's worker needs to know. */
 function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string): WorkerConfig {
 	const {name, target, gateway, inside, transport, policy} = sandbox;
-	const {maxApprovals, runTimeout, heartbeatTimeout} = config;
+	const {maxApprovals, runTimeout, passEnv, heartbeatTimeout} = config;
 	const {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval} = config;
 	return {
 		name,
@@ -75,6 +75,7 @@ function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string):
 		policy,
 		maxApprovals,
 		runTimeout,
+		passEnv,
 		heartbeatInterval: Math.min(heartbeatTimeout / BEATS_PER_TIMEOUT, LONGEST_BEAT),
 		cadence: {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval},
 	};

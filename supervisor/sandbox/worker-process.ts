@@ -4,6 +4,8 @@ import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import pRetry from 'p-retry';
 import {systemClock} from '../../worker/clock.ts';
+import {workerEnvironment} from '../../worker/host/environment.ts';
+import {startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
 import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../../worker/protocol.ts';
 import {messageOf, printable} from '../../worker/text.ts';
@@ -55,6 +57,8 @@ class WorkerProcess implements WorkerHandle {
 	/** What marks its processes: `<run>/<worker>`. */
 	readonly #owner: string;
 	readonly #child: ChildProcess;
+	/** When it started, in the kernel's ticks: nothing that it started is older. */
+	readonly #startTime: string | null;
 	readonly #closed: Promise<void>;
 	#isOver = false;
 
@@ -64,10 +68,11 @@ class WorkerProcess implements WorkerHandle {
 			cwd: '/',
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
 			detached: true,
-			env: {...process.env, [MARKER]: start.owner},
+			env: {[MARKER]: start.owner, ...workerEnvironment(start.config.target.exec, start.config.passEnv, process.env)},
 			execArgv: [...process.execArgv, ...debuggerOff()],
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
+		this.#startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
 		this.#closed = new Promise(resolve => this.#child.once('close', () => resolve()));
 		const end = (exit: WorkerExit) => void this.#end(exit, listener);
 		this.#child.once('exit', (code, signal) => end({code, signal}));
@@ -111,9 +116,12 @@ class WorkerProcess implements WorkerHandle {
 	/** A process table that cannot be read, as when descriptors are short, is tried again for a while. */
 	async #sweep(listener: WorkerListener): Promise<void> {
 		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
-		await pRetry(() => endMarked(this.#owner), retry).catch((error: unknown) =>
-			listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`),
-		);
+		try {
+			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.#startTime}), retry);
+			if (!isWhole) listener.onOutput('what it started could not all be looked for in time');
+		} catch (error) {
+			listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
+		}
 	}
 
 	async #end(exit: WorkerExit, listener: WorkerListener): Promise<void> {

@@ -3,8 +3,8 @@ import {type AddressInfo, createConnection, createServer, type Server, type Sock
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
-import {gatewayClient} from '../../worker/transport/gateway/client.ts';
-import {connectionScopes} from '../../worker/transport/gateway/open.ts';
+import {baseScopes} from '../../worker/transport/gateway/base-scopes.ts';
+import {listDevices} from '../../worker/transport/gateway/client.ts';
 import {Device} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
@@ -180,7 +180,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 			gateway.url,
 			{
 				token: gateway.token,
-				scopes: connectionScopes(defaultPolicy),
+				scopes: baseScopes(defaultPolicy),
 				timeout: 20_000,
 				onRequested: () => {},
 				onEnd: () => {},
@@ -188,10 +188,10 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 			signal,
 		);
 		try {
-			const client = gatewayClient(() => session);
-			expect((await client.list(signal)).pending.map(request => request.requestId)).toContain(requestId);
-			await expect(client.approve(requestId, signal)).rejects.toThrow(/missing scope/);
-			await client.reject(requestId, signal);
+			const {pending} = await listDevices(session, signal);
+			expect(pending.map(request => request.requestId)).toContain(requestId);
+			await expect(session.request('device.pair.approve', {requestId}, signal)).rejects.toThrow(/missing scope/);
+			await session.request('device.pair.reject', {requestId}, signal);
 		} finally {
 			session.end('unreachable', 'done');
 		}

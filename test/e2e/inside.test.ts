@@ -30,7 +30,7 @@ describe.each(openclawVersions)(`real OpenClaw %s ${where}, reached from inside`
 		[gateway] = (await host.startGateways({version, name: 'alpha', exec})) as [RealGateway];
 		// Nothing but how to get inside, and where openclaw keeps its state there.
 		const env = {...gateway.environment, PATH: `${dirname(gateway.binary)}:${process.env.PATH}`};
-		const alpha = {exec: network?.exec ?? ['env'], env};
+		const alpha = {exec: network?.exec ?? ['env'], env, transport: 'auto'};
 		pairkeeper = await host.supervise({fastInterval: '500ms', slowInterval: '3s'}, {alpha});
 		await untilInside();
 	});

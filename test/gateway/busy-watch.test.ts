@@ -120,6 +120,7 @@ describe('a worker that is busy all the time', () => {
 			policy: defaultPolicy,
 			maxApprovals: 8,
 			runTimeout: 120_000,
+			passEnv: [],
 			heartbeatInterval: 5000,
 			cadence: {fastDeadline: 0, fastInterval: 1, slowInterval: 1, fastReentryPolls: 0, fastReentryInterval: 1},
 		};
@@ -129,7 +130,7 @@ describe('a worker that is busy all the time', () => {
 		let transport: Transport | undefined;
 		const note = () => told.push(transport?.reason ?? '');
 		const opening = openTransport(config, {
-			cli: {target: config.target, timeout, owner: 'test/busy', turns: freeTurns},
+			cli: {target: config.target, timeout, owner: 'test/busy', turns: freeTurns, passEnv: []},
 			turns: freeTurns,
 			left: () => Number.POSITIVE_INFINITY,
 			clock,

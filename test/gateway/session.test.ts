@@ -95,6 +95,14 @@ describe.concurrent('a session', () => {
 		expect(gateway.greeted).toBe(1);
 	});
 
+	it.each(['[],', '{},', '0,'])('takes no frame of few bytes and many values, such as %s without end', async piece => {
+		const frame = `{"type":"event","event":"x","payload":[${piece.repeat((4 * 2 ** 20 - 100) / piece.length)}0]}`;
+		const {session, gateway, ends} = await open({});
+		for (const client of gateway.clients) void client.sendRaw(frame);
+		expect(await session.closed).toMatchObject({failure: 'hostile', message: expect.stringMatching(/more values/)});
+		expect(ends).toHaveLength(1);
+	});
+
 	it('is broken off by a stop while nobody answers', async () => {
 		const stopping = new AbortController();
 		const opening = open({opened: () => stopping.abort(new Error('stopped'))}, {signal: stopping.signal});

@@ -91,7 +91,7 @@ describe.concurrent('a call on the host', () => {
 			'echo \'{"pending":[],"paired":[]}\'; export FROM_FILE=\'a b\' URL=ws://sandbox.invalid OVER=file\n',
 		);
 		await instance.configure(
-			{policy: {onRefused: 'reject'}},
+			{policy: {onRefused: 'reject'}, passEnv: ['INHERITED']},
 			{
 				alpha: {
 					env: {OPENCLAW_STATE_DIR: alpha.folder, PLAIN: 'it\'s $HOME; `id` "x"', OVER: 'env'},
@@ -100,7 +100,10 @@ describe.concurrent('a call on the host', () => {
 				},
 			},
 		);
-		await instance.start({env: {INHERITED: 'yes', NEMOCLAW_AUTO_PAIR_RUN_TIMEOUT_SECS: '9', PAIRKEEPER_CONFIG: '/x'}});
+		const planted = {PLANTED_TOKEN: 'x', PLANTED: 'x', LD_BIND_NOW: '1', DOCKER_HOST: 'unix:///x'};
+		await instance.start({
+			env: {...planted, INHERITED: 'yes', NEMOCLAW_AUTO_PAIR_RUN_TIMEOUT_SECS: '9', PAIRKEEPER_CONFIG: '/x'},
+		});
 		const isOver = async (command: 'list' | 'approve' | 'reject') => !!(await alpha.calls(command))[0]?.endedAt;
 		await until('both to be settled', async () => (await isOver('approve')) && (await isOver('reject')));
 		const usual = {
@@ -120,6 +123,10 @@ describe.concurrent('a call on the host', () => {
 		// Nothing of the supervisor's own.
 		const names = Object.keys(environmentOf(alpha, 'list'));
 		expect(names.filter(name => /^(NEMOCLAW_|PAIRKEEPER_CONFIG|NODE_CHANNEL)/.test(name))).toEqual([]);
+		// Nor of what else it was started with; not even its workers have that.
+		expect(names.filter(name => name in planted)).toEqual([]);
+		const {pid} = await instance.untilSandbox('alpha', 'to have a worker', status => status.pid !== null);
+		expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/PLANTED|LD_BIND|DOCKER_/);
 		expect(readFileSync(join(alpha.folder, 'cwd'), 'utf8')).toBe('/\n');
 	});
 

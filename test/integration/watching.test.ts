@@ -226,4 +226,29 @@ describe.concurrent('an approve that fails', () => {
 		expect(waits[2]).toBeGreaterThanOrEqual(2000);
 		expect((await alpha.calls('list')).length).toBeGreaterThan(8);
 	});
+
+	test('because its device asks anew each time is told with the remedy, until the device is approved', async ({
+		instance,
+	}) => {
+		const alpha = await instance.sandbox('alpha');
+		// As a client that asks every 2 s: by the time a call of the CLI approves a request, that has another id.
+		const outrun = [
+			'new=next-$RANDOM-$RANDOM; find || exit 1; cp "$folder/grants/$id" "$folder/grants/$new"',
+			'sed -i "s/\\"requestId\\":\\"$id\\"/\\"requestId\\":\\"$new\\"/" "$entry"; echo unknown requestId >&2; exit 1',
+		];
+		await alpha.always('approve', outrun.join('; '));
+		await alpha.ask(cliAsk('cli-1'));
+		await instance.configure();
+		await instance.start();
+		const isTold = ({warnings}: {readonly warnings: readonly string[]}) =>
+			warnings.some(warning => /asks again and again.*transportReason/.test(warning));
+		const {approved} = await instance.untilSandbox('alpha', 'to tell of it', isTold);
+		expect(approved).toBe(0);
+		await alpha.recover('approve');
+		await instance.untilSandbox(
+			'alpha',
+			'to approve it, and to tell of it no more',
+			s => s.approved === 1 && !isTold(s),
+		);
+	});
 });

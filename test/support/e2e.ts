@@ -42,11 +42,12 @@ export class Host implements AsyncDisposable {
 		return this.#pairkeeper;
 	}
 
-	/** A configuration over the gateways started so far; `sandboxes` adds keys to single ones. */
+	/** A configuration over the gateways started so far, which are reached by the CLI alone; `sandboxes` adds keys to single ones. */
 	config(config: object, sandboxes: Readonly<Record<string, object>> = {}): object {
 		const entries = this.#gateways.map(gateway => ({
 			name: gateway.name,
 			env: gateway.environment,
+			transport: 'cli',
 			...sandboxes[gateway.name],
 		}));
 		return {openclaw: this.openclaw.binary, ...config, sandboxes: entries};

@@ -41,11 +41,16 @@ export class Instance extends Pairkeeper {
 	}
 
 	/** Writes a configuration of all scripted sandboxes; `keys` and `sandboxKeys` come over what is usual here. `null` leaves a sandbox out. */
-	async configure(keys: object = {}, sandboxKeys: Readonly<Record<string, object | null>> = {}): Promise<void> {
+	async configure(
+		keys: Readonly<Record<string, unknown>> & {readonly passEnv?: readonly string[]} = {},
+		sandboxKeys: Readonly<Record<string, object | null>> = {},
+	): Promise<void> {
 		const sandboxes = [...this.#sandboxes]
 			.filter(([name]) => sandboxKeys[name] !== null)
 			.map(([name, {folder}]) => ({name, env: {OPENCLAW_STATE_DIR: folder}, ...sandboxKeys[name]}));
-		await this.writeConfig({...quick, ...keys, sandboxes});
+		// What the tests find processes by, and what makes workers go wrong.
+		const passEnv = [mark, 'FAULT_TRIGGER', ...(keys.passEnv ?? [])];
+		await this.writeConfig({...quick, ...keys, passEnv, sandboxes});
 	}
 
 	/** As any pairkeeper's, with the scripted `openclaw` first in PATH. */

@@ -23,6 +23,8 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 	const shared = [
 		'worker/checkpoint.ts',
 		'worker/clock.ts',
+		'worker/host/environment.ts',
+		'worker/host/process-table.ts',
 		'worker/host/processes.ts',
 		'worker/host/token-file.ts',
 		'worker/host/trusted-path.ts',

@@ -24,6 +24,19 @@ describe('a mistake is named with file, line and key', () => {
 		['maxConcurrentCalls: 0', 'FILE:1: maxConcurrentCalls: Too small: expected number to be >=1'],
 		['maxConcurrentCalls: all', 'FILE:1: maxConcurrentCalls: must be a whole number from 1, or auto'],
 		['workerMemory: lots', 'FILE:1: workerMemory: "lots" is not a size; write bytes or a string such as 192M or 1G'],
+		[
+			'passEnv:\n  - LANG\n  - LD_PRELOAD',
+			'FILE:3: passEnv[1]: LD_PRELOAD puts other code into every program that is started',
+		],
+		[
+			'passEnv: [GITHUB_TOKEN]',
+			'FILE:1: passEnv[0]: GITHUB_TOKEN looks like a secret; let the program that needs it read it from a file',
+		],
+		[
+			'sandboxes:\n  - name: a\n    gateway: {url: "ws://127.0.0.1:1", tokenCommand: [x], listenerUser: no-such-user}',
+			'FILE:3: sandboxes[0].gateway.listenerUser: there is no user no-such-user on this host; name the one that the gateway runs as',
+		],
+		['passEnv: [A-B]', 'FILE:1: passEnv[0]: is not the name of an environment variable'],
 		['statusFile: status.json', 'FILE:1: statusFile: must be an absolute path'],
 		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
 		['auditFailure: stop', 'FILE:1: auditFailure: is not available yet in this version of pairkeeper; remove the key'],
@@ -58,10 +71,6 @@ describe('a mistake is named with file, line and key', () => {
 		[
 			'sandboxes:\n  - {name: a, exec: [x]}\n  - {name: b, exec: [x]}',
 			'FILE:3: sandboxes[1]: b reaches the same gateway as a (exec x); give each its own, or remove one',
-		],
-		[
-			'sandboxes:\n  - name: a\n    transport: gateway',
-			'FILE:3: sandboxes[0].transport: gateway needs a gateway: {url, tokenFile}, or an exec',
 		],
 		[
 			'sandboxes:\n  - name: a\n    gateway: {port: 18789}',

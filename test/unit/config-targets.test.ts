@@ -13,6 +13,8 @@ describe('two sandboxes reach the same gateway', () => {
 		['env: {OPENCLAW_STATE_DIR: /a, HOME: /x}', 'env: {OPENCLAW_STATE_DIR: /a, HOME: /y}'],
 		['exec: [x, "1"]', 'exec: [x, "1"], envFile: /f'],
 		['env: {OPENCLAW_GATEWAY_URL: "ws://h:1"}', 'env: {OPENCLAW_GATEWAY_URL: "ws://h:1", OPENCLAW_STATE_DIR: /b}'],
+		['env: {OPENCLAW_STATE_DIR: /a}', 'env: {OPENCLAW_STATE_DIR: /a}, transport: gateway'],
+		['transport: gateway', 'transport: gateway'],
 	])('with %s and %s', (one, other) => {
 		expect(clashes(one, other)).toBe(true);
 	});
@@ -40,6 +42,7 @@ describe('two sandboxes reach the same gateway', () => {
 		['exec: [x, "1 2"]', 'exec: [x, "1", "2"]'],
 		['env: {OPENCLAW_STATE_DIR: /a}', 'env: {OPENCLAW_STATE_DIR: /b}'],
 		['env: {HOME: /a}', 'env: {HOME: /b}'],
+		['env: {HOME: /a}, transport: gateway', 'env: {HOME: /b}, transport: gateway'],
 		['env: {OPENCLAW_GATEWAY_PORT: 1}', 'env: {OPENCLAW_GATEWAY_PORT: 2}'],
 		['enabled: true', 'enabled: false'],
 	])('not with %s and %s', (one, other) => {

@@ -27,6 +27,7 @@ describe('a configuration that says nothing', () => {
 			stopTimeout: 10 * SECOND,
 			workerMemory: 192 * 2 ** 20,
 			restart: {minDelay: 100, maxDelay: 30 * SECOND, stableAfter: MINUTE},
+			passEnv: [],
 			openclaw: 'openclaw',
 			controlGroup: null,
 			policy: {
@@ -81,6 +82,7 @@ heartbeatTimeout: 20s
 stopTimeout: 10s
 workerMemory: 192M
 restart: {minDelay: 100ms, maxDelay: 30s, stableAfter: 60s}
+passEnv: []
 openclaw: openclaw
 policy:
   clients:

@@ -4,7 +4,7 @@ import {ClientError} from '../../worker/client-error.ts';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/requests/listing.ts';
 import type {PairingRequest, Policy} from '../../worker/requests/policy.ts';
-import type {OpenClawClient} from '../../worker/transport/client.ts';
+import type {Approval, OpenClawClient} from '../../worker/transport/client.ts';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -163,7 +163,7 @@ export class MemoryGateway implements OpenClawClient {
 		return this.listing;
 	}
 
-	async approve(requestId: string, signal: AbortSignal): Promise<ApprovalAnswer> {
+	async approve({requestId}: Approval, signal: AbortSignal): Promise<ApprovalAnswer> {
 		await this.#call(`approve ${requestId}`, signal);
 		return this.grant(requestId);
 	}

@@ -28,7 +28,7 @@ const widenings = (own: Partial<Policy>, by: Policy = defaultPolicy) =>
 
 describe("a sandbox's own policy", () => {
 	it('that is accepted allows nothing that the default does not', () => {
-		const paired = [{deviceId: 'device-1', publicKey: 'key-1', scopes: []}];
+		const paired = [{deviceId: 'device-1', publicKey: 'key-1', scopes: [], tokens: []}];
 		fc.assert(
 			fc.property(
 				standard,

@@ -45,7 +45,7 @@ const request = fc
 	})
 	.map(requestOf);
 
-const paired = [{deviceId: 'device-1', publicKey: 'key-1', scopes: []}];
+const paired = [{deviceId: 'device-1', publicKey: 'key-1', scopes: [], tokens: []}];
 const reasonFor = (change: Parameters<typeof requestOf>[0], by: Policy = defaultPolicy) =>
 	decide(requestOf(change), paired, by).reason;
 
@@ -231,10 +231,10 @@ describe('a first pairing that is denied', () => {
 	});
 
 	it('is told by the hash of the key where the listing shows no key', () => {
-		const known = [{deviceId, publicKey: null, scopes: []}];
+		const known = [{deviceId, publicKey: null, scopes: [], tokens: []}];
 		expect(decide(requestOf({deviceId, publicKey}), known, deny).reason).toBe('allowed');
 		expect(decide(requestOf({deviceId, publicKey: 'other'}), known, deny).reason).toBe('first-pairing');
-		const unhashed = [{deviceId: 'device-1', publicKey: null, scopes: []}];
+		const unhashed = [{deviceId: 'device-1', publicKey: null, scopes: [], tokens: []}];
 		expect(decide(requestOf(), unhashed, deny).reason).toBe('first-pairing');
 	});
 

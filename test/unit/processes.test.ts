@@ -1,7 +1,18 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
 import {afterEach, describe, expect, it} from 'vitest';
-import {endMarked, findMarked, MARKER, signalGroup, signalPid} from '../../worker/host/processes.ts';
+import {type ProcessTable, procTable, startTimeOf} from '../../worker/host/process-table.ts';
+import {
+	endMarked,
+	endProcess,
+	findMarked,
+	MARKER,
+	signalGroup,
+	signalPid,
+	treeBelow,
+} from '../../worker/host/processes.ts';
+import {isAlive} from '../support/processes.ts';
+import {until} from '../support/until.ts';
 
 const started: ChildProcess[] = [];
 afterEach(() => {
@@ -37,15 +48,142 @@ describe('the processes of an owner', () => {
 		const run = randomUUID();
 		const [stopped, other] = [await marked(`${run}/w/1`), await marked(`${run}/x`)];
 		signalPid(stopped, 'SIGSTOP');
-		expect(await endMarked(`${run}/w`)).toBe(1);
+		expect(await endMarked(`${run}/w`)).toEqual({ended: 1, isWhole: true});
 		await hasEnded(stopped);
 		expect(await findMarked(`${run}/w`)).toEqual([]);
 		expect(await findMarked(`${run}/x`)).toEqual([other]);
 	});
 
 	it('are none where nothing was started', async () => {
-		expect(await endMarked(randomUUID())).toBe(0);
+		expect(await endMarked(randomUUID())).toEqual({ended: 0, isWhole: true});
 	});
+});
+
+/** A table that says nothing but what a test has it say, and counts how many environments were read of it. */
+function tableOf(
+	entries: Readonly<
+		Record<number, {startTime?: string; isKernelThread?: boolean; namespace?: string | null; environment?: string}>
+	>,
+): ProcessTable & {readonly read: number[]} {
+	const read: number[] = [];
+	return {
+		read,
+		pids: async () => Object.keys(entries).map(Number),
+		stat: pid => {
+			const {startTime = '100', isKernelThread = false} = entries[pid] ?? {};
+			return {startTime, isKernelThread};
+		},
+		namespaceOf: pid => (pid === process.pid ? 'ours' : (entries[pid]?.namespace ?? 'ours')),
+		environmentOf: async pid => {
+			read.push(pid);
+			return entries[pid]?.environment ?? '';
+		},
+		childrenOf: () => [],
+	};
+}
+
+describe('a search among the processes of a host', () => {
+	const environment = `A=1\0${MARKER}=run/w/1\0`;
+	// Above any pid there is (proc(5): pid_max).
+	const [ours, older, contained, kernels, same] = [2 ** 22 + 1, 2 ** 22 + 2, 2 ** 22 + 3, 2 ** 22 + 4, 2 ** 22 + 5];
+
+	it('looks only into those that can be ours: no older, in our pid namespace, and no threads of the kernel', async () => {
+		const table = tableOf({
+			[ours]: {startTime: '101', environment},
+			[same]: {startTime: '100', environment},
+			[older]: {startTime: '99', environment},
+			[contained]: {startTime: '101', namespace: 'another', environment},
+			[kernels]: {startTime: '101', isKernelThread: true, environment},
+		});
+		expect(await findMarked('run', {since: '100', table})).toEqual([ours, same]);
+		expect(table.read).toEqual([ours, same]);
+		expect(await findMarked('run/w/1', {table})).toEqual([ours, older, same]);
+	});
+
+	it('reads no more of each than what we have given to any', async () => {
+		const bytes: number[] = [];
+		const table: ProcessTable = {...tableOf({[ours]: {}}), environmentOf: async (_, most) => String(bytes.push(most))};
+		await findMarked('run', {table});
+		expect(bytes).toEqual([2 ** 16]);
+	});
+
+	it('goes on past a process whose environment does not come, and does not wait for it again', async () => {
+		const reads: number[] = [];
+		const come = Promise.withResolvers<string>();
+		const table: ProcessTable = {
+			...tableOf({[older]: {}, [ours]: {environment}}),
+			environmentOf: pid => {
+				reads.push(pid);
+				return pid === ours ? come.promise : Promise.resolve(environment);
+			},
+		};
+		expect(await findMarked('run', {table})).toEqual([older]);
+		expect(await findMarked('run', {table})).toEqual([older]);
+		expect(reads).toEqual([ours, older, older]);
+		come.resolve(environment);
+		await until('it to be asked again', async () => (await findMarked('run', {table})).length === 2);
+	});
+
+	it('ends when its time is up, and says so', async () => {
+		const table = tableOf({[ours]: {environment}});
+		expect(await endMarked('run', {within: -1, table})).toEqual({ended: 0, isWhole: false});
+		expect(table.read).toEqual([]);
+	});
+
+	it('does not end what has been given the pid of one that is gone', async () => {
+		const pid = await marked(randomUUID());
+		endProcess({pid, startTime: '1'});
+		expect(isAlive(pid)).toBe(true);
+		endProcess({pid, startTime: startTimeOf(pid) ?? ''});
+		await hasEnded(pid);
+	});
+
+	it('reads nothing of sleepers with large environments that were there before', async () => {
+		const large = {A: 'x'.repeat(120_000), B: 'x'.repeat(120_000)};
+		const crowd = spawn('sh', ['-c', 'for i in $(seq 300); do sleep 600 & done; echo; wait'], {
+			stdio: ['ignore', 'pipe', 'ignore'],
+			env: {PATH: process.env.PATH, ...large},
+			detached: true,
+		});
+		try {
+			await new Promise(resolve => crowd.stdout.once('data', resolve));
+			const sleepers = treeBelow(crowd.pid ?? 0);
+			expect(sleepers.length).toBeGreaterThan(300);
+			// The kernel's clock ticks a hundred times a second.
+			const last = Math.max(...sleepers.map(({startTime}) => Number(startTime)));
+			const run = randomUUID();
+			let pid = await marked(run);
+			while (Number(startTimeOf(pid)) <= last) {
+				signalPid(pid, 'SIGKILL');
+				pid = await marked(run);
+			}
+			const read: number[] = [];
+			const table: ProcessTable = {
+				...procTable,
+				environmentOf: (each, bytes) => {
+					read.push(each);
+					return procTable.environmentOf(each, bytes);
+				},
+			};
+			expect(await findMarked(run, {since: startTimeOf(pid), table})).toEqual([pid]);
+			expect(sleepers.filter(sleeper => read.includes(sleeper.pid))).toEqual([]);
+		} finally {
+			signalGroup(crowd.pid ?? 0, 'SIGKILL');
+		}
+	});
+});
+
+it('a tree of processes is found by its parents, whatever session they are in', async () => {
+	const child = spawn('sh', ['-c', 'setsid sleep 600 & sleep 600 & echo; wait'], {stdio: ['ignore', 'pipe', 'ignore']});
+	started.push(child);
+	await new Promise(resolve => child.stdout.once('data', resolve));
+	const pid = child.pid ?? 0;
+	// setsid(1) takes its time to become sleep(1), and forks where it leads a group.
+	await until('both children', () => treeBelow(pid).length >= 3);
+	const tree = treeBelow(pid);
+	expect(tree[0]).toEqual({pid, startTime: startTimeOf(pid)});
+	for (const each of tree) endProcess(each);
+	await until('all to be ended', () => tree.every(each => !isAlive(each.pid)));
 });
 
 it('signalling what is gone is no error', async () => {

@@ -19,6 +19,7 @@ export function workerConfigOf(change: Partial<WorkerConfig> = {}): WorkerConfig
 		policy: defaultPolicy,
 		maxApprovals: 8,
 		runTimeout: 10 * SECOND,
+		passEnv: [],
 		heartbeatInterval: 5 * SECOND,
 		cadence: {
 			fastDeadline: 10 * MINUTE,

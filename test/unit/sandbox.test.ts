@@ -223,23 +223,30 @@ describe('a worker that fails', () => {
 		expect(puppets.worker.isKilled).toBe(false);
 	});
 
-	it('by its gateway is followed by one that leaves the gateway alone, where there is the CLI to do its work', async () => {
-		const brought = (transport: 'auto' | 'gateway') => {
-			const puppets = new PuppetSandbox(specOf({gateway, transport}));
-			puppets.sandbox.start();
-			puppets.worker.rss = 2 ** 30;
-			puppets.sandbox.inspect();
-			puppets.worker.exit();
-			return puppets;
-		};
-		const auto = brought('auto');
-		const now = auto.clock.now();
-		await auto.clock.sleep(100);
-		expect(auto.worker.start.avoidGatewayUntil).toBe(now + MINUTE);
-		const alone = brought('gateway');
-		await alone.clock.sleep(100);
-		expect(alone.worker.start.avoidGatewayUntil).toBeNull();
-	});
+	it.each([
+		['a URL', {gateway}],
+		['a relay inside', {gateway: null, inside: {execInput: ['x'], port: null, tokenFile: null, tokenCommand: []}}],
+		['what the host knows', {target: {...workerConfigOf().target, exec: []}}],
+	])(
+		'by its gateway, reached by %s, is followed by one that leaves that alone where there is the CLI',
+		async (_, way) => {
+			const brought = (transport: 'auto' | 'gateway') => {
+				const puppets = new PuppetSandbox(specOf({...way, transport}));
+				puppets.sandbox.start();
+				puppets.worker.rss = 2 ** 30;
+				puppets.sandbox.inspect();
+				puppets.worker.exit();
+				return puppets;
+			};
+			const auto = brought('auto');
+			const now = auto.clock.now();
+			await auto.clock.sleep(100);
+			expect(auto.worker.start.avoidGatewayUntil).toBe(now + MINUTE);
+			const alone = brought('gateway');
+			await alone.clock.sleep(100);
+			expect(alone.worker.start.avoidGatewayUntil).toBeNull();
+		},
+	);
 });
 
 describe('what is done in a sandbox', () => {

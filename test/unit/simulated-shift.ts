@@ -599,7 +599,7 @@ function transportTo(world: World, process: SimulatedProcess, deps: TransportDep
 	const client: OpenClawClient = {
 		isStale: false,
 		list: aborted => exchange('list', () => gateway.listing, aborted),
-		approve: (id, aborted) => exchange('approve', () => gateway.grant(id), aborted),
+		approve: ({requestId}, aborted) => exchange('approve', () => gateway.grant(requestId), aborted),
 		reject: (id, aborted) => exchange('reject', () => gateway.drop(id), aborted),
 	};
 	return {

@@ -29,6 +29,7 @@ function configOf(policy: Policy, change: Partial<WorkerConfig> = {}): WorkerCon
 		policy,
 		maxApprovals: 8,
 		runTimeout: 10 * SECOND,
+		passEnv: [],
 		heartbeatInterval: 5 * SECOND,
 		cadence: {
 			fastDeadline: 10 * MINUTE,
@@ -305,6 +306,30 @@ describe('a worker that watches', () => {
 		]);
 	});
 
+	it('says nothing of a gateway that nobody has asked for and that is not there, but its loss', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		const transport: {-readonly [K in keyof Transport]: Transport[K]} = polledTransport(gateway, null);
+		let change: (to: Partial<Transport>) => void = () => {};
+		sandbox.openTransport = async (_, {onChange}) => {
+			change = to => {
+				Object.assign(transport, to);
+				onChange();
+			};
+			return transport;
+		};
+		clock.after(SECOND, () => change({reason: 'no gateway listens'}));
+		clock.after(2 * SECOND, () => change({kind: 'gateway', reason: null}));
+		clock.after(3 * SECOND, () => change({kind: 'cli', reason: 'gateway closed'}));
+		await sandbox.live(undefined, 4 * SECOND);
+		const lines = sandbox.of('log').filter(({message}) => message.startsWith('transport'));
+		expect(lines.map(({level, fields}) => [level, fields.reason])).toEqual([
+			['debug', 'no gateway listens'],
+			['info', undefined],
+			['info', 'gateway closed'],
+		]);
+	});
+
 	it('waits for its turn, and says so where that makes polls rarer', async () => {
 		const sandbox = new Sandbox();
 		const {clock, gateway} = sandbox;
@@ -319,7 +344,7 @@ describe('a worker that watches', () => {
 				turn.over('answered');
 				return gateway.list(signal);
 			},
-			approve: (id, signal) => gateway.approve(id, signal),
+			approve: (approval, signal) => gateway.approve(approval, signal),
 			reject: (id, signal) => gateway.reject(id, signal),
 		});
 		sandbox.openTransport = async (_, {cli}) => polledTransport(inTurn(cli.turns), null);

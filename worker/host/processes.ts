@@ -1,4 +1,5 @@
-import {open, readdir} from 'node:fs/promises';
+import {systemClock} from '../clock.ts';
+import {type ProcessTable, procTable} from './process-table.ts';
 
 /**
  * The environment variable that every process started for a worker inherits, so that it is found again even where it has left
@@ -6,11 +7,46 @@ import {open, readdir} from 'node:fs/promises';
  */
 export const MARKER = 'PAIRKEEPER_OWNER';
 
-/** The most that is read of one process's environment, in bytes: a process can make its own as large as it likes. */
-const MAX_ENVIRONMENT = 2 ** 18;
+/**
+ * The most that is read of one process's environment, in bytes. What we start ourselves has its marker first of all; a program that puts its variables
+ * into another order has what we gave it, which is less than this. One that makes its environment large to hide the marker was not started by a
+ * sandbox: those are on the other side of what we start.
+ */
+const MAX_ENVIRONMENT = 2 ** 16;
 
 /** How often the process table is searched before we give up on something that forks faster than we kill. */
 const MAX_SWEEPS = 20;
+
+/** How many processes are looked at before the event loop has its turn. */
+const LOOKS_AT_ONCE = 100;
+
+/** How long one process's environment is waited for, in milliseconds: the kernel may make a reader wait for the process's memory. */
+const ENVIRONMENT_PATIENCE = 250;
+
+/** The most of what a command has started that is followed down. */
+const MAX_TREE = 4096;
+
+/** A process for good: a pid alone may be given to another one. */
+export interface ProcessId {
+	readonly pid: number;
+	readonly startTime: string;
+}
+
+/** What bounds a search: how many processes there are, and how large, other users decide. */
+export interface SweepBounds {
+	/** The start time of the oldest process that it can be about, in the kernel's ticks; `null`: any. */
+	readonly since?: string | null;
+	/** Milliseconds it may take altogether. */
+	readonly within?: number;
+	readonly table?: ProcessTable;
+}
+
+/** What came of a search. */
+export interface Sweep {
+	readonly ended: number;
+	/** Nothing is left that could be found; else its time was up, or something forks faster than we kill. */
+	readonly isWhole: boolean;
+}
 
 /** Signals a whole process group; one that is gone is not an error. */
 export function signalGroup(leader: number, signal: NodeJS.Signals): void {
@@ -26,52 +62,103 @@ export function signalPid(pid: number, signal: NodeJS.Signals): void {
 	}
 }
 
-/** Ends with SIGKILL all processes whose marker is `owner` or below it, this one excepted, and those they fork meanwhile. Returns how many were found. */
-export async function endMarked(owner: string): Promise<number> {
-	const ended = new Set<number>();
+/**
+ * Ends with SIGKILL all processes whose marker is one of `owners` or below it, this one excepted, and those they fork meanwhile: each as soon as it is
+ * found. Rejects where the process table cannot be read.
+ */
+export async function endMarked(owners: string | readonly string[], bounds: SweepBounds = {}): Promise<Sweep> {
+	const {within = 10_000} = bounds;
+	const until = systemClock.now() + within;
+	const ended = new Set<string>();
 	for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
-		const found = await findMarked(owner);
-		if (found.length === 0) break;
-		for (const pid of found) {
-			ended.add(pid);
-			signalPid(pid, 'SIGKILL');
+		let found = 0;
+		for await (const id of marked(owners, bounds, until)) {
+			if (id === null) return {ended: ended.size, isWhole: false};
+			found++;
+			ended.add(`${id.pid} ${id.startTime}`);
+			endProcess(id);
 		}
+		if (found === 0) return {ended: ended.size, isWhole: true};
 	}
-	return ended.size;
+	return {ended: ended.size, isWhole: false};
 }
 
 /** The processes whose marker is `owner` or below it, this one excepted. Those whose environment we may not read are passed over. */
-export async function findMarked(owner: string): Promise<number[]> {
+export async function findMarked(owner: string, bounds: SweepBounds = {}): Promise<number[]> {
 	const found: number[] = [];
-	// One after the other: the kernel may make such a read wait for the process's memory lock, and several could block all threads for file access.
-	for (const name of await readdir('/proc')) {
-		const pid = Number(name);
-		if (!Number.isInteger(pid) || pid === process.pid) continue;
-		const environment = await readStart(`/proc/${pid}/environ`).catch(() => '');
-		if (isMarked(environment, owner)) found.push(pid);
-	}
+	for await (const id of marked(owner, bounds, Number.POSITIVE_INFINITY)) if (id !== null) found.push(id.pid);
 	return found;
 }
 
-async function readStart(file: string): Promise<string> {
-	const handle = await open(file);
-	try {
-		let text = '';
-		const buffer = Buffer.alloc(2 ** 14);
-		while (text.length < MAX_ENVIRONMENT) {
-			const {bytesRead} = await handle.read(buffer, 0, buffer.length, null);
-			if (bytesRead === 0) break;
-			text += buffer.toString('latin1', 0, bytesRead);
+/** A process and all that it has started and that still hangs on it, in whatever namespace: found by their parents, at the cost of what there is of them. */
+export function treeBelow(pid: number, table: ProcessTable = procTable): readonly ProcessId[] {
+	const tree: ProcessId[] = [];
+	const pending = [pid];
+	while (pending.length > 0 && tree.length < MAX_TREE) {
+		const next = pending.shift() ?? 0;
+		const startTime = table.stat(next)?.startTime;
+		if (startTime === undefined) continue;
+		tree.push({pid: next, startTime});
+		pending.push(...table.childrenOf(next));
+	}
+	return tree;
+}
+
+/** SIGKILL, unless the pid is another process's by now. */
+export function endProcess({pid, startTime}: ProcessId, table: ProcessTable = procTable): void {
+	if (table.stat(pid)?.startTime === startTime) signalPid(pid, 'SIGKILL');
+}
+
+/** Those with a marker, in no order; `null` when the time is up. What costs little is asked first, so that only what can be ours costs more. */
+async function* marked(
+	owners: string | readonly string[],
+	{since = null, table = procTable}: SweepBounds,
+	until: number,
+): AsyncGenerator<ProcessId | null> {
+	const oldest = Number(since ?? 0);
+	const ourNamespace = table.namespaceOf(process.pid);
+	let looks = 0;
+	// One after the other: several readers that have to wait could block all threads for access to files.
+	for (const pid of await table.pids()) {
+		if (++looks % LOOKS_AT_ONCE === 0) await nextTurn();
+		if (systemClock.now() > until) {
+			yield null;
+			return;
 		}
-		return text;
-	} finally {
-		await handle.close();
+		if (pid === process.pid) continue;
+		const stat = table.stat(pid);
+		if (stat === null || stat.isKernelThread || Number(stat.startTime) < oldest) continue;
+		// What we may not look into, and what lives in a container, is not ours. A call's own tree is ended without this search.
+		if (ourNamespace !== null && table.namespaceOf(pid) !== ourNamespace) continue;
+		if (isMarked(await environmentInTime(table, pid), owners)) yield {pid, startTime: stat.startTime};
 	}
 }
 
-function isMarked(environment: string, owner: string): boolean {
-	const prefix = `${MARKER}=${owner}`;
-	return environment.split('\0').some(entry => entry === prefix || entry.startsWith(`${prefix}/`));
+/** Pids whose environment did not come: whoever is behind that must not block a thread for each search. */
+const silent = new Map<number, string>();
+
+async function environmentInTime(table: ProcessTable, pid: number): Promise<string> {
+	const startTime = table.stat(pid)?.startTime;
+	if (startTime === undefined || silent.get(pid) === startTime || silent.size > 1) return '';
+	const timeout = new AbortController();
+	const reading = table.environmentOf(pid, MAX_ENVIRONMENT).finally(() => silent.delete(pid));
+	const late = systemClock.sleep(ENVIRONMENT_PATIENCE, timeout.signal).then(() => undefined);
+	const environment = await Promise.race([reading, late]);
+	timeout.abort();
+	if (environment === undefined) silent.set(pid, startTime);
+	return environment ?? '';
+}
+
+function nextTurn(): Promise<void> {
+	return new Promise(resolve => setImmediate(resolve));
+}
+
+function isMarked(environment: string, owners: string | readonly string[]): boolean {
+	if (!environment.includes(`${MARKER}=`)) return false;
+	const prefixes = [owners].flat().map(owner => `${MARKER}=${owner}`);
+	return environment
+		.split('\0')
+		.some(entry => prefixes.some(prefix => entry === prefix || entry.startsWith(`${prefix}/`)));
 }
 
 function isGone(error: unknown): boolean {

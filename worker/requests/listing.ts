@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import {isRecord} from '../json.ts';
 import {printable} from '../text.ts';
-import type {MalformedRequest, PairedDevice, PairingRequest} from './policy.ts';
+import type {DeviceToken, MalformedRequest, PairedDevice, PairingRequest} from './policy.ts';
 
 /** A request id that may be named to OpenClaw: never an option, never more than one word. */
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
@@ -133,7 +133,16 @@ function readPaired(entry: unknown): PairedDevice[] {
 			deviceId: entry.deviceId,
 			publicKey: typeof entry.publicKey === 'string' ? entry.publicKey : null,
 			scopes: isStringList(entry.scopes) ? entry.scopes : [],
+			tokens: Array.isArray(entry.tokens) ? entry.tokens.slice(0, MAX_LIST).flatMap(readToken) : [],
 		},
+	];
+}
+
+function readToken(entry: unknown): DeviceToken[] {
+	if (!isRecord(entry) || typeof entry.role !== 'string') return [];
+	const {role, scopes, revokedAtMs} = entry;
+	return [
+		{role, scopes: isStringList(scopes) ? scopes : [], isRevoked: revokedAtMs !== undefined && revokedAtMs !== null},
 	];
 }
 

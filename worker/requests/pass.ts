@@ -2,6 +2,7 @@ import {type ClientError, toClientError} from '../client-error.ts';
 import type {Clock} from '../clock.ts';
 import {printableList} from '../text.ts';
 import type {OpenClawClient} from '../transport/client.ts';
+import {approverScopes} from './approver-scopes.ts';
 import type {Ledger} from './ledger.ts';
 import type {ApprovalAnswer, Listing} from './listing.ts';
 import type {Plan, Step} from './plan.ts';
@@ -145,7 +146,7 @@ class Tally {
 		report([{kind: 'attempt', requestId}]);
 		let answer: ApprovalAnswer;
 		try {
-			answer = await client.approve(requestId, signal);
+			answer = await client.approve({requestId, needs: approverScopes(request, listing.paired)}, signal);
 		} catch (error) {
 			signal.throwIfAborted();
 			this.#failed(requestId, toClientError(error), clock.now());

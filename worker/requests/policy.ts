@@ -60,6 +60,15 @@ export interface PairedDevice {
 	readonly deviceId: string;
 	readonly publicKey: string | null;
 	readonly scopes: readonly string[];
+	readonly tokens: readonly DeviceToken[];
+}
+
+/** What a device shows to be let in, as a gateway lists it. */
+export interface DeviceToken {
+	readonly role: string;
+	readonly scopes: readonly string[];
+	/** Somebody took it away. */
+	readonly isRevoked: boolean;
 }
 
 /** Why a request is not approved. */

@@ -45,7 +45,7 @@ export function withFallback(
 				return listBy(viaGateway, signal);
 			}
 		},
-		approve: (requestId, signal) => lister.approve(requestId, signal),
+		approve: (approval, signal) => lister.approve(approval, signal),
 		reject: (requestId, signal) => lister.reject(requestId, signal),
 	};
 }

@@ -1,11 +1,18 @@
 import {initialTransport, routeOf, type WorkerConfig} from '../protocol.ts';
 import {cliClient} from './cli/client.ts';
+import {watchingOutruns} from './cli/outrun-watch.ts';
 import {polledTransport, type Transport, type TransportDeps} from './transport.ts';
 
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
-	if (routeOf(config) === null || config.transport === 'cli')
-		return polledTransport(cliClient(deps.cli), initialTransport(config).transportReason);
+	if (routeOf(config) === null || config.transport === 'cli') {
+		const {client, warnings} = watchingOutruns(cliClient(deps.cli), {
+			clock: deps.clock,
+			slowInterval: config.cadence.slowInterval,
+			remedy: "let its gateway's socket be used: transport: auto",
+		});
+		return polledTransport(client, initialTransport(config).transportReason, warnings);
+	}
 	// Loaded only here: a worker that polls by the CLI need not carry a WebSocket client.
 	const {openGateway} = await import('./gateway/open.ts');
 	return openGateway(config, deps);

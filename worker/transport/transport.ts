@@ -40,14 +40,20 @@ export interface TransportDeps {
 }
 
 /** A transport that is the CLI, or anything like it, and nothing else: nobody announces anything. `reason` says why it is not the gateway. */
-export function polledTransport(client: OpenClawClient, reason: string | null): Transport {
+export function polledTransport(
+	client: OpenClawClient,
+	reason: string | null,
+	warnings: () => readonly string[] = () => [],
+): Transport {
 	return {
 		client,
 		kind: 'cli',
 		route: null,
 		reason,
 		isEventDriven: false,
-		warnings: [],
+		get warnings() {
+			return warnings();
+		},
 		passBegins: () => {},
 		passEnded: () => {},
 	};

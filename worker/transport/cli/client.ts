@@ -25,6 +25,10 @@ export interface CliOptions {
 	/** What this worker's processes carry in their environment, to be found by (host/processes.ts). */
 	readonly owner: string;
 	readonly turns: Turns;
+	/** What else must not be shown of what a call says. */
+	readonly secrets?: () => readonly string[];
+	/** Further variables of our environment that a call gets. */
+	readonly passEnv: readonly string[];
 }
 
 /** OpenClaw through `openclaw devices …`, on the host or behind an `exec` prefix. */
@@ -39,7 +43,7 @@ export function cliClient(options: CliOptions): OpenClawClient {
 				shouldRetry: ({error}) =>
 					error instanceof ClientError && (error.failure === 'refused' || error.failure === 'unreadable'),
 			}),
-		approve: async (requestId, signal) => readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal)),
+		approve: async ({requestId}, signal) => readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal)),
 		reject: async (requestId, signal) => {
 			await callInTurn(options, {kind: 'reject', requestId}, signal);
 		},
@@ -65,16 +69,16 @@ async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal):
 }
 
 async function callOnce(
-	{target, timeout, owner}: CliOptions,
+	{target, timeout, owner, passEnv, secrets}: CliOptions,
 	call: Call,
 	id: number,
 	signal: AbortSignal,
 ): Promise<CommandResult> {
-	assertSafe(target);
+	assertSafe(target, passEnv);
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
-	const result = await runCommand(commandFor(target, call, bounds), bounds);
+	const result = await runCommand(commandFor(target, call, {...bounds, passEnv}), bounds);
 	if (result.code === 0) return result;
-	const reason = printable(redact(reasonOf(result).slice(0, 4096), secretsOf(target)));
+	const reason = printable(redact(reasonOf(result).slice(0, 4096), [...secretsOf(target), ...(secrets?.() ?? [])]));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
 	throw new ClientError(
 		'refused',
@@ -88,9 +92,9 @@ function secretsOf({env}: SandboxTarget): string[] {
 	return Object.entries(env).flatMap(([name, value]) => (SECRET_VARIABLE.test(name) ? value : []));
 }
 
-function assertSafe(target: SandboxTarget): void {
+function assertSafe(target: SandboxTarget, passEnv: readonly string[]): void {
 	try {
-		for (const file of obeyedFiles(target)) assertTrusted(file);
+		for (const file of obeyedFiles(target, passEnv)) assertTrusted(file);
 	} catch (error) {
 		throw new ClientError('unsafe', `openclaw is not run here: ${printable(messageOf(error), 400)}`, {cause: error});
 	}

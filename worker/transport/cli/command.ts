@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import type {Command} from '../../host/command-group.ts';
+import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 import {execWithLifeline} from '../exec-input.ts';
@@ -26,30 +27,24 @@ const SCRIPT = [
 	'exec "$@"',
 ].join('\n');
 
-/** Variables that are meant for pairkeeper itself and are not handed on to `openclaw`. */
-const OWN_VARIABLES = /^(PAIRKEEPER_|NEMOCLAW_AUTO_PAIR_|NODE_CHANNEL_|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|OPENCLAW_BIN$)/;
-
 /** Saves the CLI from starting itself a second time: 5 to 12 % of a call's CPU time. */
 const DEFAULTS = {OPENCLAW_NO_RESPAWN: '1'};
 
-/** The command for `call`; throws where it is a call on the host and nobody has said what to run. `timeout` in milliseconds bounds it inside the sandbox, `owner` marks its processes on the host. */
+/** The command for `call`; throws where it is a call on the host and nobody has said what to run. `timeout` in milliseconds bounds it inside the sandbox, `owner` marks its processes on the host, `passEnv` names what more they get of our environment. */
 export function commandFor(
 	target: SandboxTarget,
 	call: Call,
-	{timeout, owner}: {timeout: number; owner: string},
+	{timeout, owner, passEnv}: {timeout: number; owner: string; passEnv: readonly string[]},
 ): Command {
-	const inherited = inheritedEnvironment();
+	const inherited = inheritedEnvironment(target, passEnv);
 	const unset = call.kind === 'approve' ? target.approveUnset : [];
 	const openclaw = ['devices', call.kind, ...('requestId' in call ? [call.requestId] : []), '--json'];
 	const isInside = target.exec.length > 0;
 
 	if (!isInside && target.envFile === null) {
-		const env = {...DEFAULTS, ...inherited, ...target.env, [MARKER]: owner};
-		return {
-			file: onHost(target),
-			args: openclaw,
-			env: Object.fromEntries(Object.entries(env).filter(([name]) => !unset.includes(name))),
-		};
+		const env = Object.entries({...DEFAULTS, ...inherited, ...target.env});
+		const wanted = env.filter(([name]) => name !== MARKER && !unset.includes(name));
+		return {file: onHost(target), args: openclaw, env: {[MARKER]: owner, ...Object.fromEntries(wanted)}};
 	}
 	const bound = isInside ? String(Math.max(Math.ceil(timeout / 1000), 1)) : '0';
 	const environment = Object.entries({...DEFAULTS, ...target.env}).filter(([name]) => !unset.includes(name));
@@ -61,12 +56,12 @@ export function commandFor(
 		...['env', ...unset.flatMap(name => ['-u', name]), ...environment.map(([name, value]) => `${name}=${value}`)],
 		...[isInside ? 'openclaw' : onHost(target), ...openclaw],
 	];
-	return {file, args, env: {...inherited, [MARKER]: owner}, input: withLifeline === null ? null : LIFELINE_GREETING};
+	return {file, args, env: {[MARKER]: owner, ...inherited}, input: withLifeline === null ? null : LIFELINE_GREETING};
 }
 
-/** What a program that is run for a sandbox gets of our environment. */
-export function inheritedEnvironment(): NodeJS.ProcessEnv {
-	return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.test(name)));
+/** What a call gets of our environment, or the command that brings it into its sandbox. */
+function inheritedEnvironment({exec}: Pick<SandboxTarget, 'exec'>, passEnv: readonly string[]): NodeJS.ProcessEnv {
+	return environmentFor(exec.length === 0 ? {kind: 'host-call'} : {kind: 'prefix', exec}, passEnv, process.env);
 }
 
 function onHost({openclaw}: SandboxTarget): string {
@@ -78,20 +73,41 @@ function onHost({openclaw}: SandboxTarget): string {
  * The files a call on the host would obey: `openclaw.json` can name programs to run, so nobody else may write them. Where they are:
  * OpenClaw, docs/help/environment.md.
  */
-export function obeyedFiles(target: SandboxTarget): readonly string[] {
+export function obeyedFiles(target: SandboxTarget, passEnv: readonly string[]): readonly string[] {
 	if (target.exec.length > 0) return [];
-	const env = {...process.env, ...target.env};
-	const account = env.HOME || os.homedir();
-	const home = expandTilde(env.OPENCLAW_HOME || account, account);
-	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? `-${env.OPENCLAW_PROFILE}` : '';
-	const state = expandTilde(env.OPENCLAW_STATE_DIR || path.join(home, `.openclaw${profile}`), home);
-	return [
+	const {account, state} = placesOf(target, passEnv);
+	const files = [
 		path.join(state, 'openclaw.json'),
 		path.join(state, '.env'),
 		path.join(account, '.config', 'openclaw', 'gateway.env'),
-		...(env.OPENCLAW_CONFIG_PATH ? [expandTilde(env.OPENCLAW_CONFIG_PATH, home)] : []),
+		configFile(target, passEnv),
 		...(target.envFile === null ? [] : [target.envFile]),
 	];
+	return [...new Set(files)];
+}
+
+/** The `openclaw.json` of a call on the host. */
+export function configFile(target: SandboxTarget, passEnv: readonly string[]): string {
+	const {OPENCLAW_CONFIG_PATH: own} = hostEnvironment(target, passEnv);
+	const {home, state} = placesOf(target, passEnv);
+	return own ? expandTilde(own, home) : path.join(state, 'openclaw.json');
+}
+
+/** The variables of a call on the host, as far as nothing has to be run to know them. */
+export function hostEnvironment(target: SandboxTarget, passEnv: readonly string[]): NodeJS.ProcessEnv {
+	return {...inheritedEnvironment(target, passEnv), ...target.env};
+}
+
+/** Whose account a call on the host takes for its own, and where it keeps its state. */
+function placesOf(
+	target: SandboxTarget,
+	passEnv: readonly string[],
+): {readonly account: string; readonly home: string; readonly state: string} {
+	const env = hostEnvironment(target, passEnv);
+	const account = env.HOME || os.homedir();
+	const home = expandTilde(env.OPENCLAW_HOME || account, account);
+	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? `-${env.OPENCLAW_PROFILE}` : '';
+	return {account, home, state: expandTilde(env.OPENCLAW_STATE_DIR || path.join(home, `.openclaw${profile}`), home)};
 }
 
 function expandTilde(file: string, home: string): string {

@@ -166,14 +166,14 @@ export class GatewayConnection {
 		const onCommand = () => {
 			this.#hasRunCommand = true;
 		};
-		const {stream, url, token, complaint} = await route.open({timeout, signal, onCommand});
+		const {stream, url, token, confirm, complaint} = await route.open({timeout, signal, onCommand});
 		// What is announced before the connection is up is found by the list that follows.
 		const onRequested = () => this.#session && this.#options.onRequested();
 		// What we break off ourselves is told with its end.
 		const onEnd = (why: ClientError) => this.#session && !signal.aborted && this.#onDown(why);
 		this.#options.onOpen(true);
 		const socket = webSocketOver(stream, url);
-		return GatewaySession.open({socket, token, scopes, complaint, timeout, onRequested, onEnd}, signal);
+		return GatewaySession.open({socket, token, scopes, confirm, complaint, timeout, onRequested, onEnd}, signal);
 	}
 
 	#onDown(why: ClientError): void {

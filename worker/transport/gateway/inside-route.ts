@@ -2,12 +2,12 @@ import {randomUUID} from 'node:crypto';
 import {ClientError} from '../../client-error.ts';
 import type {Clock} from '../../clock.ts';
 import type {Command} from '../../host/command-group.ts';
+import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
 import {type StreamCommand, streamCommand} from '../../host/stream-command.ts';
 import type {InsideTarget, SandboxTarget} from '../../protocol.ts';
 import {printable, redact} from '../../text.ts';
 import type {Turns} from '../../turns.ts';
-import {inheritedEnvironment} from '../cli/command.ts';
 import {type RelayHeader, readRelayHeader} from './relay-header.ts';
 import {RELAY_PROGRAM, RELAY_SCRIPT} from './relay-script.ts';
 import {RelayStarts} from './relay-starts.ts';
@@ -19,6 +19,8 @@ export interface InsideDeps {
 	readonly target: SandboxTarget;
 	readonly owner: string;
 	readonly turns: Turns;
+	/** Further variables of our environment that a relay's command gets. */
+	readonly passEnv?: readonly string[];
 	readonly slowInterval: number;
 	readonly clock: Clock;
 }
@@ -51,10 +53,10 @@ export function insideRoute(inside: InsideTarget, deps: InsideDeps): Route {
 /** The token that the configuration names: it goes only to the port that the configuration names too. `null`: it is found inside. */
 async function configuredToken(
 	{tokenFile, tokenCommand}: InsideTarget,
-	{owner, turns}: InsideDeps,
+	{owner, turns, passEnv = []}: InsideDeps,
 	{timeout, signal, onCommand}: RouteBounds,
 ): Promise<string | null> {
-	const bounds = {timeout, owner: `${owner}/token`, turns, signal};
+	const bounds = {timeout, owner: `${owner}/token`, turns, passEnv, signal};
 	if (tokenFile !== null) return readToken({kind: 'file', file: tokenFile}, bounds);
 	if (tokenCommand.length === 0) return null;
 	onCommand();
@@ -87,7 +89,7 @@ async function reach(
 export function relayCommand(
 	{execInput, port}: Pick<InsideTarget, 'execInput' | 'port'>,
 	isTokenKnown: boolean,
-	{target, slowInterval}: Pick<InsideDeps, 'target' | 'slowInterval'>,
+	{target, slowInterval, passEnv = []}: Pick<InsideDeps, 'target' | 'slowInterval' | 'passEnv'>,
 	{timeout, owner}: {readonly timeout: number; readonly owner: string},
 ): Command {
 	const [file = 'sh', ...args] = [
@@ -98,7 +100,8 @@ export function relayCommand(
 		...[String(idleBound(slowInterval)), String(Math.round(timeout / 2))],
 		...Object.entries(target.env).map(([name, value]) => `${name}=${value}`),
 	];
-	return {file, args, env: {...inheritedEnvironment(), [MARKER]: owner}};
+	const inherited = environmentFor({kind: 'prefix', exec: execInput}, passEnv, process.env);
+	return {file, args, env: {[MARKER]: owner, ...inherited}};
 }
 
 /** A sandbox that is asked for one port and names another would get a token that is not for it. */

@@ -1,17 +1,20 @@
 import {every} from '../../clock.ts';
 import type {WorkerConfig} from '../../protocol.ts';
-import {grantableScopes, PAIRING_SCOPE, type Policy} from '../../requests/policy.ts';
 import type {Turns} from '../../turns.ts';
 import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
 import {cliClient} from '../cli/client.ts';
+import {watchingOutruns} from '../cli/outrun-watch.ts';
 import {withFallback} from '../fallback.ts';
 import type {Transport, TransportDeps} from '../transport.ts';
+import {baseScopes} from './base-scopes.ts';
 import {BusyMeter, BusyWatch} from './busy-watch.ts';
 import {gatewayClient} from './client.ts';
 import {GatewayConnection} from './connection.ts';
 import {EventWakes} from './event-wakes.ts';
+import {hostRoute} from './host-route.ts';
 import {insideRoute} from './inside-route.ts';
-import type {Route} from './route.ts';
+import {type Route, rememberingToken} from './route.ts';
+import {SecondConnection} from './second-connection.ts';
 import {urlRoute} from './url-route.ts';
 
 /** How long a first list waits for the first attempt to connect, in milliseconds, where it could be made by the CLI: such a call costs more than that. */
@@ -36,10 +39,11 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const meter = new BusyMeter();
-	const route = routeTo(config, deps);
+	const {route, tokens} = rememberingToken(routeTo(config, deps));
+	const scopes = baseScopes(config.policy);
 	const connection = new GatewayConnection({
 		route,
-		scopes: connectionScopes(config.policy),
+		scopes,
 		timeout,
 		clock: deps.clock,
 		avoidedUntil: deps.avoidedUntil,
@@ -58,8 +62,14 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	});
 	void connection.run();
 	watchBusyness(connection, meter, deps);
-	const viaGateway = gatewayClient(() => connection.required());
-	const viaCli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter)});
+	const second = new SecondConnection({route, timeout, clock: deps.clock});
+	const viaGateway = gatewayClient({session: () => connection.required(), scopes, second});
+	const cli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
+	const {client: viaCli, warnings: outruns} = watchingOutruns(cli, {
+		clock: deps.clock,
+		slowInterval: config.cadence.slowInterval,
+		remedy: "only its gateway's socket is fast enough: see transportReason for what is in the way",
+	});
 	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
 	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
 	await Promise.race([connection.firstAttempt, deps.clock.sleep(patience, deps.signal)]);
@@ -81,7 +91,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 		},
 		get warnings() {
 			const floods = events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
-			return [...floods, ...route.warnings];
+			return [...floods, ...route.warnings, ...(connection.isUp ? [] : outruns())];
 		},
 		passBegins: () => events.passBegins(),
 		passEnded: approved => events.passEnded(approved),
@@ -89,10 +99,11 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 }
 
 function routeTo({gateway, inside, cadence}: WorkerConfig, {cli, turns, clock}: TransportDeps): Route {
-	const {owner, target} = cli;
-	if (gateway !== null) return urlRoute(gateway, {owner, turns});
-	if (inside !== null) return insideRoute(inside, {target, owner, turns, slowInterval: cadence.slowInterval, clock});
-	throw new TypeError('there is no way to the gateway');
+	const {owner, target, passEnv} = cli;
+	if (gateway !== null) return urlRoute(gateway, {owner, turns, passEnv});
+	if (inside !== null)
+		return insideRoute(inside, {target, owner, turns, passEnv, slowInterval: cadence.slowInterval, clock});
+	return hostRoute(target, passEnv);
 }
 
 /** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
@@ -120,9 +131,4 @@ function uncounted(turns: Turns, meter: BusyMeter): Turns {
 			};
 		},
 	};
-}
-
-/** What the connection asks for: the most any client may be granted, and the right to grant it. The gateway refuses to grant more. */
-export function connectionScopes(policy: Policy): readonly string[] {
-	return [...new Set([PAIRING_SCOPE, ...policy.clients.flatMap(entry => grantableScopes(entry, policy))])];
 }

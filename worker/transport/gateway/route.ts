@@ -8,6 +8,8 @@ export interface Reached {
 	/** What the gateway is called in HTTP. */
 	readonly url: string;
 	readonly token: string;
+	/** To be called when the gateway has said something, and before it is told the token; rejects with a `ClientError` where it may be somebody else. */
+	readonly confirm?: (() => Promise<void>) | undefined;
 	/** What is known of why the stream has ended, or `null`. */
 	readonly complaint?: () => string | null;
 }
@@ -27,4 +29,23 @@ export interface Route {
 	readonly warnings: readonly string[];
 	/** Finds the token anew and reaches the gateway; rejects with a `ClientError`, or when the signal aborts. */
 	open(bounds: RouteBounds): Promise<Reached>;
+}
+
+/** The same way, and the last token that was found by it: no text that is shown may hold it, whoever says it. */
+export function rememberingToken(route: Route): {readonly route: Route; readonly tokens: () => readonly string[]} {
+	let tokens: readonly string[] = [];
+	return {
+		route: {
+			kind: route.kind,
+			get warnings() {
+				return route.warnings;
+			},
+			open: async bounds => {
+				const reached = await route.open(bounds);
+				tokens = [reached.token];
+				return reached;
+			},
+		},
+		tokens: () => tokens,
+	};
 }

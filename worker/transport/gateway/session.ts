@@ -15,7 +15,7 @@ import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
 import {WebSocket} from 'ws';
 import {ClientError, type ClientFailure} from '../../client-error.ts';
 import {type Cancel, every, MAX_TIMER, systemClock} from '../../clock.ts';
-import {isRecord} from '../../json.ts';
+import {isModest, isRecord} from '../../json.ts';
 import {messageOf, printable, redact} from '../../text.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
@@ -42,6 +42,8 @@ export interface SessionOptions {
 	readonly socket: WebSocket;
 	readonly token: string;
 	readonly scopes: readonly string[];
+	/** Makes sure who is at the other end, after the challenge and before the token is sent; rejects with a {@link ClientError} where it may be a stranger. */
+	readonly confirm?: (() => Promise<void>) | undefined;
 	/** What is known of why the stream below has ended, or `null`. */
 	readonly complaint?: (() => string | null) | undefined;
 	/** Milliseconds: for the handshake, and for each request. */
@@ -79,7 +81,11 @@ export class GatewaySession {
 					{method, timeoutMs, requestSent},
 					`timeout, no answer within ${timeoutMs / 1000} s`,
 				),
-			buildConnectPlan: () => null,
+			buildConnectPlan: () => options.confirm?.().then(() => null) ?? null,
+			onConnectPlanError: error => {
+				this.end(error instanceof ClientError ? error.failure : 'unreachable', messageOf(error));
+				return {closeCode: POLICY_VIOLATION, closeReason: 'connect failed', stop: true};
+			},
 			buildConnectParams: () => connectParams(options),
 			onConnectHello: hello => {
 				if (isRecord(hello)) {
@@ -173,7 +179,12 @@ export class GatewaySession {
 	#adapt(handlers: GatewayProtocolSocketHandlers): GatewayProtocolSocket {
 		const {socket} = this.#options;
 		socket.on('open', handlers.open);
-		socket.on('message', data => handlers.message(rawDataToString(data)));
+		socket.on('message', data => {
+			const text = rawDataToString(data);
+			// The library would parse it whatever it becomes.
+			if (isModest(text)) handlers.message(text);
+			else this.end('hostile', 'a frame holds more values than any list of devices');
+		});
 		socket.on('close', (code, reason) => handlers.close(code, reason.toString()));
 		socket.on('error', error => {
 			// It is told with the close that follows, unless the library takes it for the reason.

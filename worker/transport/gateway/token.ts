@@ -1,4 +1,5 @@
 import {ClientError} from '../../client-error.ts';
+import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
 import {runCommand} from '../../host/run-command.ts';
 import {readTokenFile, toToken} from '../../host/token-file.ts';
@@ -10,11 +11,16 @@ export type TokenSource =
 	| {readonly kind: 'file'; readonly file: string}
 	| {readonly kind: 'command'; readonly command: readonly string[]};
 
+/** What a token's command is held to: `timeout` in milliseconds, `owner` marks its processes, `passEnv` names what more it gets of our environment. */
+interface CommandBounds {
+	readonly timeout: number;
+	readonly owner: string;
+	readonly passEnv?: readonly string[];
+	readonly signal: AbortSignal;
+}
+
 /** Reads the token anew. Rejects with a {@link ClientError} whose message does not hold it. */
-export async function readToken(
-	source: TokenSource,
-	bounds: {readonly timeout: number; readonly owner: string; readonly turns: Turns; readonly signal: AbortSignal},
-): Promise<string> {
+export async function readToken(source: TokenSource, bounds: CommandBounds & {readonly turns: Turns}): Promise<string> {
 	if (source.kind === 'file') {
 		try {
 			return readTokenFile(source.file);
@@ -42,11 +48,8 @@ export async function readToken(
 	}
 }
 
-async function runTokenCommand(
-	[file = '', ...args]: readonly string[],
-	bounds: {readonly timeout: number; readonly owner: string; readonly signal: AbortSignal},
-): Promise<string> {
-	const env = {...process.env, [MARKER]: bounds.owner};
+async function runTokenCommand([file = '', ...args]: readonly string[], bounds: CommandBounds): Promise<string> {
+	const env = {[MARKER]: bounds.owner, ...environmentFor({kind: 'program'}, bounds.passEnv ?? [], process.env)};
 	const {code, stdout} = await runCommand({file, args, env}, bounds);
 	// Neither stream is shown: whatever such a command prints may be the token.
 	if (code !== 0) throw new ClientError('refused', `${printable(file)} exited with ${code ?? 'a signal'}`);

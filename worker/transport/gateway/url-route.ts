@@ -1,3 +1,5 @@
+import {lookup} from 'node:dns/promises';
+import {statSync} from 'node:fs';
 import {connect as connectPlain, isIP, type Socket} from 'node:net';
 import {connect as connectTls, TLSSocket} from 'node:tls';
 import {ClientError} from '../../client-error.ts';
@@ -5,13 +7,14 @@ import type {GatewayTarget} from '../../protocol.ts';
 import {messageOf} from '../../text.ts';
 import type {Turns} from '../../turns.ts';
 import {isClearToPublicAddress} from '../public-address.ts';
+import {listenerCheck} from './listener-check.ts';
 import type {Route, RouteBounds} from './route.ts';
 import {readToken, type TokenSource} from './token.ts';
 
 /** By the gateway's URL, as configured. `owner` marks the processes of `tokenCommand`. */
 export function urlRoute(
 	gateway: GatewayTarget,
-	{owner, turns}: {readonly owner: string; readonly turns: Turns},
+	{owner, turns, passEnv = []}: {readonly owner: string; readonly turns: Turns; readonly passEnv?: readonly string[]},
 ): Route {
 	const source: TokenSource =
 		gateway.tokenFile === null
@@ -29,26 +32,36 @@ export function urlRoute(
 				(await connectTo(gateway, bounds)).destroy();
 				bounds.onCommand();
 			}
-			const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, signal});
-			return {stream: await connectTo(gateway, bounds), url: gateway.url, token};
+			const token = await readToken(source, {timeout, owner: `${owner}/token`, turns, passEnv, signal});
+			const stream = await connectTo(gateway, bounds);
+			// A pinned certificate says better who it is.
+			const confirm = gateway.fingerprint === null ? listenerCheck(stream, mayListen(gateway)) : null;
+			return {stream, url: gateway.url, token, confirm: confirm ?? undefined};
 		},
 	};
 }
 
+/** Who may be at the other end besides root and us: whoever the configuration names, and whoever could read the token anyway. */
+function mayListen({listenerUid, tokenFile}: GatewayTarget): number[] {
+	const owner = tokenFile === null ? undefined : statSync(tokenFile, {throwIfNoEntry: false})?.uid;
+	return [listenerUid, owner].filter(uid => uid !== undefined);
+}
+
 /** A connection to the gateway, over TLS with `wss:`, where the certificate has been checked. Rejects with a {@link ClientError}. */
-async function connectTo(
-	{url, fingerprint}: GatewayTarget,
+export async function connectTo(
+	{url, fingerprint}: Pick<GatewayTarget, 'url' | 'fingerprint'>,
 	{timeout, signal}: Pick<RouteBounds, 'timeout' | 'signal'>,
 ): Promise<Socket> {
 	const {hostname, port, protocol} = new URL(url);
-	const host = hostname.replace(/^\[|\]$/g, '');
+	const name = hostname.replace(/^\[|\]$/g, '');
+	const host = name === 'localhost' ? await oneLocalhost() : name;
 	signal.throwIfAborted();
 	const socket =
 		protocol === 'wss:'
 			? connectTls({
 					host,
 					port: Number(port) || 443,
-					servername: isIP(host) === 0 ? host : '',
+					servername: isIP(name) === 0 ? name : '',
 					// A pinned certificate is trusted whoever signed it, and checked below.
 					rejectUnauthorized: fingerprint === null,
 				})
@@ -72,6 +85,20 @@ async function connectTo(
 		clearTimeout(timer);
 		signal.removeEventListener('abort', abort);
 	}
+}
+
+let localhost: Promise<string> | undefined;
+
+/**
+ * The address of `localhost`, the same one for this process's life: a gateway that is gone on the one must not send us to whoever has taken the same
+ * port on the other. IPv4 first: that is where OpenClaw's `loopback` is.
+ */
+function oneLocalhost(): Promise<string> {
+	localhost ??= lookup('localhost', {all: true}).then(
+		found => (found.find(({family}) => family === 4) ?? found[0])?.address ?? '127.0.0.1',
+		() => '127.0.0.1',
+	);
+	return localhost;
 }
 
 /** Throws unless the certificate at the other end is the one that is expected. */

@@ -1,0 +1,32 @@
+import {ADMIN_SCOPE, type PairedDevice, type PairingRequest} from './policy.ts';
+
+/** The role that every client has which says nothing of a role, and the only one whose scopes an approver hands on. */
+const OPERATOR = 'operator';
+const OPERATOR_SCOPE = /^operator\./;
+
+/**
+ * The scopes that a gateway wants whoever approves this request to have (OpenClaw: docs/gateway/operator-scopes.md, and seen on 2026.5.27 and 2026.9.6): those that
+ * are asked for and those that the device's new token takes over, from its tokens and its record; `operator.admin` for a role other than operator. Pure.
+ */
+export function approverScopes(request: PairingRequest, paired: readonly PairedDevice[]): readonly string[] {
+	const {deviceId, role, roles, scopes} = request;
+	const named = [...(role === null ? [] : [role]), ...(roles ?? [])];
+	const devices = paired.filter(device => device.deviceId === deviceId);
+	const tokens = devices.flatMap(device => device.tokens).filter(token => token.role === OPERATOR);
+	const kept = [...tokens, ...devices].flatMap(each => each.scopes);
+	const isForOperator = named.length === 0 || named.includes(OPERATOR);
+	return [
+		...new Set([
+			...(scopes ?? []).filter(scope => OPERATOR_SCOPE.test(scope)),
+			...(isForOperator ? kept.filter(scope => OPERATOR_SCOPE.test(scope)) : []),
+			...(named.some(each => each !== OPERATOR) ? [ADMIN_SCOPE] : []),
+		]),
+	];
+}
+
+/** Whether whoever has the scopes `had` may hand on `scope`: OpenClaw takes admin for every scope of operators, and write for read. Pure. */
+export function isCoveredBy(had: readonly string[], scope: string): boolean {
+	if (had.includes(scope)) return true;
+	if (had.includes(ADMIN_SCOPE) && OPERATOR_SCOPE.test(scope)) return true;
+	return scope === 'operator.read' && had.includes('operator.write');
+}
