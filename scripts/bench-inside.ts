@@ -135,8 +135,10 @@ async function measure(version: string, place: Place): Promise<Result> {
 			if (latencies.length % 50 === 0) console.log(`   ${latencies.length} of ${requests}`);
 		}
 		observer.stop();
-		const idle = await idleCost(pairkeeper, name);
-		return {latencies: latencies.sort((a, b) => a - b), ...idle};
+		latencies.sort((a, b) => a - b);
+		const shown = [0.5, 0.99, 1].map(share => milliseconds(percentile(latencies, share)));
+		console.log(`   p50, p99 and maximum: ${shown.join(', ')}; now ${idleSeconds} s of idleness`);
+		return {latencies, ...(await idleCost(pairkeeper, name))};
 	} finally {
 		observer?.stop();
 		await pairkeeper?.stop();

@@ -6,7 +6,7 @@ import {Device, newerControlUiScopes} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
 import {canHaveNetworks, NetworkNamespace} from '../support/network-namespace.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
-import type {RealGateway} from '../support/real-gateway.ts';
+import type {GatewayPlace, RealGateway} from '../support/real-gateway.ts';
 import {openSession} from '../support/session.ts';
 import {until} from '../support/until.ts';
 
@@ -30,7 +30,7 @@ describe.each(openclawVersions)('real OpenClaw %s', version => {
 	beforeAll(async () => {
 		host = await Host.create(version);
 		if (canHaveNetworks()) network = new NetworkNamespace(`pairkeeper-r${process.pid}-${version.replaceAll('.', '-')}`);
-		const exec = async ({port}: {readonly port: number}) => {
+		const exec = async ({port}: GatewayPlace) => {
 			await network?.openPassage(port);
 			return network?.exec ?? [];
 		};
