@@ -43,8 +43,9 @@ const callFaults: Readonly<Record<CallFault, string>> = {
 	hang: behaviours.hang,
 	'hang-with-children': behaviours.hangWithChildren,
 	flood: 'yes | head -c 6000000',
-	'half-json': `printf '{"pending":[{"requestId":"r'`,
-	garbage: 'head -c 4096 /dev/urandom',
+	// An approve that ends with exit code 0 says that it has approved, so that these fail there.
+	'half-json': `printf '{"pending":[{"requestId":"r'; [ "$command" = list ]`,
+	garbage: 'head -c 4096 /dev/urandom; [ "$command" = list ]',
 	exit: behaviours.exit7,
 	'leave-child': 'setsid sleep 1000 & answer',
 	late: 'sleep 1; answer',
