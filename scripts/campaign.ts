@@ -67,6 +67,8 @@ function asOrdinaryUser(): number {
 	const small = join(folder, 'small');
 	mkdirSync(small);
 	const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=0700', 'tmpfs', small]).status === 0;
+	// Ctrl-C reaches the child too: we stay, to clean up after it.
+	process.on('SIGINT', () => {});
 	try {
 		for (const each of [folder, small]) chownSync(each, ORDINARY_USER, ORDINARY_USER);
 		chmodSync(folder, 0o700);
