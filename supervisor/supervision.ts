@@ -138,7 +138,7 @@ export class Supervision {
 		if (now - this.#lastLook >= LOOK_GAP) this.#lookForOpenclaw(now);
 	}
 
-	/** Calls that wait may be let in where cores idle; to be called a few times a second. */
+	/** Calls that wait may be let in where cores idle; to be called some ten times a second. */
 	lendIdleCores(): void {
 		this.#lender.look();
 	}

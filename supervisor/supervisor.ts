@@ -30,7 +30,7 @@ const LOCK_PATIENCE = 500;
 const TICK = 500;
 
 /** How often it is looked for idle cores while calls wait for turns, in milliseconds. */
-const LOOK_AT_CORES = 250;
+const LOOK_AT_CORES = 100;
 
 /** How long one attempt to get the lock of a one-shot pass lasts, in milliseconds; a stop is heeded between two. */
 const ONE_SHOT_LOOK = 500;

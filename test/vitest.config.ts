@@ -3,6 +3,7 @@ import {defineConfig, type TestProjectInlineConfiguration} from 'vitest/config';
 /** What goes wrong, and gateways that are not OpenClaw's: these wait long, or keep a core busy. */
 const rough = [
 	'integration/broken-workers.test.ts',
+	'integration/campaign.test.ts',
 	'integration/ends-of-supervisors.test.ts',
 	'integration/hostile-sandboxes.test.ts',
 	'integration/robustness.test.ts',

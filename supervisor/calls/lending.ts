@@ -3,8 +3,8 @@ import type {CallTurns} from './turns.ts';
 
 /**
  * Lends turns beyond the limit while cores idle although calls wait. Before its first timeout a sandbox that hangs cannot be told from a healthy one;
- * but a call that waits costs no core, so that it need not keep the next one waiting. To be called a few times a second: between two calls a call that
- * was let in has begun to compute, if it is going to.
+ * but a call that waits costs no core, so that it need not keep the next one waiting. To be called some ten times a second: a call that was let in
+ * has begun to compute by the next look, if it is going to.
  */
 export class TurnLender {
 	readonly #turns: CallTurns;

@@ -463,6 +463,62 @@ describe('nobody starves', () => {
 	});
 });
 
+describe('half of the sandboxes hang, and nobody knows yet which', () => {
+	/** What a call computes, in milliseconds of one core, before it asks its gateway: a hanging one too. */
+	const CPU = 1250;
+	const CORES = 2;
+	const STEP = 25;
+	/** How often the supervisor looks. */
+	const LOOK = 100;
+
+	/**
+	 * When the last of eight healthy sandboxes among eight hanging ones has had its list and its approval, in milliseconds, on a host whose cores are
+	 * shared by all calls that compute.
+	 */
+	function allApprovedAfter(limit: number | CallLimit): number {
+		let now = 0;
+		let approved = 0;
+		const spent = {idle: 0, total: 0, cores: CORES};
+		const turns = new CallTurns(limit, () => now);
+		const lender = new TurnLender(turns, () => ({...spent}));
+		const calls = new Set<{left: number; readonly isOver: () => boolean; readonly end: () => void}>();
+		const call = (index: number, turn: number, kind: TurnKind): void => {
+			const hangs = index % 2 === 0;
+			turns.request(`s${index}`, turn, kind, () => {
+				const since = now;
+				const running = {
+					left: CPU,
+					isOver: () => (hangs ? now - since >= 10_500 : running.left <= 0),
+					end: () => {
+						calls.delete(running);
+						if (kind === 'approve') approved++;
+						else call(index, turn + 1, hangs ? 'list' : 'approve');
+						turns.over(`s${index}`, turn, hangs ? 'timeout' : 'answered');
+					},
+				};
+				calls.add(running);
+			});
+		};
+		for (let index = 0; index < 16; index++) call(index, 1, 'list');
+		for (; approved < 8; now += STEP) {
+			const computing = [...calls].filter(({left}) => left > 0);
+			const share = Math.min(CORES / computing.length, 1) * STEP;
+			for (const running of computing) running.left -= share;
+			spent.total += CORES * STEP;
+			spent.idle += Math.max(CORES - computing.length, 0) * STEP;
+			for (const running of [...calls]) if (running.isOver()) running.end();
+			if (now % LOOK === 0) lender.look();
+		}
+		return now;
+	}
+
+	it('and the healthy ones are through sooner than with any number of calls at once, and far sooner than with a strict limit', () => {
+		const lending = allApprovedAfter({limit: 2, most: 8});
+		expect(lending).toBeLessThan(allApprovedAfter(1000));
+		expect(lending).toBeLessThan(allApprovedAfter(2) / 2);
+	});
+});
+
 describe('how many calls a host can bear', () => {
 	const GIB = 2 ** 30;
 	it.each([
