@@ -68,7 +68,7 @@ export function recordDecision(
 ): void {
 	switch (decision.kind) {
 		case 'approved': {
-			const {kind: _, at: __, ...subject} = decision;
+			const {kind: _, at: __, isAgain: ___, ...subject} = decision;
 			audit.outcome(sandbox, {...subject, result: 'done', error: null});
 			break;
 		}

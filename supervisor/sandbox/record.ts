@@ -82,7 +82,8 @@ export function withCheckpoint(record: SandboxRecord, {changes, decisions}: Chec
 function count(record: SandboxRecord, decision: CheckpointMessage['decisions'][number]): SandboxRecord {
 	switch (decision.kind) {
 		case 'approved': {
-			const {requestId, clientId, scopes, latencyMs, at} = decision;
+			const {requestId, clientId, scopes, latencyMs, at, isAgain} = decision;
+			if (isAgain) return record;
 			const lastApproval = {requestId, clientId, scopes, at: isoTime(at), latencyMs};
 			return {...record, approved: record.approved + 1, lastApproval};
 		}
