@@ -71,6 +71,12 @@ export function withoutAlarm(record: SandboxRecord): SandboxRecord {
 	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null, approvals: []}}};
 }
 
+/** Nothing more is approved, for a reason that was found before. */
+export function withAlarm(record: SandboxRecord, alarm: string): SandboxRecord {
+	const {checkpoint} = record;
+	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm}}};
+}
+
 type CheckpointMessage = Extract<ToSupervisor, {kind: 'checkpoint'}>;
 
 /** Takes in what a worker tells of its progress. */
