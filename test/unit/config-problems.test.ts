@@ -43,7 +43,10 @@ describe('a mistake is named with file, line and key', () => {
 		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
 		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
 		['auditFailure: perhaps', 'FILE:1: auditFailure: must be continue or stop'],
-		['auditFile: audit.jsonl', 'FILE:1: auditFile: must be an absolute path'],
+		[
+			'auditFile: audit.jsonl',
+			'FILE:1: auditFile: must be an absolute path, such as /var/lib/pairkeeper/file, not "audit.jsonl"',
+		],
 		['notify: []', 'FILE:1: notify: must name a program'],
 		['discover:\n  - nemoclaw', 'FILE:1: discover: is not available yet in this version of pairkeeper; remove the key'],
 		['restart: {minDelay: 2s, maxDelay: 1s}', 'FILE:1: restart: minDelay must not be longer than maxDelay'],
