@@ -2,12 +2,15 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
 import {type Command, endCommand} from '../../worker/host/command-group.ts';
 import {environmentFor} from '../../worker/host/environment.ts';
-import {MARKER} from '../../worker/host/processes.ts';
+import {endMarked, MARKER} from '../../worker/host/processes.ts';
 import {printable} from '../../worker/text.ts';
 import type {Tell} from './notifier.ts';
 
 /** The most that is kept of what it complains, in characters. */
 const MAX_COMPLAINT = 400;
+
+/** How long what a program has left is looked for, in milliseconds. */
+const SWEEP = 2000;
 
 /** Tells the program of the configuration. `run`: marks this supervisor's processes. */
 export function programTeller([file = '', ...args]: readonly string[], passEnv: readonly string[], run: string): Tell {
@@ -50,7 +53,11 @@ export async function runProgram(
 		child.once('exit', (code, ended) => resolve(code === 0 ? null : `it ended with ${code ?? ended}`));
 		signal.addEventListener('abort', () => resolve(String(signal.reason)), {once: true});
 	});
-	if (child.pid !== undefined) await endCommand(child, child.pid, owner).catch(() => {});
+	if (child.pid !== undefined) {
+		await endCommand(child, child.pid, owner).catch(() => {});
+		// It is waited for here, where nobody needs the time: we may be about to end.
+		await endMarked(owner, {within: SWEEP}).catch(() => {});
+	}
 	if (problem === null) return null;
 	return complaint.trim() === '' ? problem : `${problem}: ${printable(complaint, MAX_COMPLAINT)}`;
 }

@@ -113,7 +113,8 @@ export class ScriptedOpenclaw {
 
 	/** A device is paired with the gateway. */
 	async pair({deviceId, publicKey, clientId, clientMode, scopes}: Ask): Promise<void> {
-		const device = {deviceId, publicKey, clientId, clientMode, role: 'operator', roles: ['operator'], scopes};
+		const tokens = [{role: 'operator', scopes}];
+		const device = {deviceId, publicKey, clientId, clientMode, role: 'operator', roles: ['operator'], scopes, tokens};
 		await this.#put(join('paired', deviceId), `${JSON.stringify(device)}\n`);
 	}
 

@@ -107,15 +107,16 @@ describe('a notifier', () => {
 
 describe('the program', () => {
 	let folder: string;
+	let owner: string;
 	beforeEach(() => {
 		folder = mkdtempSync(path.join(os.tmpdir(), 'notify-'));
+		owner = `notify-test/${path.basename(folder)}`;
 	});
 	afterEach(() => {
 		rmSync(folder, {recursive: true, force: true});
 	});
 	const env = {PATH: process.env.PATH, FOLDER: ''};
 	const signal = new AbortController().signal;
-	const owner = 'notify-test/1';
 	const shell = (script: string) => ({file: 'bash', args: ['-c', script], env: {...env, FOLDER: folder}});
 
 	it('gets the event on its standard input, in /, with the environment it is given', async () => {

@@ -124,6 +124,23 @@ describe('a search among the processes of a host', () => {
 		await until('it to be asked again', async () => (await findMarked('run', {table})).length === 2);
 	});
 
+	it('that is to end all asks again for an environment that came late', async () => {
+		const pid = await marked(randomUUID());
+		const late = Promise.withResolvers<string>();
+		let asked = 0;
+		const table: ProcessTable = {
+			...procTable,
+			pids: async () => [pid],
+			environmentOf: () => {
+				// Later than it is waited for.
+				if (++asked === 1) setTimeout(() => late.resolve(environment), 400);
+				return asked === 1 ? late.promise : Promise.resolve(isAlive(pid) ? environment : '');
+			},
+		};
+		expect(await endMarked('run', {table})).toEqual({ended: 1, isWhole: true});
+		await hasEnded(pid);
+	});
+
 	it('ends when its time is up, and says so', async () => {
 		const table = tableOf({[ours]: {environment}});
 		expect(await endMarked('run', {within: -1, table})).toEqual({ended: 0, isWhole: false});

@@ -23,6 +23,10 @@ const LOOKS_AT_ONCE = 100;
 /** How long one process's environment is waited for, in milliseconds: the kernel may make a reader wait for the process's memory. */
 const ENVIRONMENT_PATIENCE = 250;
 
+/** For how long, in milliseconds, and how often environments that did not come are asked for again. */
+const UNREAD_PATIENCE = 2000;
+const UNREAD_GAP = 50;
+
 /** The most of what a command has started that is followed down. */
 const MAX_TREE = 4096;
 
@@ -68,17 +72,27 @@ export function signalPid(pid: number, signal: NodeJS.Signals): void {
  */
 export async function endMarked(owners: string | readonly string[], bounds: SweepBounds = {}): Promise<Sweep> {
 	const {within = 10_000} = bounds;
-	const until = systemClock.now() + within;
+	const began = systemClock.now();
 	const ended = new Set<string>();
-	for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
+	let sweeps = 0;
+	while (sweeps < MAX_SWEEPS) {
 		let found = 0;
-		for await (const id of marked(owners, bounds, until)) {
-			if (id === null) return {ended: ended.size, isWhole: false};
+		let unread = 0;
+		for await (const look of marked(owners, bounds, began + within)) {
+			if (look === 'over') return {ended: ended.size, isWhole: false};
+			if (look === 'unread') {
+				unread++;
+				continue;
+			}
 			found++;
-			ended.add(`${id.pid} ${id.startTime}`);
-			endProcess(id);
+			ended.add(`${look.pid} ${look.startTime}`);
+			endProcess(look);
 		}
-		if (found === 0) return {ended: ended.size, isWhole: true};
+		if (found > 0) sweeps++;
+		else if (unread === 0) return {ended: ended.size, isWhole: true};
+		// On a crowded host an environment may merely be late, and its process be ours.
+		else if (systemClock.now() - began < Math.min(UNREAD_PATIENCE, within)) await systemClock.sleep(UNREAD_GAP);
+		else break;
 	}
 	return {ended: ended.size, isWhole: false};
 }
@@ -86,7 +100,8 @@ export async function endMarked(owners: string | readonly string[], bounds: Swee
 /** The processes whose marker is `owner` or below it, this one excepted. Those whose environment we may not read are passed over. */
 export async function findMarked(owner: string, bounds: SweepBounds = {}): Promise<number[]> {
 	const found: number[] = [];
-	for await (const id of marked(owner, bounds, Number.POSITIVE_INFINITY)) if (id !== null) found.push(id.pid);
+	for await (const look of marked(owner, bounds, Number.POSITIVE_INFINITY))
+		if (typeof look === 'object') found.push(look.pid);
 	return found;
 }
 
@@ -109,12 +124,15 @@ export function endProcess({pid, startTime}: ProcessId, table: ProcessTable = pr
 	if (table.stat(pid)?.startTime === startTime) signalPid(pid, 'SIGKILL');
 }
 
-/** Those with a marker, in no order; `null` when the time is up. What costs little is asked first, so that only what can be ours costs more. */
+/** What a look at one process comes to: it has the marker, or its environment has not come in time; or all time is up. */
+type Look = ProcessId | 'unread' | 'over';
+
+/** Those with a marker, in no order. What costs little is asked first, so that only what can be ours costs more. */
 async function* marked(
 	owners: string | readonly string[],
 	{since = null, table = procTable}: SweepBounds,
 	until: number,
-): AsyncGenerator<ProcessId | null> {
+): AsyncGenerator<Look> {
 	const oldest = Number(since ?? 0);
 	const ourNamespace = table.namespaceOf(process.pid);
 	let looks = 0;
@@ -122,7 +140,7 @@ async function* marked(
 	for (const pid of await table.pids()) {
 		if (++looks % LOOKS_AT_ONCE === 0) await nextTurn();
 		if (systemClock.now() > until) {
-			yield null;
+			yield 'over';
 			return;
 		}
 		if (pid === process.pid) continue;
@@ -130,23 +148,29 @@ async function* marked(
 		if (stat === null || stat.isKernelThread || Number(stat.startTime) < oldest) continue;
 		// What we may not look into, and what lives in a container, is not ours. A call's own tree is ended without this search.
 		if (ourNamespace !== null && table.namespaceOf(pid) !== ourNamespace) continue;
-		if (isMarked(await environmentInTime(table, pid), owners)) yield {pid, startTime: stat.startTime};
+		const environment = await environmentInTime(table, pid);
+		if (environment === null) yield 'unread';
+		else if (isMarked(environment, owners)) yield {pid, startTime: stat.startTime};
 	}
 }
 
 /** Pids whose environment did not come: whoever is behind that must not block a thread for each search. */
 const silent = new Map<number, string>();
 
-async function environmentInTime(table: ProcessTable, pid: number): Promise<string> {
+/** `null` where it does not come in time; empty where the process is gone, or is not for us to look into. */
+async function environmentInTime(table: ProcessTable, pid: number): Promise<string | null> {
 	const startTime = table.stat(pid)?.startTime;
-	if (startTime === undefined || silent.get(pid) === startTime || silent.size > 1) return '';
+	if (startTime === undefined) return '';
+	if (silent.get(pid) === startTime || silent.size > 1) return null;
 	const timeout = new AbortController();
 	const reading = table.environmentOf(pid, MAX_ENVIRONMENT).finally(() => silent.delete(pid));
-	const late = systemClock.sleep(ENVIRONMENT_PATIENCE, timeout.signal).then(() => undefined);
+	// What has come while we were held up ourselves is not late: it is taken before another turn of the event loop is over.
+	const late = systemClock.sleep(ENVIRONMENT_PATIENCE, timeout.signal).then(nextTurn);
 	const environment = await Promise.race([reading, late]);
 	timeout.abort();
-	if (environment === undefined) silent.set(pid, startTime);
-	return environment ?? '';
+	if (environment !== undefined) return environment ?? '';
+	silent.set(pid, startTime);
+	return null;
 }
 
 function nextTurn(): Promise<void> {

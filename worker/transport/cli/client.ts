@@ -113,12 +113,14 @@ function readList({stdout}: CommandResult): Listing {
 
 /** Exit code 0 alone means that it is approved. What the output says of device and scopes, if anything, is for the caller to compare. */
 function readAnswer({stdout}: CommandResult): ApprovalAnswer {
+	let isRead = false;
 	for (const value of jsonObjectsIn(stdout)) {
 		const answer = readApproval(value);
 		if (answer.deviceId !== null || answer.scopes !== null || answer.isUnreadable) return answer;
+		isRead ||= 'device' in value;
 	}
 	// It may be broken off, or nested too deeply, and still name one.
-	return {deviceId: null, scopes: null, isUnreadable: /"device"\s*:\s*\{/.test(stdout)};
+	return {deviceId: null, scopes: null, isUnreadable: !isRead && /"device"\s*:\s*\{/.test(stdout)};
 }
 
 /** The most telling words of a failed call: the JSON error's message, else the first line that says something. */

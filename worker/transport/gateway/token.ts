@@ -1,3 +1,4 @@
+import {randomUUID} from 'node:crypto';
 import {ClientError} from '../../client-error.ts';
 import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
@@ -55,8 +56,10 @@ async function runTokenCommand([file = '', ...args]: readonly string[], bounds: 
 	} catch (error) {
 		throw new ClientError('unsafe', printable(messageOf(error), 400), {cause: error});
 	}
-	const env = {[MARKER]: bounds.owner, ...environmentFor({kind: 'program'}, bounds.passEnv ?? [], process.env)};
-	const {code, stdout} = await runCommand({file, args, env}, bounds);
+	// Its own, since what an earlier run has left may still be looked for when this one starts.
+	const owner = `${bounds.owner}/${randomUUID()}`;
+	const env = {[MARKER]: owner, ...environmentFor({kind: 'program'}, bounds.passEnv ?? [], process.env)};
+	const {code, stdout} = await runCommand({file, args, env}, {...bounds, owner});
 	// Neither stream is shown: whatever such a command prints may be the token.
 	if (code !== 0) throw new ClientError('refused', `${printable(file)} exited with ${code ?? 'a signal'}`);
 	try {
