@@ -1,6 +1,6 @@
 import {toClientError} from '../client-error.ts';
 import type {Action} from '../protocol.ts';
-import {approve, type DeedDeps, type DeedResult, reject} from './carry-out.ts';
+import {approve, type DeedDeps, type DeedResult, reject, whyBlocked} from './carry-out.ts';
 import {digestOf, givesOf} from './gives.ts';
 import {isRequestId, type Listing} from './listing.ts';
 import {keyOf} from './record.ts';
@@ -57,7 +57,7 @@ async function decideIn(listing: Listing, decision: PersonalDecision, deps: Deed
 	const gives = givesOf(request, listing.paired);
 	if (gives === null || gives.length > MAX_SHOWN)
 		return failure('nobody can say what the request would give: what its device has cannot be read or shown');
-	const alarm = deps.ledger.blocked(deps.clock.now());
+	const alarm = whyBlocked(deps);
 	if (alarm !== null)
 		return failure(
 			`nothing is approved in this sandbox (alarm: ${alarm}); look at what raised it, then clear it: pairkeeper reload`,
