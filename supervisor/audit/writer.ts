@@ -181,8 +181,18 @@ export class AuditWriter {
 	}
 
 	async #openFirst(): Promise<readonly AuditLine[]> {
-		this.#file = await this.#open(this.#path);
-		return this.#file.tail();
+		const file = await this.#openInPlaceOf(null);
+		return file.tail();
+	}
+
+	/** Opens the file, unless that takes so long that another one stands in place of the old one by then. */
+	async #openInPlaceOf(old: OpenFile | null): Promise<OpenFile> {
+		const opened = await this.#open(this.#path);
+		const present = this.#file;
+		const isLate = present !== null && present !== old;
+		if (!isLate) this.#file = opened;
+		void (isLate ? opened : old)?.close().catch(() => {});
+		return isLate ? present : opened;
 	}
 
 	#enqueue(entry: Waiting): void {
@@ -252,9 +262,7 @@ export class AuditWriter {
 	async #fileThatIs(): Promise<OpenFile> {
 		const file = this.#file;
 		if (file && (await file.exists())) return file;
-		this.#file = await this.#open(this.#path);
-		await file?.close();
-		return this.#file;
+		return this.#openInPlaceOf(file);
 	}
 
 	/**
