@@ -89,6 +89,8 @@ export function recordDecision(
 		}
 		case 'alarm':
 			break;
+		default:
+			decision satisfies never;
 	}
 }
 

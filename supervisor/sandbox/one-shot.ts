@@ -95,6 +95,10 @@ export async function runOnce(
 			case 'log':
 				if (message.level !== 'debug') note(describe(message.message, message.fields));
 				break;
+			case 'done':
+				break;
+			default:
+				message satisfies never;
 		}
 	};
 	let worker: WorkerHandle;

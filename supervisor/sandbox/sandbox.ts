@@ -216,6 +216,8 @@ export class Sandbox {
 			case 'show':
 				onChange();
 				break;
+			default:
+				effect satisfies never;
 		}
 	}
 
@@ -314,6 +316,8 @@ export class Sandbox {
 			}
 			case 'done':
 				break;
+			default:
+				message satisfies never;
 		}
 	}
 
