@@ -1,10 +1,19 @@
 import {randomUUID} from 'node:crypto';
 import {every, systemClock} from '../../worker/clock.ts';
-import type {Decision, Failure, HeldRequest, PassSummary, Snapshot, Task, ToSupervisor} from '../../worker/protocol.ts';
+import type {
+	Decision,
+	DecisionResult,
+	Failure,
+	HeldRequest,
+	PassSummary,
+	PersonalDecision,
+	Snapshot,
+	Task,
+	ToSupervisor,
+} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import {checkLiveness} from './liveness.ts';
-import type {Decided, PersonalDecision} from './sandbox.ts';
 import type {SandboxSpec} from './spec.ts';
 import {failedPass} from './waiters.ts';
 import {nobody, reasonOf, type Witness} from './witness.ts';
@@ -24,7 +33,7 @@ export interface OneShotResult {
 	/** What the worker had to say: refusals and failures. */
 	readonly notes: readonly string[];
 	/** What became of a person's decision; `null` where that was not asked for, or is not known. */
-	readonly decided: Decided | null;
+	readonly decided: DecisionResult | null;
 }
 
 /** A pass, a list that approves nothing, or a person's decision about one request. */
@@ -46,7 +55,7 @@ export async function runOnce(
 	let met = 0;
 	const note = (line: string) => ++met <= MAX_NOTES && notes.push(line);
 	let outcome = failedPass('the worker ended without a result');
-	let decided: Decided | null = null;
+	let decided: DecisionResult | null = null;
 	let transport: Snapshot['transport'] | null = null;
 	let held: readonly HeldRequest[] = [];
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
