@@ -1,13 +1,16 @@
+import * as z from 'zod';
 import {isoTime} from '../worker/clock.ts';
-import type {HeldRequest} from '../worker/protocol.ts';
+import {type HeldRequest, heldRequestSchema} from '../worker/protocol.ts';
 
 /** A request that waits for a person, as `pairkeeper pending --json` and `notify` show it. Times are ISO 8601 UTC. */
-export interface PendingRequest extends Omit<HeldRequest, 'since' | 'rejectAt'> {
-	readonly sandbox: string;
-	readonly since: string;
+export const pendingSchema = z.object({
+	sandbox: z.string(),
+	...heldRequestSchema.shape,
+	since: z.string(),
 	/** When it is rejected if nobody decides; `null`: never. */
-	readonly rejectAt: string | null;
-}
+	rejectAt: z.string().nullable(),
+});
+export type PendingRequest = Readonly<z.infer<typeof pendingSchema>>;
 
 /** The keys in the order in which they are documented. */
 export function pendingRequest(sandbox: string, held: HeldRequest): PendingRequest {

@@ -93,6 +93,8 @@ export function recordDecision(
 		}
 		case 'alarm':
 			break;
+		default:
+			decision satisfies never;
 	}
 }
 

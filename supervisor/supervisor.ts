@@ -68,6 +68,8 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		const notifier = new Notifier({clock, log});
 		defer(() => notifier.close());
 		const records = new Records({audit, notifier, clock});
+		// Nothing is shown before what a predecessor left is ended, though a stop may change what there is to show.
+		let show = () => {};
 		const supervision = new Supervision(config, predecessor, {
 			clock,
 			log,
@@ -76,7 +78,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			random: Math.random,
 			tickGap,
 			findOpenclaw,
-			onChange: () => publisher.touch(),
+			onChange: () => show(),
 			witness: records,
 		});
 		/** What goes on whatever the sandboxes are: who may ask, where things are written, who is told. Each step is taken back where a later one fails. */
@@ -143,6 +145,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			],
 			{clock, log},
 		);
+		show = () => publisher.touch();
 		// A start that failed leaves to the next one what it found; after a life that ended well there is nothing to resume.
 		let isNothingLeft = predecessor === null;
 		defer(async () => {

@@ -1,6 +1,6 @@
 import {isDeepStrictEqual} from 'node:util';
 import * as z from 'zod';
-import {emptyLedger, type LedgerState, ledgerSchema} from './requests/ledger.ts';
+import {emptyLedger, type LedgerState, ledgerSchema, withoutAlarm} from './requests/ledger.ts';
 import {type RequestRecord, recordSchema} from './requests/record.ts';
 import {type Cadence, cadenceSchema, slowCadence} from './watch/cadence.ts';
 
@@ -18,6 +18,11 @@ export type Checkpoint = Readonly<z.infer<typeof checkpointSchema>>;
 
 /** Nothing has happened yet. */
 export const emptyCheckpoint: Checkpoint = {cadence: null, failures: 0, lastError: null, ledger: emptyLedger};
+
+/** Approvals may go on: somebody has looked at what raised the alarm. */
+export function checkpointWithoutAlarm(checkpoint: Checkpoint): Checkpoint {
+	return {...checkpoint, ledger: withoutAlarm(checkpoint.ledger)};
+}
 
 const ledgerChangesSchema = z
 	.object({

@@ -35,6 +35,27 @@ function timerLength(ms: number): number {
 	return Math.min(Math.max(ms, 0), MAX_TIMER);
 }
 
+/**
+ * What `promise` gives, or, where that takes longer than `ms` milliseconds, what `late` gives. Rejects with the reason of `signal` when that aborts before.
+ * What becomes of `promise` afterwards is passed over. Not by p-timeout, which knows no clock but the machine's.
+ */
+export async function within<T>(
+	promise: Promise<T>,
+	{ms, clock, signal}: {readonly ms: number; readonly clock: Pick<Clock, 'sleep'>; readonly signal?: AbortSignal},
+	late: () => T | Promise<T>,
+): Promise<T> {
+	const over = new AbortController();
+	const timeUp = clock.sleep(ms, signal ? AbortSignal.any([signal, over.signal]) : over.signal).then(() => {
+		signal?.throwIfAborted();
+		return over.signal.aborted ? promise : late();
+	});
+	try {
+		return await Promise.race([promise, timeUp]);
+	} finally {
+		over.abort('over');
+	}
+}
+
 /** Calls `act` again and again, `ms` apart, until the function that is returned is called. */
 export function every(clock: Clock, ms: number, act: () => void): Cancel {
 	let cancel: Cancel;

@@ -1,5 +1,5 @@
 import {ClientError} from './client-error.ts';
-import type {Clock} from './clock.ts';
+import {type Clock, within} from './clock.ts';
 import type {Subject, ToSupervisor, ToWorker} from './protocol.ts';
 
 type Recorded = Extract<ToWorker, {kind: 'recorded'}>;
@@ -28,17 +28,11 @@ export class Intents {
 		signal.throwIfAborted();
 		const intent = ++this.#last;
 		const {promise, resolve} = Promise.withResolvers<ClientError | null>();
-		const over = new AbortController();
-		const either = AbortSignal.any([signal, over.signal]);
 		const ms = timeout();
 		this.#waiting.set(intent, resolve);
 		send({kind: 'intent', intent, ...subject});
-		const late = clock
-			.sleep(ms, either)
-			.then(() => new ClientError('timeout', `it was not written down within ${ms / 1000} s`));
-		const error = await Promise.race([promise, late]);
-		this.#waiting.delete(intent);
-		over.abort();
+		const late = () => new ClientError('timeout', `it was not written down within ${ms / 1000} s`);
+		const error = await within(promise, {ms, clock, signal}, late).finally(() => this.#waiting.delete(intent));
 		signal.throwIfAborted();
 		if (error) throw error;
 	}

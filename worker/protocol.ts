@@ -74,7 +74,12 @@ export const ACTIONS = ['approve', 'reject'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** What a person wants of one request. `digest`: of the request that the person has seen; `null` only for a reject, which takes nothing from anybody. */
-const personalDecision = {action: z.enum(ACTIONS), requestId: z.string(), digest: z.string().nullable()};
+const personalDecision = z.object({action: z.enum(ACTIONS), requestId: z.string(), digest: z.string().nullable()});
+export type PersonalDecision = Readonly<z.infer<typeof personalDecision>>;
+
+/** What became of it; `detail` is safe to show. */
+const decisionResult = z.object({result: z.enum(['done', 'failed']), detail: z.string()});
+export type DecisionResult = Readonly<z.infer<typeof decisionResult>>;
 
 /** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
 export const taskSchema = z.discriminatedUnion('kind', [
@@ -83,7 +88,7 @@ export const taskSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('pass'), until: z.number()}),
 	z.object({kind: z.literal('probe'), until: z.number()}),
 	/** One decision of a person, as the message `decide`; answered by `decided` with the id `once`. */
-	z.object({kind: z.literal('decide'), until: z.number(), ...personalDecision}),
+	z.object({kind: z.literal('decide'), until: z.number(), ...personalDecision.shape}),
 ]);
 export type Task = Readonly<z.infer<typeof taskSchema>>;
 
@@ -104,7 +109,7 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('pass'), id: z.string()}),
 	z.object({kind: z.literal('clear-alarm')}),
 	/** A person decides about one request, whatever the policy says of it; answered by `decided`. */
-	z.object({kind: z.literal('decide'), id: z.string(), ...personalDecision}),
+	z.object({kind: z.literal('decide'), id: z.string(), ...personalDecision.shape}),
 	/** The answer to `intent`: it is written down, or, with an `error`, it is not to be done. */
 	z.object({kind: z.literal('recorded'), intent: z.number(), error: z.string().nullable()}),
 	z.object({kind: z.literal('stop')}),
@@ -154,29 +159,27 @@ export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;
 export const DECIDERS = ['policy', 'person'] as const;
 export type Decider = (typeof DECIDERS)[number];
 
-/** What is done at a gateway, or was, about which request, and whose decision it is. Texts are safe to show, and short. */
-const subject = {
-	by: z.enum(DECIDERS),
+/** Which request, and who asks. Texts are safe to show, and short. */
+const who = {
 	requestId: z.string(),
 	deviceId: z.string().nullable(),
 	clientId: z.string().nullable(),
 	clientMode: z.string().nullable(),
 	role: z.string().nullable(),
-	scopes: z.array(z.string()),
-	transport: z.enum(['cli', 'gateway']),
 };
+const ask = {...who, scopes: z.array(z.string())};
+
+/** What is done at a gateway, or was, about which request, and whose decision it is. */
+const subject = {by: z.enum(DECIDERS), ...ask, transport: z.enum(['cli', 'gateway'])};
 const subjectSchema = z.object({action: z.enum(ACTIONS), ...subject});
 export type Subject = Readonly<z.infer<typeof subjectSchema>>;
 
 /** A pending request that the policy refuses, so that a person may decide. Texts are safe to show, and short; times are wall-clock milliseconds. */
 export const heldRequestSchema = z.object({
-	requestId: z.string(),
-	deviceId: z.string().nullable(),
-	clientId: z.string().nullable(),
-	clientMode: z.string().nullable(),
-	role: z.string().nullable(),
+	// In the order in which `pending --json` is documented.
+	...who,
 	roles: z.array(z.string()),
-	scopes: z.array(z.string()),
+	scopes: ask.scopes,
 	/** The scopes that the device would newly have. */
 	gives: z.array(z.string()),
 	reason: z.enum(REFUSAL_REASONS),
@@ -205,12 +208,7 @@ export const decisionSchema = z.discriminatedUnion('kind', [
 	}),
 	z.object({
 		kind: z.literal('refused'),
-		requestId: z.string(),
-		deviceId: z.string().nullable(),
-		clientId: z.string().nullable(),
-		clientMode: z.string().nullable(),
-		role: z.string().nullable(),
-		scopes: z.array(z.string()),
+		...ask,
 		reason: z.enum(REFUSAL_REASONS),
 		/** What to do where it should have been approved, if there is something. */
 		remedy: z.string().nullable(),
@@ -281,7 +279,7 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	/** All pending requests that the policy refuses, whenever they are others than before. */
 	z.object({kind: z.literal('held'), requests: z.array(heldRequestSchema).max(MAX_HELD)}),
 	/** What became of a person's decision. */
-	z.object({kind: z.literal('decided'), id: z.string(), result: z.enum(['done', 'failed']), detail: z.string()}),
+	z.object({kind: z.literal('decided'), id: z.string(), ...decisionResult.shape}),
 	/** This is about to be done, and waits for `recorded`. Only where the configuration says `isAudited`. */
 	z.object({kind: z.literal('intent'), intent: z.number(), ...subjectSchema.shape}),
 	z.object({kind: z.literal('passed'), ids: z.array(z.string()), outcome: outcomeSchema}),

@@ -103,6 +103,9 @@ export class Worker {
 				return;
 			case 'recorded':
 				this.#intents.recorded(request);
+				return;
+			default:
+				request satisfies never;
 		}
 	}
 

@@ -1,4 +1,4 @@
-import type {Cancel, Clock} from '../../worker/clock.ts';
+import {type Cancel, type Clock, within} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {Log} from '../log.ts';
 import {AuditFile} from './file.ts';
@@ -97,18 +97,14 @@ export class AuditWriter {
 	 * with the first line.
 	 */
 	async start(): Promise<readonly AuditLine[]> {
-		const over = new AbortController();
-		const late = this.#clock.sleep(PATIENCE, over.signal).then(() => {
+		const late = () => {
 			throw new Error(`${this.#path} could not be opened within ${PATIENCE / 1000} s`);
-		});
+		};
 		try {
-			return await Promise.race([this.#openFirst(), late]);
+			return await within(this.#openFirst(), {ms: PATIENCE, clock: this.#clock}, late);
 		} catch (error) {
 			this.#failed(error);
 			return [];
-		} finally {
-			over.abort();
-			late.catch(() => {});
 		}
 	}
 
@@ -174,15 +170,22 @@ export class AuditWriter {
 
 	/** No write is under way, or it takes too long. */
 	async #settled(): Promise<void> {
-		if (!this.#isWriting) return;
-		const over = new AbortController();
-		await Promise.race([this.#writing, this.#clock.sleep(PATIENCE, over.signal)]);
-		over.abort();
+		if (this.#isWriting) await within(this.#writing, {ms: PATIENCE, clock: this.#clock}, () => {});
 	}
 
 	async #openFirst(): Promise<readonly AuditLine[]> {
-		this.#file = await this.#open(this.#path);
-		return this.#file.tail();
+		const file = await this.#openInPlaceOf(null);
+		return file.tail();
+	}
+
+	/** Opens the file, unless that takes so long that another one stands in place of the old one by then. */
+	async #openInPlaceOf(old: OpenFile | null): Promise<OpenFile> {
+		const opened = await this.#open(this.#path);
+		const present = this.#file;
+		const isLate = present !== null && present !== old;
+		if (!isLate) this.#file = opened;
+		void (isLate ? opened : old)?.close().catch(() => {});
+		return isLate ? present : opened;
 	}
 
 	#enqueue(entry: Waiting): void {
@@ -252,9 +255,7 @@ export class AuditWriter {
 	async #fileThatIs(): Promise<OpenFile> {
 		const file = this.#file;
 		if (file && (await file.exists())) return file;
-		this.#file = await this.#open(this.#path);
-		await file?.close();
-		return this.#file;
+		return this.#openInPlaceOf(file);
 	}
 
 	/**

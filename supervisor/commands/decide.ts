@@ -1,5 +1,6 @@
 import {createInterface} from 'node:readline/promises';
 import type {Action} from '../../worker/protocol.ts';
+import {isRequestId} from '../../worker/requests/request.ts';
 import {messageOf} from '../../worker/text.ts';
 import {askSupervisor} from '../control/client.ts';
 import type {PendingRequest} from '../pending.ts';
@@ -9,8 +10,6 @@ import {runAlone} from './once.ts';
 import type {CommonOptions} from './options.ts';
 import {describeRequest} from './pending-text.ts';
 
-/** What a request's id can be (OpenClaw's are UUIDs). */
-const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const DIGEST = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** One request of one sandbox. */
@@ -51,7 +50,7 @@ export async function decideRequest(
 	left: () => number,
 ): Promise<number> {
 	try {
-		if (!REQUEST_ID.test(named.request)) throw new NotDecided('that is not the id of a request', EXIT.usage);
+		if (!isRequestId(named.request)) throw new NotDecided('that is not the id of a request', EXIT.usage);
 		if (options.digest !== undefined && !DIGEST.test(options.digest))
 			throw new NotDecided('--digest is not one that pairkeeper pending shows', EXIT.usage);
 		const {digest, time} = action === 'approve' ? await agreed(named, options, left) : {digest: null, time: left()};

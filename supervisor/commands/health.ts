@@ -2,7 +2,7 @@ import {messageOf} from '../../worker/text.ts';
 import {type Health, healthOf} from '../status/health.ts';
 import {isSupervisorAlive, readStatus} from '../status/reading.ts';
 import {EXIT} from './exit-codes.ts';
-import {findInstance} from './instance.ts';
+import {findInstance, noStatusAt} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
 /** `pairkeeper health`: one line and an exit code, as monitoring plug-ins do. */
@@ -16,7 +16,7 @@ function judge(options: CommonOptions & {readonly maxAge: number}): Health {
 	try {
 		const {statusFile} = findInstance({...options, environment: process.env}).paths;
 		const status = readStatus(statusFile);
-		if (!status) return unknown(`there is no status at ${statusFile}; is pairkeeper running? (pairkeeper run)`);
+		if (!status) return unknown(noStatusAt(statusFile));
 		const now = Date.now();
 		return healthOf(status, {isAlive: isSupervisorAlive(status, now), now, maxAge: options.maxAge});
 	} catch (error) {

@@ -45,6 +45,11 @@ export function findInstance(
 	return found(existsSync(own) || !existsSync(system) ? own : system, false);
 }
 
+/** What is said where there is no status file. */
+export function noStatusAt(statusFile: string): string {
+	return `there is no status at ${statusFile}; is pairkeeper running? (pairkeeper run)`;
+}
+
 /** Where our own place is not safe, whoever made it so must not keep us from the host's instance. */
 function statusFileIn(source: ConfigSource, instead: string | null): string {
 	try {

@@ -1,5 +1,6 @@
 import {printable} from '../../worker/text.ts';
 import type {PendingRequest} from '../pending.ts';
+import {span} from '../time-text.ts';
 
 /** What can stand as it is beside other words. */
 const PLAIN = /^[A-Za-z0-9._:-]+$/;
@@ -17,11 +18,8 @@ export function shownIds(texts: readonly string[]): string {
 
 /** How long ago, or how far ahead, a time is from `now` (wall-clock milliseconds). */
 export function shownSpan(time: string, now: number): string {
-	const seconds = Math.round(Math.abs(Date.parse(time) - now) / 1000);
-	if (!Number.isFinite(seconds)) return '?';
-	if (seconds < 120) return `${seconds} s`;
-	const minutes = Math.floor(seconds / 60);
-	return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+	const ms = Math.abs(Date.parse(time) - now);
+	return Number.isFinite(ms) ? span(ms) : '?';
 }
 
 /** What becomes of a request when nobody decides. */

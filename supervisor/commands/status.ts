@@ -4,7 +4,7 @@ import {hasEnded} from '../status/condition.ts';
 import {isSupervisorAlive, readStatus} from '../status/reading.ts';
 import type {Status} from '../status/schema.ts';
 import {EXIT} from './exit-codes.ts';
-import {findInstance} from './instance.ts';
+import {findInstance, noStatusAt} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 import {sandboxLines} from './sandbox-view.ts';
 import {headLines, type Named, statusTable, type View} from './status-table.ts';
@@ -39,7 +39,7 @@ export async function status(names: readonly string[], options: StatusOptions): 
 function show(file: string, names: readonly string[], {json = false, all = false}: StatusOptions): number {
 	const current = readStatus(file);
 	if (!current) {
-		process.stderr.write(`there is no status at ${file}; is pairkeeper running? (pairkeeper run)\n`);
+		process.stderr.write(`${noStatusAt(file)}\n`);
 		return EXIT.notRunning;
 	}
 	const unknown = names.filter(name => !Object.hasOwn(current.sandboxes, name));

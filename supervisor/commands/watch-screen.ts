@@ -2,6 +2,7 @@ import {emitKeypressEvents} from 'node:readline';
 import {messageOf} from '../../worker/text.ts';
 import {isSupervisorAlive, readStatus} from '../status/reading.ts';
 import {EXIT} from './exit-codes.ts';
+import {noStatusAt} from './instance.ts';
 import {isReallyLive} from './status-table.ts';
 import {type Frame, initialWatch, pageOf, press, type Reading, screenLines} from './watch-view.ts';
 
@@ -117,8 +118,7 @@ export async function watchScreen(
 function read(file: string): Reading {
 	try {
 		const status = readStatus(file);
-		if (status === null)
-			return {kind: 'none', reason: `there is no status at ${file}; is pairkeeper running? (pairkeeper run)`};
+		if (status === null) return {kind: 'none', reason: noStatusAt(file)};
 		return {kind: 'status', status, isAlive: isSupervisorAlive(status, Date.now())};
 	} catch (error) {
 		return {kind: 'none', reason: messageOf(error)};

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import {ACTIONS, heldRequestSchema} from '../../worker/protocol.ts';
+import {ACTIONS} from '../../worker/protocol.ts';
+import {pendingSchema} from '../pending.ts';
 import {MAX_APPROVE_TIMEOUT} from './bounds.ts';
 
 const sandbox = z.string().max(63);
@@ -24,14 +25,6 @@ export const controlRequestSchema = z.discriminatedUnion('op', [
 	}),
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;
-
-/** A request that waits for a person; times are ISO 8601 UTC. */
-const pendingSchema = z.object({
-	sandbox: z.string(),
-	...heldRequestSchema.shape,
-	since: z.string(),
-	rejectAt: z.string().nullable(),
-});
 
 /** The answer. `refused`: what was asked is at fault, such as an unknown sandbox or an invalid configuration. `detail` tells a person what was done, or why not. */
 export const controlResponseSchema = z.object({

@@ -33,6 +33,8 @@ export class DecisionLog {
 					reason: decision.reason,
 				});
 				break;
+			default:
+				decision satisfies never;
 		}
 	}
 }

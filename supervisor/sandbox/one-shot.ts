@@ -1,11 +1,20 @@
 import {randomUUID} from 'node:crypto';
 import {emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {every, systemClock} from '../../worker/clock.ts';
-import type {Decision, Failure, HeldRequest, PassSummary, Snapshot, Task, ToSupervisor} from '../../worker/protocol.ts';
+import type {
+	Decision,
+	DecisionResult,
+	Failure,
+	HeldRequest,
+	PassSummary,
+	PersonalDecision,
+	Snapshot,
+	Task,
+	ToSupervisor,
+} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import {checkLiveness} from './liveness.ts';
-import type {Decided, PersonalDecision} from './sandbox.ts';
 import type {SandboxSpec} from './spec.ts';
 import {failedPass} from './waiters.ts';
 import {nobody, reasonOf, type Witness} from './witness.ts';
@@ -25,7 +34,7 @@ export interface OneShotResult {
 	/** What the worker had to say: refusals and failures. */
 	readonly notes: readonly string[];
 	/** What became of a person's decision; `null` where that was not asked for, or is not known. */
-	readonly decided: Decided | null;
+	readonly decided: DecisionResult | null;
 }
 
 /** A pass, a list that approves nothing, or a person's decision about one request. */
@@ -48,7 +57,7 @@ export async function runOnce(
 	let met = 0;
 	const note = (line: string) => ++met <= MAX_NOTES && notes.push(line);
 	let outcome = failedPass('the worker ended without a result');
-	let decided: Decided | null = null;
+	let decided: DecisionResult | null = null;
 	let transport: Snapshot['transport'] | null = null;
 	let held: readonly HeldRequest[] = [];
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
@@ -97,6 +106,10 @@ export async function runOnce(
 			case 'log':
 				if (message.level !== 'debug') note(describe(message.message, message.fields));
 				break;
+			case 'done':
+				break;
+			default:
+				message satisfies never;
 		}
 	};
 	const checkpoint = alarm === null ? null : {...emptyCheckpoint, ledger: {...emptyCheckpoint.ledger, alarm}};

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import {applyChanges, checkpointSchema, emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {applyChanges, checkpointSchema, checkpointWithoutAlarm, emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {isoTime} from '../../worker/clock.ts';
 import type {ToSupervisor} from '../../worker/protocol.ts';
 import {breakerSchema} from '../../worker/transport/circuit-breaker.ts';
@@ -66,9 +66,7 @@ export function withCountsOf(counted: SandboxRecord, record: SandboxRecord): San
 
 /** Approvals may go on: somebody has looked at what raised the alarm. */
 export function withoutAlarm(record: SandboxRecord): SandboxRecord {
-	const {checkpoint} = record;
-	if (checkpoint.ledger.alarm === null) return record;
-	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm: null, approvals: []}}};
+	return {...record, checkpoint: checkpointWithoutAlarm(record.checkpoint)};
 }
 
 /** Nothing more is approved, for a reason that was found before. */

@@ -1,6 +1,14 @@
 import {randomUUID} from 'node:crypto';
 import type {Cancel, Clock} from '../../worker/clock.ts';
-import type {HeldRequest, PassSummary, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
+import type {
+	DecisionResult,
+	HeldRequest,
+	PassSummary,
+	PersonalDecision,
+	Snapshot,
+	ToSupervisor,
+	ToWorker,
+} from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
@@ -32,14 +40,8 @@ export interface SandboxDeps {
 	readonly witness?: Witness;
 }
 
-/** What a person wants of one request, as the worker takes it. */
-export type PersonalDecision = Omit<Extract<ToWorker, {kind: 'decide'}>, 'kind' | 'id'>;
-
-/** What became of it. */
-export type Decided = Omit<Extract<ToSupervisor, {kind: 'decided'}>, 'kind' | 'id'>;
-
 /** A decision that was not carried out, as far as is known. */
-function undecided(detail: string): Decided {
+function undecided(detail: string): DecisionResult {
 	return {result: 'failed', detail};
 }
 
@@ -52,7 +54,7 @@ export class Sandbox {
 	readonly #decisions: DecisionLog;
 	readonly #witness: Witness;
 	readonly #waiters: Waiters<PassSummary>;
-	readonly #deciding: Waiters<Decided>;
+	readonly #deciding: Waiters<DecisionResult>;
 	#state: SandboxState;
 	readonly #events: SandboxEvent[] = [];
 	#isTransiting = false;
@@ -129,7 +131,7 @@ export class Sandbox {
 	}
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
-	decide(decision: PersonalDecision, timeout: number): Promise<Decided> {
+	decide(decision: PersonalDecision, timeout: number): Promise<DecisionResult> {
 		if (!this.#state.spec.enabled) return Promise.resolve(undecided('the sandbox is disabled in the configuration'));
 		// Never kept for the next worker: what was seen has changed by then.
 		if (!this.#process) return Promise.resolve(undecided('its worker is being started; ask again in a moment'));
@@ -222,6 +224,8 @@ export class Sandbox {
 			case 'show':
 				onChange();
 				break;
+			default:
+				effect satisfies never;
 		}
 	}
 
@@ -320,6 +324,8 @@ export class Sandbox {
 			}
 			case 'done':
 				break;
+			default:
+				message satisfies never;
 		}
 	}
 

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import pRetry from 'p-retry';
-import {systemClock} from '../../worker/clock.ts';
+import {systemClock, within} from '../../worker/clock.ts';
 import {workerEnvironment} from '../../worker/host/environment.ts';
 import {startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
@@ -141,9 +141,7 @@ class WorkerProcess implements WorkerHandle {
 		if (this.pid !== null) signalGroup(this.pid, 'SIGKILL');
 		await this.#sweep(listener);
 		// Nobody holds its pipes any more, so its last words are on their way.
-		const over = new AbortController();
-		await Promise.race([this.#closed, systemClock.sleep(LAST_WORDS, over.signal)]);
-		over.abort();
+		await within(this.#closed, {ms: LAST_WORDS, clock: systemClock}, () => {});
 		listener.onExit(this.#isOutOfMemory && isAbort(exit) ? {...exit, isOutOfMemory: true} : exit);
 	}
 }

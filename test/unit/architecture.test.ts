@@ -33,6 +33,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',
 		'worker/requests/policy.ts',
+		'worker/requests/request.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
 		'worker/transport/exec-input.ts',

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {Audit} from '../../supervisor/audit/audit.ts';
 import {AuditFile} from '../../supervisor/audit/file.ts';
 import {Journal} from '../../supervisor/audit/journal.ts';
@@ -291,6 +291,63 @@ describe('a disk that hangs', () => {
 		const closed = writer.close();
 		await clock.sleep(2 * SECOND);
 		await closed;
+	});
+});
+
+describe('a file that takes long to be opened', () => {
+	/** Files that are opened as soon as `opens` says, and what was written to each. */
+	function slowFiles(opens: readonly Promise<void>[]) {
+		const files: {readonly path: string; text: string; isClosed: boolean}[] = [];
+		let count = 0;
+		const open: NonNullable<AuditWriterDeps['open']> = async path => {
+			await opens[count++];
+			const file = {path, text: '', isClosed: false};
+			files.push(file);
+			return {
+				append: async text => {
+					file.text += text;
+				},
+				sync: async () => {},
+				tail: async () => [],
+				exists: async () => true,
+				close: async () => {
+					file.isClosed = true;
+				},
+			};
+		};
+		return {files, open};
+	}
+	const config = {auditFailure: 'continue', runTimeout: 10 * SECOND} as const;
+
+	it('at the start, and comes when another was opened in its place, is closed', async () => {
+		const first = Promise.withResolvers<void>();
+		const {files, open} = slowFiles([first.promise]);
+		const writer = new AuditWriter('/audit', config, {clock: new SimulatedClock(), log, open});
+		expect(await writer.start()).toEqual([]);
+		await writer.record(line('r1'));
+		first.resolve();
+		await vi.waitUntil(() => files.length === 2);
+		await writer.record(line('r2'));
+		expect(files.map(({isClosed}) => isClosed)).toEqual([false, true]);
+		expect(files[0]?.text).toMatch(/r1.*r2/s);
+		await writer.close();
+	});
+
+	it('does not take the place of the one that a reload names meanwhile', async () => {
+		const first = Promise.withResolvers<void>();
+		const {files, open} = slowFiles([first.promise]);
+		const clock = new SimulatedClock();
+		const writer = new AuditWriter('/audit', config, {clock, log, open});
+		writer.add(line('r1'));
+		await writer.reopen('/other', config);
+		first.resolve();
+		await vi.waitUntil(() => files.length === 2);
+		await writer.record(line('r2'));
+		await writer.close();
+		expect(files).toMatchObject([
+			{path: '/other', text: expect.stringMatching(/r1.*r2/s)},
+			{path: '/audit', text: '', isClosed: true},
+		]);
 	});
 });
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {jsonObjectsIn, parseBounded} from '../../worker/json.ts';
-import {isRequestId, readApproval, readListing, readRequest} from '../../worker/requests/listing.ts';
+import {readApproval, readListing, readRequest} from '../../worker/requests/listing.ts';
+import {isRequestId} from '../../worker/requests/request.ts';
 import {entryOf, listingOf} from './fixtures.ts';
 
 const objectsIn = (text: string) => [...jsonObjectsIn(text)];

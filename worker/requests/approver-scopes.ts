@@ -1,9 +1,5 @@
-import {rolesOf} from './gives.ts';
+import {OPERATOR, OPERATOR_SCOPE, rolesOf} from './gives.ts';
 import {ADMIN_SCOPE, type PairedDevice, type PairingRequest} from './policy.ts';
-
-/** The only role whose scopes an approver hands on. */
-const OPERATOR = 'operator';
-const OPERATOR_SCOPE = /^operator\./;
 
 /**
  * The scopes that a gateway wants whoever approves this request to have (OpenClaw: docs/gateway/operator-scopes.md, and seen on 2026.5.27 and 2026.9.6): those that

@@ -50,6 +50,14 @@ export type DeedResult =
 	| {readonly kind: 'done'}
 	| {readonly kind: 'failed' | 'unrecorded'; readonly error: ClientError};
 
+/** Why nothing is to be approved, if only from now on, which is told then; `null`: it may be. */
+export function whyBlocked({ledger, clock, report}: Pick<DeedDeps, 'ledger' | 'clock' | 'report'>): string | null {
+	const before = ledger.alarm;
+	const alarm = ledger.blocked(clock.now());
+	if (alarm !== null && before === null) report([{kind: 'alarm', reason: alarm}]);
+	return alarm;
+}
+
 /** Approves a request of this listing. Rejects only with the reason of an aborted signal. */
 export async function approve(
 	request: PairingRequest,

@@ -1,23 +1,10 @@
 import {toClientError} from '../client-error.ts';
-import type {Action} from '../protocol.ts';
-import {approve, type DeedDeps, type DeedResult, reject} from './carry-out.ts';
+import type {DecisionResult, PersonalDecision} from '../protocol.ts';
+import {approve, type DeedDeps, type DeedResult, reject, whyBlocked} from './carry-out.ts';
 import {digestOf, givesOf} from './gives.ts';
-import {isRequestId, type Listing} from './listing.ts';
+import type {Listing} from './listing.ts';
 import {keyOf} from './record.ts';
-
-/** What a person wants of one request. */
-export interface PersonalDecision {
-	readonly action: Action;
-	readonly requestId: string;
-	/** Of the request that the person has seen; a reject needs none, since it takes nothing from anybody. */
-	readonly digest: string | null;
-}
-
-/** What became of it; `detail` is safe to show. */
-export interface DecisionResult {
-	readonly result: 'done' | 'failed';
-	readonly detail: string;
-}
+import {isRequestId} from './request.ts';
 
 /** How often it is listed anew because another transport has taken over meanwhile. */
 const MAX_LISTS = 3;
@@ -57,7 +44,7 @@ async function decideIn(listing: Listing, decision: PersonalDecision, deps: Deed
 	const gives = givesOf(request, listing.paired);
 	if (gives === null || gives.length > MAX_SHOWN)
 		return failure('nobody can say what the request would give: what its device has cannot be read or shown');
-	const alarm = deps.ledger.blocked(deps.clock.now());
+	const alarm = whyBlocked(deps);
 	if (alarm !== null)
 		return failure(
 			`nothing is approved in this sandbox (alarm: ${alarm}); look at what raised it, then clear it: pairkeeper reload`,

@@ -1,11 +1,11 @@
 import {createHash} from 'node:crypto';
 import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
 
-/** The role of a request that names none. */
-const OPERATOR = 'operator';
+/** The role of a request that names none, and the only one whose scopes an approver hands on. */
+export const OPERATOR = 'operator';
 
 /** The scopes of operators, and of nobody else (OpenClaw: docs/gateway/operator-scopes.md). */
-const OPERATOR_SCOPE = /^operator\./;
+export const OPERATOR_SCOPE = /^operator\./;
 
 /** The roles that a request names. */
 export function namedRoles({role, roles}: Pick<PairingRequest, 'role' | 'roles'>): readonly string[] {

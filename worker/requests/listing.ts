@@ -2,10 +2,13 @@ import {createHash} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import {isRecord} from '../json.ts';
 import {printable} from '../text.ts';
-import type {DeviceToken, MalformedRequest, PairedDevice, PairingRequest} from './policy.ts';
-
-/** A request id that may be named to OpenClaw: never an option, never more than one word. */
-const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+import {
+	type DeviceToken,
+	isRequestId,
+	type MalformedRequest,
+	type PairedDevice,
+	type PairingRequest,
+} from './request.ts';
 
 /** How many pending and paired entries of one listing are looked at; a gateway keeps far fewer. */
 const MAX_PENDING = 256;
@@ -79,11 +82,6 @@ export function readApproval(value: unknown): ApprovalAnswer {
 
 const namesNone: ApprovalAnswer = {deviceId: null, scopes: null};
 const unreadable: ApprovalAnswer = {...namesNone, isUnreadable: true};
-
-/** Whether this is an id that may be named to OpenClaw. */
-export function isRequestId(value: unknown): value is string {
-	return typeof value === 'string' && REQUEST_ID.test(value);
-}
 
 /** One pending entry, checked. Absent fields are allowed; present ones of the wrong type, `null` included, make it malformed. */
 export function readRequest(entry: unknown): PairingRequest | MalformedRequest {

@@ -1,6 +1,6 @@
 import {ClientError, toClientError} from '../client-error.ts';
 import {STILL_LISTED} from './answered.ts';
-import {approve, type DeedDeps, type DeedEvent, type DeedResult, reject} from './carry-out.ts';
+import {approve, type DeedDeps, type DeedEvent, type DeedResult, reject, whyBlocked} from './carry-out.ts';
 import type {Listing} from './listing.ts';
 import type {Held, Plan, Step, Unsettled, Vanished} from './plan.ts';
 import type {MalformedRequest, PairingRequest, RefusalReason} from './policy.ts';
@@ -115,7 +115,7 @@ class Tally {
 		for (const step of steps) {
 			if (step.kind === 'refuse') continue;
 			if (client.isStale) return false;
-			if (step.kind === 'approve' && this.#isBlocked()) continue;
+			if (step.kind === 'approve' && whyBlocked(this.#deps) !== null) continue;
 			const tried = step.kind === 'reject' ? this.#rejections++ : this.#approvals++;
 			if (tried >= maxApprovals) {
 				this.#hasMore = true;
@@ -153,15 +153,6 @@ class Tally {
 			if (step.kind === 'approve') this.#approvedCount++;
 		}
 		return result;
-	}
-
-	/** Whether nothing is to be approved, if only from now on. */
-	#isBlocked(): boolean {
-		const {ledger, clock, report} = this.#deps;
-		const before = ledger.alarm;
-		const alarm = ledger.blocked(clock.now());
-		if (alarm !== null && before === null) report([{kind: 'alarm', reason: alarm}]);
-		return alarm !== null;
 	}
 
 	#failedAfterAll({request, by}: Unsettled): PassEvent {

@@ -1,5 +1,13 @@
 import * as z from 'zod';
 
+/** A request id that may be named to OpenClaw: never an option, never more than one word. */
+const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** Whether this is an id that may be named to OpenClaw. */
+export function isRequestId(value: unknown): value is string {
+	return typeof value === 'string' && REQUEST_ID.test(value);
+}
+
 /** A pending request whose every known field is of the right type. `null` stands for an absent field. */
 export const requestSchema = z.object({
 	kind: z.literal('request'),

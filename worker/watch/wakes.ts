@@ -1,4 +1,4 @@
-import type {PersonalDecision} from '../requests/decision.ts';
+import type {PersonalDecision} from '../protocol.ts';
 
 /** A person's decision, and the name by which its outcome is waited for. */
 export type AskedDecision = PersonalDecision & {readonly id: string};

@@ -1,6 +1,7 @@
 import type {Clock} from '../clock.ts';
+import type {DecisionResult} from '../protocol.ts';
 import type {DeedDeps} from '../requests/carry-out.ts';
-import {carryOutDecision, type DecisionResult} from '../requests/decision.ts';
+import {carryOutDecision} from '../requests/decision.ts';
 import type {Ledger} from '../requests/ledger.ts';
 import {type PassEvent, type PassOutcome, runPass} from '../requests/pass.ts';
 import type {Transport} from '../transport/transport.ts';

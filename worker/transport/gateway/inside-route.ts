@@ -1,6 +1,6 @@
 import {randomUUID} from 'node:crypto';
 import {ClientError} from '../../client-error.ts';
-import type {Clock} from '../../clock.ts';
+import {type Clock, systemClock, within} from '../../clock.ts';
 import type {Command} from '../../host/command-group.ts';
 import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
@@ -25,6 +25,9 @@ export interface InsideDeps {
 	readonly slowInterval: number;
 	readonly clock: Clock;
 }
+
+/** How long the exit code of a relay whose output has ended is waited for, in milliseconds. */
+const LAST_WORDS = 500;
 
 /** For how long nothing may come from the host before a relay ends, in milliseconds: twice as long as the host is ever silent, and a minute. */
 const idleBound = (slowInterval: number) => 2 * slowInterval + 60_000;
@@ -75,7 +78,9 @@ async function reach(
 	assertTrustedEntry(inside);
 	const relay = await streamCommand(relayCommand(inside, known !== null, deps, {timeout, owner}), owner);
 	try {
-		const header = await withinBounds(readRelayHeader(relay.output), {timeout, signal});
+		const header = await within(readRelayHeader(relay.output), {ms: timeout, clock: systemClock, signal}, () => {
+			throw new ClientError('timeout', `the relay said nothing within ${timeout / 1000} s`);
+		});
 		if (header === null) throw await silentEnd(relay);
 		const token = known ?? header.token;
 		if (token === null) throw new ClientError('unreadable', 'the relay names no token');
@@ -121,24 +126,6 @@ function assertPort({port}: InsideTarget, header: RelayHeader): void {
 		throw new ClientError('unreadable', `the relay names port ${header.port}, not the configured one`);
 }
 
-async function withinBounds<T>(
-	promise: Promise<T>,
-	{timeout, signal}: Pick<RouteBounds, 'timeout' | 'signal'>,
-): Promise<T> {
-	const {promise: bound, reject} = Promise.withResolvers<never>();
-	const abort = () => reject(signal.reason);
-	const late = () => reject(new ClientError('timeout', `the relay said nothing within ${timeout / 1000} s`));
-	const timer = setTimeout(late, timeout);
-	signal.addEventListener('abort', abort, {once: true});
-	try {
-		return await Promise.race([promise, bound]);
-	} finally {
-		clearTimeout(timer);
-		signal.removeEventListener('abort', abort);
-		promise.catch(() => {});
-	}
-}
-
 /**
  * What shells say where words were joined to one line, as ssh(1) does: then the script has become a command line of its own, and what stands before its
  * first line break, `sh -c`, a command without its argument.
@@ -148,7 +135,7 @@ const JOINED =
 
 /** Why a relay ended that said nothing. */
 async function silentEnd(relay: StreamCommand): Promise<ClientError> {
-	const code = await Promise.race([relay.exited, new Promise<null>(resolve => setTimeout(() => resolve(null), 500))]);
+	const code = await within(relay.exited, {ms: LAST_WORDS, clock: systemClock}, () => null);
 	const complaint = complaintOf(relay);
 	if (JOINED.test(relay.complaints()))
 		return new ClientError(

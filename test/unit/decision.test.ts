@@ -1,0 +1,31 @@
+import {expect, it} from 'vitest';
+import type {DeedEvent} from '../../worker/requests/carry-out.ts';
+import {carryOutDecision} from '../../worker/requests/decision.ts';
+import {digestOf} from '../../worker/requests/gives.ts';
+import {Ledger, MAX_APPROVALS_AN_HOUR} from '../../worker/requests/ledger.ts';
+import {defaultPolicy, entryOf, MemoryGateway, requestOf, SECOND, SimulatedClock} from './fixtures.ts';
+
+it('the decision that would be one approval too many in an hour is not done, and the alarm that it raises is told', async () => {
+	const gateway = new MemoryGateway();
+	const clock = new SimulatedClock();
+	const ledger = new Ledger(defaultPolicy, 30 * SECOND);
+	for (let count = 0; count < MAX_APPROVALS_AN_HOUR; count++)
+		ledger.approved(requestOf({requestId: `r${count}`}), 'policy', clock.now());
+	gateway.pending = [entryOf()];
+	const events: DeedEvent[] = [];
+	const decided = await carryOutDecision(
+		{action: 'approve', requestId: 'r1', digest: digestOf(requestOf(), [])},
+		{
+			client: gateway,
+			ledger,
+			clock,
+			via: () => 'cli',
+			intend: async () => {},
+			report: told => events.push(...told),
+			signal: new AbortController().signal,
+		},
+	);
+	expect(decided).toMatchObject({result: 'failed', detail: expect.stringContaining('within an hour')});
+	expect(events).toEqual([{kind: 'alarm', reason: expect.stringContaining('within an hour')}]);
+	expect(gateway.calls).toEqual(['list']);
+});
