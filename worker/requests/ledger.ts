@@ -78,7 +78,8 @@ export function withoutAlarm(state: LedgerState): LedgerState {
 }
 
 /**
- * What has been decided about the requests that are listed now, and what is still to be done about them. Its state is a value that is replaced with every change, so that two of them can be compared.
+ * What has been decided about the requests that are listed now, and what is still to be done about them. Its state is a value that is replaced with every
+ * change, so that two of them can be compared.
  */
 export class Ledger {
 	readonly #policy: Policy;
