@@ -22,6 +22,26 @@ function inherited(ledger: Ledger, policy = defaultPolicy): Ledger {
 	return new Ledger(policy, SLOW, ledgerSchema.parse(JSON.parse(JSON.stringify(ledger.state))));
 }
 
+it('remembers little of what a gateway lists, however much it lists of one device', () => {
+	const ledger = by();
+	const names = (from: number) => Array.from({length: 256}, (_, index) => `scope-${from + index}`);
+	const listed = Array.from({length: 400}, (_, index) => ({
+		deviceId: 'device-1',
+		scopes: names(256 * index),
+		tokens: [{role: 'operator', scopes: ['operator.read']}],
+	}));
+	const listing = listingOf(
+		Array.from({length: 256}, (_, index) => entryOf({requestId: `r${index}`})),
+		listed,
+	);
+	for (const step of ledger.plan(listing, 0).steps) {
+		if (step.kind !== 'approve') continue;
+		ledger.attempt(step.request, listing.paired);
+		ledger.failed(step.request.requestId, 0, {message: 'no'});
+	}
+	expect(JSON.stringify(ledger.state).length).toBeLessThan(2 * 2 ** 20);
+}, 60_000);
+
 describe('a request whose approval fails', () => {
 	it('is due again after a second, then twice as long, up to the slow interval', () => {
 		const ledger = attempting();
