@@ -1,5 +1,6 @@
 import type {Decision, PassSummary, Subject, ToSupervisor, WorkerConfig} from './protocol.ts';
 import type {Deed} from './requests/carry-out.ts';
+import {namedRoles} from './requests/gives.ts';
 import type {PassOutcome} from './requests/pass.ts';
 import {
 	ADMIN_SCOPE,
@@ -15,6 +16,9 @@ import type {Observations, WorkerEvent} from './snapshot.ts';
 import {printable, printableList} from './text.ts';
 import {interval} from './watch/cadence.ts';
 
+/** No scope or role has a longer name, in characters. */
+const MAX_NAME = 128;
+
 /** A line for the log. */
 export type LogMessage = Extract<ToSupervisor, {kind: 'log'}>;
 
@@ -26,7 +30,9 @@ export function decisionsIn(event: WorkerEvent, policy: Policy, at: number): Dec
 			const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
 			const {by, transport, isNews} = event;
 			const again = isNews ? {} : {isAgain: true};
-			return [{kind: 'approved', action: 'approve', by, ...shown(event.request), transport, latencyMs, at, ...again}];
+			return [
+				{kind: 'approved', action: 'approve', by, ...shownWhole(event.request), transport, latencyMs, at, ...again},
+			];
 		}
 		case 'refused': {
 			const {request, reason, gives} = event;
@@ -42,7 +48,14 @@ export function decisionsIn(event: WorkerEvent, policy: Policy, at: number): Dec
 		}
 		case 'rejected':
 			return [
-				{kind: 'rejected', action: 'reject', by: event.by, ...shown(event.request), transport: event.transport, at},
+				{
+					kind: 'rejected',
+					action: 'reject',
+					by: event.by,
+					...shownWhole(event.request),
+					transport: event.transport,
+					at,
+				},
 			];
 		case 'failed':
 			return [{kind: 'failed', ...subjectOf(event), error: printable(event.error.message, 400), at}];
@@ -162,7 +175,12 @@ function remedyFor(
 
 /** What is about to be done, or was, safe to show. */
 export function subjectOf({action, by, request, transport}: Deed): Subject {
-	return {action, by, ...shown(request), transport};
+	return {action, by, ...shownWhole(request), transport};
+}
+
+/** As {@link shown}, with every scope and its whole name: what is done stands on record, however often a request names something else. */
+function shownWhole(request: PairingRequest | MalformedRequest): ReturnType<typeof shown> {
+	return {...shown(request), scopes: scopesOf(request).map(scope => printable(scope, MAX_NAME))};
 }
 
 /** Who asks for what, safe to show. */
@@ -174,9 +192,20 @@ function shown(
 		deviceId: shownId(request.deviceId),
 		clientId: shownId(request.clientId),
 		clientMode: shownId(request.clientMode),
-		role: request.kind === 'request' ? shownId(request.role) : null,
-		scopes: printableList(request.scopes),
+		role: request.kind === 'request' ? shownRoles(request) : null,
+		scopes: printableList(scopesOf(request)),
 	};
+}
+
+/** Each once: nobody can hide one behind another that is named again and again. */
+function scopesOf({scopes}: Pick<PairingRequest, 'scopes'>): readonly string[] {
+	return [...new Set(scopes)];
+}
+
+/** All that it is for, the one that it names first. */
+function shownRoles(request: PairingRequest): string | null {
+	const roles = namedRoles(request);
+	return roles.length === 0 ? null : roles.map(role => printable(role, 64)).join(',');
 }
 
 function shownId(text: string | null): string | null {

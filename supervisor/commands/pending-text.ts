@@ -5,6 +5,9 @@ import {span} from '../time-text.ts';
 /** What can stand as it is beside other words. */
 const PLAIN = /^[A-Za-z0-9._:-]+$/;
 
+/** What a request is for that names no role, and nearly every one that does. */
+const USUAL_ROLE = 'operator';
+
 /** An id from elsewhere, safe to show; quoted where it could be taken for something else. */
 export function shownId(text: string | null): string {
 	if (text === null) return '-';
@@ -28,15 +31,26 @@ export function shownEnd({rejectAt}: PendingRequest, now: number): string {
 	return Date.parse(rejectAt) <= now ? 'rejected now' : `rejected in ${shownSpan(rejectAt, now)}`;
 }
 
+/** What is asked for, the roles too where they are not the usual one alone. */
+export function shownAsk(request: PendingRequest): string {
+	const roles = rolesOf(request);
+	const scopes = shownIds(request.scopes);
+	return roles.every(role => role === USUAL_ROLE) ? scopes : `${scopes}; for roles: ${shownIds(roles)}`;
+}
+
+/** Every role that it is for: a request may name one by itself that is not in its list. */
+function rolesOf({role, roles}: PendingRequest): readonly string[] {
+	return [...new Set([...(role === null ? [] : [role]), ...roles])];
+}
+
 /** All that a person needs to know to decide, a line each. */
 export function describeRequest(request: PendingRequest, now: number): string[] {
-	const {requestId, sandbox, deviceId, clientId, clientMode, role, roles, scopes, gives, reason, since, digest} =
-		request;
+	const {requestId, sandbox, deviceId, clientId, clientMode, scopes, gives, reason, since, digest} = request;
 	return [
 		`request   ${shownId(requestId)} in ${shownId(sandbox)}, for ${shownSpan(since, now)}`,
 		`client    ${shownId(clientId)} / ${shownId(clientMode)} (it says so itself)`,
 		`device    ${shownId(deviceId)}`,
-		`roles     ${shownIds(roles.length > 0 ? roles : role === null ? [] : [role])}`,
+		`roles     ${shownIds(rolesOf(request))}`,
 		`asks for  ${shownIds(scopes)}`,
 		`gives     ${gives.length === 0 ? 'no new scopes' : shownIds(gives)}`,
 		`refused   ${shownId(reason)}; ${shownEnd(request, now)}`,

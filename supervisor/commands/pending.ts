@@ -3,7 +3,7 @@ import type {PendingRequest} from '../pending.ts';
 import {EXIT} from './exit-codes.ts';
 import {findInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
-import {shownEnd, shownId, shownIds, shownSpan} from './pending-text.ts';
+import {shownAsk, shownEnd, shownId, shownIds, shownSpan} from './pending-text.ts';
 import {safeJson} from './safe-json.ts';
 import {table} from './table.ts';
 
@@ -36,7 +36,7 @@ function pendingTable(requests: readonly PendingRequest[], now: number): string 
 			shownId(request.sandbox),
 			shownId(request.requestId),
 			`${shownId(request.clientId)} / ${shownId(request.clientMode)}`,
-			shownIds(request.scopes),
+			shownAsk(request),
 			shownIds(request.gives),
 			shownId(request.reason),
 			shownSpan(request.since, now),

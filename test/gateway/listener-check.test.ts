@@ -110,6 +110,7 @@ describe('who is at the other end of a connection', () => {
 	const loopback6 = '00000000000000000000000001000000';
 	const mapped = '0000000000000000FFFF00000100007F';
 	const zero6 = '0'.repeat(32);
+	const zero6Any = `${zero6}:4965`;
 	const row = (local: string, remote: string, state: string, uid: number, inode = 4711) =>
 		`   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0000000000000000 100 0 0 10 0`;
 	const established = (uid: number, inode?: number) => row(gateway, us, '01', uid, inode);
@@ -118,7 +119,7 @@ describe('who is at the other end of a connection', () => {
 	const ownersIn = (lines: readonly string[], at = ends) => {
 		const search = new PeerSearch(at);
 		for (const line of ['  sl  local_address rem_address st', ...lines, '']) search.see(line);
-		return [...search.owners].toSorted();
+		return [...search.owners].toSorted((a, b) => a - b);
 	};
 
 	it.each<readonly [string, readonly string[], readonly number[]]>([
@@ -128,7 +129,11 @@ describe('who is at the other end of a connection', () => {
 		['is whoever listens where there is no row of its own', [listening(gateway, 1000)], [1000]],
 		['is whoever listens everywhere', [listening(any, 1000)], [1000]],
 		['is whoever listens everywhere, on both kinds of address', [listening(`${zero6}:4965`, 1000)], [1000]],
-		['is each who listens, where there are several', [listening(any, 1000), listening(gateway, 7)], [1000, 7]],
+		['is each who listens, where there are several', [listening(any, 1000), listening(gateway, 7)], [7, 1000]],
+		['is whoever has its end, though he says no more', [row(gateway, us, '05', 1000), listening(zero6Any, 0)], [1000]],
+		['is who listens too, where the kernel has accepted it', [listening(gateway, 1000), established(0)], [0, 1000]],
+		['is who listens everywhere too, where nobody is nearer', [listening(any, 1000), established(0)], [0, 1000]],
+		['is not who listens farther off', [listening(any, 0), listening(zero6Any, 1000), established(0)], [0]],
 		['is elsewhere where there is no row at all', [], []],
 		[
 			'is not who listens on another port or address',
@@ -150,6 +155,7 @@ describe('who is at the other end of a connection', () => {
 
 	it('is unknown, and no good, where it has closed the connection and listens no more', () => {
 		expect(() => ownersIn([row(gateway, us, '05', 0, 0)])).toThrow(/closed/);
+		expect(() => ownersIn([established(0)])).toThrow(/closed/);
 	});
 });
 

@@ -1,9 +1,11 @@
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
-import {mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {isWritableThrough, mountsIn, sharedWith} from '../../worker/host/foreign-mounts.ts';
+import {assertObeyed} from '../../worker/transport/cli/obeyed.ts';
+import {hostRoute} from '../../worker/transport/gateway/host-route.ts';
 
 const canContain =
 	process.getuid?.() === 0 && spawnSync('unshare', ['--pid', '--mount', '--fork', 'true']).status === 0;
@@ -38,12 +40,31 @@ describe.runIf(canContain)('a directory that a container has mounted', () => {
 
 	it('is known by it, until it ends', async () => {
 		await contain('mount --bind state inside');
-		expect(sharedWith(path.join(folder, 'state'))).toBeGreaterThan(0);
+		const state = path.join(folder, 'state');
+		expect(sharedWith([folder, state])).toEqual({place: folder, pid: expect.any(Number)});
+		expect(sharedWith([path.join(folder, 'inside'), state])?.place).toBe(state);
+	});
+
+	it('gives away a file that is sourced, and the token and port that are read from there, as it does the state of a call', async () => {
+		for (const name of ['state/openclaw.json', 'inside/env.sh']) writeFileSync(path.join(folder, name), '{}');
+		await contain('mkdir o; mount --bind inside o');
+		const state = path.join(folder, 'state');
+		const target = {exec: [], env: {HOME: folder, OPENCLAW_STATE_DIR: state}, approveUnset: [], openclaw: '/bin/true'};
+		expect(() => assertObeyed({...target, envFile: null}, [])).not.toThrow();
+		expect(() => assertObeyed({...target, envFile: path.join(folder, 'inside/env.sh')}, [])).toThrow(/mounted/);
+		const elsewhere = {...target.env, OPENCLAW_STATE_DIR: path.join(folder, 'inside')};
+		const route = hostRoute({...target, envFile: null, env: elsewhere}, []);
+		const bounds = {timeout: 1000, signal: new AbortController().signal, onCommand: () => {}};
+		writeFileSync(
+			path.join(folder, 'inside/openclaw.json'),
+			JSON.stringify({gateway: {port: 1, auth: {token: 'xxxx'}}}),
+		);
+		await expect(route.open(bounds)).rejects.toThrow(/mounted/);
 	});
 
 	it('is not where it has only a copy of our mounts, or cannot write there', async () => {
 		await contain('mount --bind state inside; mount -o remount,ro,bind inside');
-		expect(sharedWith(path.join(folder, 'state'))).toBeNull();
+		expect(sharedWith([path.join(folder, 'state')])).toBeNull();
 	});
 });
 

@@ -22,6 +22,58 @@ function inherited(ledger: Ledger, policy = defaultPolicy): Ledger {
 	return new Ledger(policy, SLOW, ledgerSchema.parse(JSON.parse(JSON.stringify(ledger.state))));
 }
 
+it('remembers little of what a gateway lists, however much it lists of one device', () => {
+	const ledger = by();
+	const names = (from: number) => Array.from({length: 256}, (_, index) => `scope-${from + index}`);
+	const listed = Array.from({length: 400}, (_, index) => ({
+		deviceId: 'device-1',
+		scopes: names(256 * index),
+		tokens: [{role: 'operator', scopes: ['operator.read']}],
+	}));
+	const listing = listingOf(
+		Array.from({length: 256}, (_, index) => entryOf({requestId: `r${index}`})),
+		listed,
+	);
+	for (const step of ledger.plan(listing, 0).steps) {
+		if (step.kind !== 'approve') continue;
+		ledger.attempt(step.request, listing.paired);
+		ledger.failed(step.request.requestId, 0, {message: 'no'});
+	}
+	expect(JSON.stringify(ledger.state).length).toBeLessThan(2 * 2 ** 20);
+}, 60_000);
+
+describe('a device that a person has removed', () => {
+	const device = (id: string, createdAtMs = 1) => ({deviceId: id, publicKey: 'key-1', createdAtMs});
+	const ask = listingOf([entryOf()], [device('other')]);
+
+	it.each([
+		['another connection', 1, 2],
+		['the CLI', 1, null],
+		['the gateway after the CLI', null, 1],
+	])('gets nothing again where the next look is by %s, if the gateway is the same', (_, before, after) => {
+		const ledger = by();
+		ledger.plan(listingOf([], [device('device-1'), device('other')]), 0, before);
+		expect(kinds(ledger.plan(ask, SECOND, after).steps)).toEqual(['refuse']);
+		const another = by();
+		another.plan(listingOf([], [device('device-1'), device('other', 2)]), 0, before);
+		expect(kinds(another.plan(ask, SECOND, after).steps)).toEqual(['approve']);
+	});
+
+	it('is not forgotten, however many others are removed after it, and more than can be remembered are an alarm', () => {
+		const ledger = by();
+		const crowd = Array.from({length: 300}, (_, index) => device(`device-${index}`));
+		ledger.plan(listingOf([], [device('device-1'), device('other')]), 0, 1);
+		ledger.plan(listingOf([], [device('other')]), 0, 1);
+		expect(ledger.blocked(0)).toBeNull();
+		ledger.plan(listingOf([], [...crowd, device('other')]), 0, 1);
+		expect(kinds(ledger.plan(ask, SECOND, 1).steps)).toEqual(['refuse']);
+		expect(ledger.blocked(SECOND)).toMatch(/removed/);
+		ledger.clearAlarm();
+		expect(ledger.blocked(SECOND)).toBeNull();
+		expect(kinds(inherited(ledger).plan(ask, SECOND, 1).steps)).not.toContain('approve');
+	});
+});
+
 describe('a request whose approval fails', () => {
 	it('is due again after a second, then twice as long, up to the slow interval', () => {
 		const ledger = attempting();

@@ -150,6 +150,20 @@ describe('a listing', () => {
 			{deviceId: 'b', publicKey: null, scopes: [], tokens: [], isUnreadable: true},
 		]);
 	});
+
+	it('cannot say what a device has of which more is listed than any has, in one entry or in many', () => {
+		const scopes = (from: number, count: number) => Array.from({length: count}, (_, index) => `scope-${from + index}`);
+		const tokens = [{role: 'operator', scopes: scopes(0, 56)}];
+		const paired = [
+			{deviceId: 'a', scopes: scopes(0, 200), tokens},
+			{deviceId: 'b', scopes: scopes(0, 201), tokens},
+			{deviceId: 'c', scopes: scopes(0, 128)},
+			{deviceId: 'c', scopes: scopes(128, 129)},
+		];
+		const read = listingOf([], paired).paired;
+		expect(read.map(({isUnreadable}) => isUnreadable === true)).toEqual([false, true, true, true]);
+		expect(read.slice(1).flatMap(each => [...each.scopes, ...each.tokens])).toEqual([]);
+	});
 });
 
 describe('a request id', () => {

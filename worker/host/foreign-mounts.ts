@@ -24,24 +24,34 @@ export interface Mount {
 
 const alone = new Map<string, number>();
 
+/** What a container can write, and the pid of one of its processes. */
+export interface Shared {
+	readonly place: string;
+	readonly pid: number;
+}
+
 /**
- * Whether a container whose root is our root has mounted what `directory` holds, or something of it, so that it can be written from in there, whatever the
- * modes say: the pid of one of its processes, or `null`. For root alone: only root's files are kept from everybody by their owner. A container is what has
+ * Whether a container whose root is our root has mounted one of these files, or what a directory of these holds, or something of it, so that it can be
+ * written from in there, whatever the modes say. For root alone: only root's files are kept from everybody by their owner. A container is what has
  * a pid and a mount namespace of its own, and our user namespace; what it mounts where we have it too, as a copy of our mounts does, is not counted. Where
  * there are too many to look at, `null`.
  */
-export function sharedWith(directory: string): number | null {
+export function sharedWith(places: readonly string[]): Shared | null {
 	const now = systemClock.now();
-	if (process.geteuid?.() !== 0 || now - (alone.get(directory) ?? Number.NEGATIVE_INFINITY) < VALID_FOR) return null;
-	const pid = containerWith(directory, now + PATIENCE);
-	if (pid === null) alone.set(directory, now);
-	return pid;
+	if (process.geteuid?.() !== 0) return null;
+	const unknown = places.filter(place => now - (alone.get(place) ?? Number.NEGATIVE_INFINITY) >= VALID_FOR);
+	const shared = unknown.length === 0 ? null : containerWith(unknown, now + PATIENCE);
+	if (shared === null) for (const place of unknown) alone.set(place, now);
+	return shared;
 }
 
-function containerWith(directory: string, until: number): number | null {
-	const real = attempt(() => realpathSync(directory));
+function containerWith(places: readonly string[], until: number): Shared | null {
+	const real = places.flatMap(place => {
+		const target = attempt(() => realpathSync(place));
+		return target === null ? [] : {place, target};
+	});
 	const ours = {mnt: namespace('self', 'mnt'), pid: namespace('self', 'pid'), user: namespace('self', 'user')};
-	if (real === null || ours.mnt === null) return null;
+	if (real.length === 0 || ours.mnt === null) return null;
 	const ourMounts = mountsIn(mountinfoOf('self'));
 	const seen = new Set([ours.mnt]);
 	for (const pid of attempt(() => readdirSync('/proc')) ?? []) {
@@ -51,7 +61,9 @@ function containerWith(directory: string, until: number): number | null {
 		if (mnt === null || seen.has(mnt) || namespace(pid, 'pid') === ours.pid) continue;
 		seen.add(mnt);
 		if (namespace(pid, 'user') !== ours.user) continue;
-		if (isWritableThrough(mountsIn(mountinfoOf(pid)), real, ourMounts)) return Number(pid);
+		const theirs = mountsIn(mountinfoOf(pid));
+		const shared = real.find(({target}) => isWritableThrough(theirs, target, ourMounts));
+		if (shared) return {place: shared.place, pid: Number(pid)};
 	}
 	return null;
 }

@@ -27,7 +27,7 @@ import {removedBetween, type Sighting, sightingOf} from './removed.ts';
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;
 
-/** How many devices that a person has removed are remembered. */
+/** How many devices that a person has removed are remembered; more of them are an alarm, since none may be forgotten for another. */
 const MAX_REMOVED = 256;
 
 /** More approvals than this in an hour are an alarm: no sandbox has so many clients. */
@@ -51,7 +51,7 @@ export const ledgerSchema = z.object({
 	hasApproved: z.boolean(),
 	/** How many were approved in each stretch of the last hour. */
 	approvals: z.array(z.object({from: z.number(), count: z.number()})).readonly(),
-	/** A short hash of the id of each device that a person has removed in this shift, the latest ones. */
+	/** A short hash of the id of each device that a person has removed in this shift, the first ones. */
 	removed: z.array(z.string()).readonly(),
 	/** The last approval of a request we had seen pending that was not ours. */
 	foreign: z.object({requestId: z.string(), at: z.number()}).nullable(),
@@ -74,7 +74,8 @@ export const emptyLedger: LedgerState = {
 
 /** The ledger of a sandbox whose approvals may go on: somebody has looked at what raised the alarm. */
 export function withoutAlarm(state: LedgerState): LedgerState {
-	return state.alarm === null ? state : {...state, alarm: null, approvals: []};
+	if (state.alarm === null) return state;
+	return {...state, alarm: null, approvals: [], removed: state.removed.slice(0, MAX_REMOVED)};
 }
 
 /**
@@ -126,11 +127,13 @@ export class Ledger {
 		this.#change(withoutAlarm(this.#state));
 	}
 
-	/** Why not even an allowed request may be approved now, or `null`; more approvals in the hour than there may be raise the alarm. */
+	/** Why not even an allowed request may be approved now, or `null`; more approvals in the hour than there may be raise the alarm, as do more removals. */
 	blocked(now: number): string | null {
 		const spent = recent(this.#state.approvals, now).reduce((sum, {count}) => sum + count, 0);
 		if (this.alarm === null && spent >= MAX_APPROVALS_AN_HOUR)
 			this.raiseAlarm(`more than ${MAX_APPROVALS_AN_HOUR} approvals within an hour`);
+		if (this.alarm === null && this.#state.removed.length > MAX_REMOVED)
+			this.raiseAlarm(`more than ${MAX_REMOVED} devices were removed, and no more are remembered`);
 		return this.alarm;
 	}
 
@@ -266,7 +269,7 @@ export class Ledger {
 		const gone = removedBetween(this.#sighting, sighting).map(shortHash);
 		this.#sighting = sighting;
 		if (gone.length === 0) return;
-		this.#change({removed: [...new Set([...this.#state.removed, ...gone])].slice(-MAX_REMOVED)});
+		this.#change({removed: [...new Set([...this.#state.removed, ...gone])].slice(0, MAX_REMOVED + 1)});
 	}
 
 	#giveBack(deviceId: string): void {

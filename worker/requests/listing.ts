@@ -16,7 +16,10 @@ const MAX_PAIRED = 4096;
 const MAX_LIST = 32;
 const MAX_STRING = 128;
 
-/** A device's record gathers what was granted in its whole life. */
+/**
+ * A device's record gathers what was granted in its whole life. All that is listed of one device together has no more: what an approval may come to is
+ * remembered scope by scope, for every request that is tried, and a gateway may list as much of one device as a frame has room for.
+ */
 const MAX_RECORD = 256;
 
 /** What a gateway says is pending and paired, read from untrusted data. */
@@ -53,7 +56,7 @@ export function readListing(value: unknown): Listing | null {
 	return {
 		pending: requests,
 		// Those that ask come first, so that nobody can hide what one of them has behind a crowd.
-		paired: [...first, ...others].slice(0, MAX_PAIRED).flatMap(readPaired),
+		paired: withoutExcess([...first, ...others].slice(0, MAX_PAIRED).flatMap(readPaired)),
 		ignored: Math.max(pending.length - MAX_PENDING, 0),
 		ignoredPaired: Math.max(paired.length - MAX_PAIRED, 0),
 	};
@@ -169,6 +172,20 @@ function readPaired(entry: unknown): PairedDevice[] {
 			...(isReadable ? {} : {isUnreadable: true}),
 		},
 	];
+}
+
+/** Of a device of which too much is listed nobody can say what it has, however many entries that is spread over. */
+function withoutExcess(devices: readonly PairedDevice[]): readonly PairedDevice[] {
+	const sizes = new Map<string, number>();
+	for (const device of devices) sizes.set(device.deviceId, (sizes.get(device.deviceId) ?? 0) + sizeOf(device));
+	return devices.map(device =>
+		(sizes.get(device.deviceId) ?? 0) <= MAX_RECORD ? device : {...device, scopes: [], tokens: [], isUnreadable: true},
+	);
+}
+
+/** How many scopes are listed of it. */
+function sizeOf({scopes, tokens}: PairedDevice): number {
+	return tokens.reduce((sum, token) => sum + token.scopes.length, scopes.length);
 }
 
 /** A device's tokens, none where none are listed; `null` where they cannot be read. */

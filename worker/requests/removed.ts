@@ -15,13 +15,14 @@ export function sightingOf(listing: Listing, connection: number | null): Sightin
 
 /**
  * The devices that a person has removed between two listings: those that are gone within one connection, since a gateway that lost its state would have
- * lost the connection too. The CLI's listings in a row are compared only where they are proof of the same state: a device that both show, first paired at
- * the same time. So by the CLI the removal of a sandbox's only device is not seen. Pure.
+ * lost the connection too. Listings over two connections, and the CLI's, each of which makes one of its own, are compared only where they are proof of the
+ * same state: a device that both show, first paired at the same time. Whoever is removed may cut the connection before we look. So by the CLI, or where
+ * the connection was cut, the removal of a sandbox's only device is not seen. Pure.
  */
 export function removedBetween(before: Sighting | null, after: Sighting | null): readonly string[] {
-	if (before === null || after === null || before.connection !== after.connection) return [];
+	if (before === null || after === null) return [];
 	const isSameState =
-		after.connection !== null ||
+		(after.connection !== null && before.connection === after.connection) ||
 		[...before.devices].some(([id, createdAt]) => createdAt !== undefined && after.devices.get(id) === createdAt);
 	return isSameState ? [...before.devices.keys()].filter(id => !after.devices.has(id)) : [];
 }

@@ -44,7 +44,7 @@ export function assertObeyed(target: SandboxTarget, passEnv: readonly string[]):
 	const [main = ''] = files;
 	for (const name of STATE) assertTrusted(path.join(path.dirname(main), name));
 	for (const name of CODE) assertCode(path.join(path.dirname(main), name));
-	assertAlone(path.dirname(main));
+	assertAlone([path.dirname(main), ...files]);
 	const home = target.env.HOME ?? process.env.HOME ?? '/';
 	assertNamed(
 		files.filter(file => file.endsWith('.json')),
@@ -53,12 +53,12 @@ export function assertObeyed(target: SandboxTarget, passEnv: readonly string[]):
 	if (target.openclaw !== null) assertProgram(target.openclaw);
 }
 
-/** What a container can write, its root being ours, no mode protects. */
-function assertAlone(state: string): void {
-	const pid = sharedWith(state);
-	if (pid === null) return;
+/** Throws where a container can write one of these: its root being ours, no mode protects them. */
+export function assertAlone(places: readonly string[]): void {
+	const shared = sharedWith(places);
+	if (shared === null) return;
 	throw new UntrustedPathError(
-		`${state} is mounted in a container too (process ${pid}), whose root is root here and could change it; run the call in there, by exec: [docker, exec, NAME] or the like`,
+		`${shared.place} is mounted in a container too (process ${shared.pid}), whose root is root here and could change it; run the call in there, by exec: [docker, exec, NAME] or the like`,
 	);
 }
 
@@ -82,7 +82,9 @@ function assertNamed(configurations: readonly string[], home: string): void {
 		const file = pending.shift() ?? '';
 		if (looked >= MAX_INCLUDES) throw new Error(`${configurations[0]} includes more than ${MAX_INCLUDES} files`);
 		const {includes, code} = namedIn(readConfiguration(file));
-		for (const each of [...includes, ...code]) assertTrusted(pathFrom(each, file, home));
+		const named = [...includes, ...code].map(each => pathFrom(each, file, home));
+		for (const each of named) assertTrusted(each);
+		assertAlone(named);
 		pending.push(...includes.map(each => pathFrom(each, file, home)));
 	}
 }

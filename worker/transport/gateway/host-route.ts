@@ -1,9 +1,11 @@
 import {constants} from 'node:fs';
 import {open} from 'node:fs/promises';
+import path from 'node:path';
 import {assertTrusted} from '../../host/trusted-path.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 import {messageOf, printable} from '../../text.ts';
 import {configFile, hostEnvironment} from '../cli/command.ts';
+import {assertAlone} from '../cli/obeyed.ts';
 import {type HostSettings, settingsIn, unfit} from './host-settings.ts';
 import {listenerCheck} from './listener-check.ts';
 import type {Route} from './route.ts';
@@ -33,6 +35,7 @@ async function readSettings(target: SandboxTarget, passEnv: readonly string[]): 
 	const file = configFile(target, passEnv);
 	try {
 		assertTrusted(file);
+		assertAlone([path.dirname(file), file]);
 	} catch (error) {
 		throw unfit(`is not read: ${printable(messageOf(error), 300)}`, error);
 	}

@@ -9,7 +9,6 @@ const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 /** The most that is read of one, in bytes, some 55,000 sockets: how many there are, other users' processes decide. */
 const MAX_TABLE = 8 * 2 ** 20;
 
-const ESTABLISHED = '01';
 const LISTENING = '0A';
 
 /** Both ends of a connection, as ours sees them. */
@@ -66,39 +65,46 @@ async function ownersOf(ends: Ends): Promise<Owners> {
 export class PeerSearch {
 	readonly #peer: ReadonlySet<string>;
 	readonly #us: ReadonlySet<string>;
-	readonly #listening: ReadonlySet<string>;
 	readonly #port: string;
 	/** Whose the other end itself is. */
 	readonly #accepted = new Set<number>();
-	/** Whose those sockets are that take connections to it. */
-	readonly #listeners = new Set<number>();
+	/** Whose those sockets are that take connections to it, by the addresses that they listen on, the nearest first; the kernel asks them in this order. */
+	readonly #listening: readonly {readonly local: ReadonlySet<string>; readonly owners: Set<number>}[];
 	#isSeen = false;
 
 	constructor({localAddress, localPort, remoteAddress, remotePort}: Ends) {
 		this.#port = `:${hexPort(remotePort)} `;
 		this.#peer = new Set(hexAddresses(remoteAddress).map(each => `${each}:${hexPort(remotePort)}`));
 		this.#us = new Set(hexAddresses(localAddress).map(each => `${each}:${hexPort(localPort)}`));
-		const anywhere = ['0'.repeat(8), '0'.repeat(32)].map(each => `${each}:${hexPort(remotePort)}`);
-		this.#listening = new Set([...this.#peer, ...anywhere]);
+		const anywhere = ['0'.repeat(8), '0'.repeat(32)].map(each => new Set([`${each}:${hexPort(remotePort)}`]));
+		this.#listening = [this.#peer, ...anywhere].map(local => ({local, owners: new Set()}));
 	}
 
 	/** Takes a line of a table (proc(5): /proc/net/tcp). */
 	see(line: string): void {
 		if (!line.includes(this.#port)) return;
 		const [, local = '', remote = '', state, , , , uid = '', , inode] = line.trim().split(/\s+/);
-		if (state === LISTENING && this.#listening.has(local)) this.#listeners.add(Number(uid));
+		if (state === LISTENING)
+			for (const each of this.#listening) if (each.local.has(local)) each.owners.add(Number(uid));
 		if (!this.#peer.has(local) || !this.#us.has(remote)) return;
 		this.#isSeen = true;
-		// Before it is accepted, and after it is closed, it is nobody's, and looks like root's.
-		if (state === ESTABLISHED && inode !== '0') this.#accepted.add(Number(uid));
+		// Before it is accepted, and after it is closed, it is nobody's, and looks like root's. One that only says no more can still hear.
+		if (inode !== '0') this.#accepted.add(Number(uid));
 	}
 
-	/** By what was seen so far. Throws a {@link ClientError} where there is another end, and nothing says whose it is. */
+	/**
+	 * By what was seen so far. Throws a {@link ClientError} where there is another end, and nothing says whose it is. What the kernel itself has accepted for
+	 * a user's process looks like root's (AF_SMC does that), so root's end is one only where root, or who is named too, is seen to listen.
+	 */
 	get owners(): Owners {
-		if (this.#accepted.size > 0) return this.#accepted;
-		if (this.#listeners.size === 0 && this.#isSeen)
+		const listeners = this.#listening.map(({owners}) => owners);
+		const nearest = listeners.find(({size}) => size > 0);
+		const isProven = this.#accepted.size > 0 && !this.#accepted.has(0);
+		if (isProven) return this.#accepted;
+		if (this.#isSeen && nearest === undefined)
 			throw new ClientError('unreachable', 'the other end of the connection is closed');
-		return this.#listeners;
+		if (this.#accepted.size > 0) return new Set([...this.#accepted, ...(nearest ?? [])]);
+		return new Set(listeners.flatMap(owners => [...owners]));
 	}
 }
 
