@@ -60,7 +60,7 @@ export class Records implements Witness {
 }
 
 /** Writes down what a decision is for the audit file, if it is for that. */
-export function recordDecision(
+function recordDecision(
 	audit: Pick<Audit, 'outcome' | 'refusal'>,
 	sandbox: string,
 	decision: Decision,

@@ -6,7 +6,7 @@ import {hasEnded} from '../status/condition.ts';
 import {isSupervisorAlive, readStatus} from '../status/reading.ts';
 
 /** Where the supervisor of a whole host keeps its status, whoever asks. */
-export const SYSTEM_STATUS_FILE = '/run/pairkeeper/status.json';
+const SYSTEM_STATUS_FILE = '/run/pairkeeper/status.json';
 
 /** The instance that a client is about. */
 export interface FoundInstance {

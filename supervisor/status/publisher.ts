@@ -19,7 +19,7 @@ export interface PublishedFile {
 }
 
 /** Replaces a file in one step, so that a reader sees the old text or the new. No fsync: after a reboot it is of no use. */
-export async function replaceFile({path, mode}: Pick<PublishedFile, 'path' | 'mode'>, text: string): Promise<void> {
+async function replaceFile({path, mode}: Pick<PublishedFile, 'path' | 'mode'>, text: string): Promise<void> {
 	// Not by atomically: its clean-up at exit sends the process every signal a second time, and a second SIGTERM means "at once".
 	await writeFileAtomic(path, text, {mode, chown: owner, fsync: false});
 }
