@@ -1,4 +1,5 @@
 import os from 'node:os';
+import type {RememberedAlarm} from './instance/alarm-file.ts';
 import {type SandboxRecord, withCountsOf, withoutAlarm} from './sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from './sandbox/sandbox.ts';
 import {type SandboxSpec, targetOf} from './sandbox/spec.ts';
@@ -106,6 +107,11 @@ export class Fleet {
 			if (isLate) sandbox.forgive();
 			sandbox.inspect();
 		}
+	}
+
+	/** Alarms that passes without a supervisor have raised; to be called before the start. */
+	recallAlarms(alarms: readonly RememberedAlarm[]): void {
+		for (const alarm of alarms) this.get(alarm.sandbox)?.recallAlarm(alarm);
 	}
 
 	clearAlarms(): void {

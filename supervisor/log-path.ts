@@ -34,7 +34,7 @@ export function logFileProblem(file: string): string | null {
 	if (typeof stats === 'string') return `${directory} cannot be looked at (${stats}); name a file elsewhere`;
 	if (stats === null) return `its directory ${directory} does not exist; create it, or name a file elsewhere`;
 	if (!stats.isDirectory()) return `${directory} is not a directory; name a file elsewhere`;
-	return placeProblem(directory) ?? fileProblem(file, directory);
+	return placeProblem(directory) ?? fileProblem(file, directory) ?? namesProblem(file, directory);
 }
 
 /** Opens a log to be appended to. Creates the file, but no directory, and never waits for a reader. Throws a {@link ConfigError}. */
@@ -85,6 +85,13 @@ function fileProblem(file: string, directory: string): string | null {
 	return regularProblem(file, stats);
 }
 
+/** Where a group may write too, one of it may have given our log's name to a file of ours that is not a log. */
+function namesProblem(file: string, directory: string): string | null {
+	const stats = lstatSync(file, {throwIfNoEntry: false});
+	if (stats === undefined || stats.nlink === 1 || isTrusted(directory)) return null;
+	return `${file} is a file with another name too, and others may write in ${directory}; remove it, or name a file elsewhere`;
+}
+
 function regularProblem(file: string, stats: Stats): string | null {
 	if (stats.isDirectory()) return `${file} is a directory; name a file in it`;
 	if (!stats.isFile()) return `${file} is not a regular file; leave logFile out to log to standard error`;
@@ -97,16 +104,21 @@ function regularProblem(file: string, stats: Stats): string | null {
 
 /** Others must not be able to put a link where the log is. `/var/log` may be its log daemon's group's too, as on Debian. */
 function placeProblem(directory: string): string | null {
-	try {
-		assertTrusted(directory);
-		return null;
-	} catch {
-		// Perhaps only by a rule that is stricter than a log needs.
-	}
+	// Else perhaps only by a rule that is stricter than a log needs.
+	if (isTrusted(directory)) return null;
 	const real = realpathSync(directory);
 	const isPlain = real === path.resolve(directory);
 	if (isPlain && parentsOf(real).every(isOurAlone) && isOurEnough(lstatSync(real))) return null;
 	return `others could replace files in ${directory}, and so choose what is written to; name a file elsewhere, such as in /var/log`;
+}
+
+function isTrusted(directory: string): boolean {
+	try {
+		assertTrusted(directory);
+		return true;
+	} catch {
+		return false;
+	}
 }
 
 function isOurAlone(directory: string): boolean {

@@ -59,7 +59,7 @@ function program(): Command {
 				.default(15_000, '15s'),
 		)
 		.action(act(async () => (await import('./commands/health.ts')).health));
-	command(root, 'approve', 'make one approval pass now, before a user connects; exit 0 whatever happens')
+	command(root, 'approve', 'make one approval pass now (exit 0 whatever happens), or approve one request')
 		.argument('<sandbox>', 'its name in the configuration')
 		.argument('[request]', 'approve this one request, whatever the policy says; exit 1 if that failed')
 		.option('--digest <digest>', 'of the request that you have seen (pairkeeper pending); needed without a terminal')
@@ -94,7 +94,7 @@ function program(): Command {
 			const {kick} = await import('./commands/control.ts');
 			setExitCode(await kick(sandboxes, self.optsWithGlobals()));
 		});
-	command(root, 'reload', 'make the supervisor read its configuration again, and say what came of it').action(
+	command(root, 'reload', 'have the configuration read again and alarms cleared, and say what came of it').action(
 		act(async () => (await import('./commands/control.ts')).reload),
 	);
 	command(root, 'completion', 'print the completion for a shell; --help says where it goes')

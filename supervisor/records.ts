@@ -12,6 +12,8 @@ export interface RecordsDeps {
 	readonly audit: Pick<Audit, 'intent' | 'outcome' | 'refusal' | 'gone'>;
 	readonly notifier: Pick<Notifier, 'put'>;
 	readonly clock: Pick<Clock, 'now'>;
+	/** Nothing more is approved in a sandbox. */
+	readonly onAlarm?: (sandbox: string, reason: string) => void;
 }
 
 /** What happens to requests and sandboxes, on record and told to whoever wants to know. */
@@ -31,7 +33,9 @@ export class Records implements Witness {
 
 	decided(sandbox: string, decision: Decision, transport: Snapshot['transport'] | null): void {
 		recordDecision(this.#deps.audit, sandbox, decision, transport);
-		if (decision.kind === 'alarm') this.#tell(sandbox, 'alarm', `${decision.reason}; nothing more is approved there`);
+		if (decision.kind !== 'alarm') return;
+		this.#deps.onAlarm?.(sandbox, decision.reason);
+		this.#tell(sandbox, 'alarm', `${decision.reason}; nothing more is approved there`);
 	}
 
 	held(sandbox: string, requests: readonly HeldRequest[]): void {
@@ -68,7 +72,7 @@ function recordDecision(
 ): void {
 	switch (decision.kind) {
 		case 'approved': {
-			const {kind: _, at: __, ...subject} = decision;
+			const {kind: _, at: __, isAgain: ___, ...subject} = decision;
 			audit.outcome(sandbox, {...subject, result: 'done', error: null});
 			break;
 		}

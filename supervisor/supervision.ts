@@ -8,6 +8,7 @@ import {CallTurns} from './calls/turns.ts';
 import type {Config, SandboxConfig} from './config/config.ts';
 import {type ControlRequest, type ControlResponse, MAX_PENDING} from './control/protocol.ts';
 import {Fleet, type Remembered} from './fleet.ts';
+import type {RememberedAlarm} from './instance/alarm-file.ts';
 import type {SupervisorState} from './instance/state-file.ts';
 import type {Log} from './log.ts';
 import {fairShare, pendingRequest} from './pending.ts';
@@ -107,6 +108,11 @@ export class Supervision {
 	/** Aborts when the supervisor is to end, with an {@link End} as its reason. */
 	get ending(): AbortSignal {
 		return this.#ending.signal;
+	}
+
+	/** Alarms that passes without a supervisor have raised; to be called before the start. */
+	recallAlarms(alarms: readonly RememberedAlarm[]): void {
+		this.#fleet.recallAlarms(alarms);
 	}
 
 	/** Starts all sandboxes, and from then on reloads and kicks are taken. Resolves early when it is to end. */

@@ -7,6 +7,7 @@ import type {Config} from './config/config.ts';
 import {type ConfigSource, loadConfig} from './config/load.ts';
 import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {ControlSockets} from './control/sockets.ts';
+import {forgetAlarms, readAlarms} from './instance/alarm-file.ts';
 import {endLeftovers, identify} from './instance/leftovers.ts';
 import {FileLock, holderOf} from './instance/lock.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from './instance/paths.ts';
@@ -94,8 +95,8 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			notifier.use(notify === null ? null : programTeller(notify, passEnv, supervision.run));
 		};
 		const reloads = new Coalesced(
-			(clearsAlarms: boolean): Promise<ControlResponse> =>
-				supervision.reload({
+			async (clearsAlarms: boolean): Promise<ControlResponse> => {
+				const response = await supervision.reload({
 					clearsAlarms,
 					// Whether there is such a group is asked when it is let in, without holding everything up.
 					load: () => loadConfig(source, {hasGroup: () => true}),
@@ -104,7 +105,10 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 						logFile.tryReopen({file: present.logFile, format: present.logFormat});
 						await audit.reopen();
 					},
-				}),
+				});
+				if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
+				return response;
+			},
 			(one, other) => one || other,
 		);
 		const answer = (request: ControlRequest, isOwner: boolean): Promise<ControlResponse> => {
@@ -170,6 +174,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		await otherApproversDone(paths, log, supervision.ending);
 		// Whoever wrote the file before is gone by now.
 		await audit.start(config);
+		supervision.recallAlarms(readAlarms(paths.alarmFile));
 		await supervision.start();
 		if (!supervision.ending.aborted) await once(supervision.ending, 'abort');
 		const end: End = supervision.ending.reason;

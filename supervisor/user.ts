@@ -1,4 +1,5 @@
 import {spawnSync} from 'node:child_process';
+import {environmentFor} from '../worker/host/environment.ts';
 
 /** How long the name service may take to answer, in milliseconds: it may ask a directory on the network. */
 const TIMEOUT = 5000;
@@ -10,7 +11,8 @@ const known = new Map<string, number>();
 export function userIdOf(name: string): number | null {
 	const before = known.get(name);
 	if (before !== undefined) return before;
-	const {stdout} = spawnSync('getent', ['passwd', '--', name], {encoding: 'utf8', timeout: TIMEOUT});
+	const env = environmentFor({kind: 'program'}, [], process.env);
+	const {stdout} = spawnSync('getent', ['passwd', '--', name], {env, encoding: 'utf8', timeout: TIMEOUT});
 	const [, , uid = ''] = (stdout ?? '').trim().split(':');
 	if (!/^\d+$/.test(uid)) return null;
 	known.set(name, Number(uid));

@@ -24,8 +24,9 @@ export function decisionsIn(event: WorkerEvent, policy: Policy, at: number): Dec
 		case 'approved': {
 			const {ts} = event.request;
 			const latencyMs = ts === null ? null : Math.max(Math.round(at - ts), 0);
-			const {by, transport} = event;
-			return [{kind: 'approved', action: 'approve', by, ...shown(event.request), transport, latencyMs, at}];
+			const {by, transport, isNews} = event;
+			const again = isNews ? {} : {isAgain: true};
+			return [{kind: 'approved', action: 'approve', by, ...shown(event.request), transport, latencyMs, at, ...again}];
 		}
 		case 'refused': {
 			const {request, reason, gives} = event;

@@ -203,6 +203,8 @@ const decisionSchema = z.discriminatedUnion('kind', [
 		/** From the request's creation to its approval, in milliseconds; `null` when the gateway gave no time. */
 		latencyMs: z.number().nullable(),
 		at: wallTime,
+		/** It was told before, of a try that proved to have failed: an outcome, and nothing to count again. */
+		isAgain: z.boolean().optional(),
 	}),
 	z.object({
 		kind: z.literal('refused'),

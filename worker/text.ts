@@ -46,6 +46,17 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 	return clean.replace(SECRET_LIKE, '$1$2$3[redacted]');
 }
 
+/** Shorter secrets, in characters, may be part of what a listing rightly holds: of a client's id, say. */
+const LONG_ENOUGH = 16;
+
+/** What a gateway says, to be read as data, without these secrets: it may repeat them as anybody's name, and names are shown. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+	return secrets.reduce(
+		(clean, secret) => (secret.length >= LONG_ENOUGH ? clean.replaceAll(secret, '[redacted]') : clean),
+		text,
+	);
+}
+
 /** The message of whatever was thrown, with the messages of its causes, for a person to read. */
 export function messageOf(error: unknown): string {
 	if (!(error instanceof Error)) return String(error);

@@ -43,9 +43,9 @@ const callFaults: Readonly<Record<CallFault, string>> = {
 	hang: behaviours.hang,
 	'hang-with-children': behaviours.hangWithChildren,
 	flood: 'yes | head -c 6000000',
-	// An approve that ends with exit code 0 says that it has approved, so that these fail there.
-	'half-json': `printf '{"pending":[{"requestId":"r'; [ "$command" = list ]`,
-	garbage: 'head -c 4096 /dev/urandom; [ "$command" = list ]',
+	// These end with exit code 0, as if an approve had approved.
+	'half-json': `printf '{"pending":[{"requestId":"r'`,
+	garbage: 'head -c 4096 /dev/urandom',
 	exit: behaviours.exit7,
 	'leave-child': 'setsid sleep 1000 & answer',
 	late: 'sleep 1; answer',

@@ -1,7 +1,8 @@
 import {askSupervisor} from '../control/client.ts';
 import type {ControlRequest} from '../control/protocol.ts';
+import {forgetAlarms, readAlarms} from '../instance/alarm-file.ts';
 import {EXIT} from './exit-codes.ts';
-import {findInstance} from './instance.ts';
+import {type FoundInstance, findInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
 /** How long the supervisor may take, in milliseconds: a reload waits for workers to stop. */
@@ -12,16 +13,26 @@ export function kick(sandboxes: readonly string[], options: CommonOptions): Prom
 	return ask({op: 'kick', sandboxes: [...sandboxes]}, options);
 }
 
-/** `pairkeeper reload`. */
+/** `pairkeeper reload`. Without a supervisor it clears what passes without one have left: their alarms. */
 export function reload(options: CommonOptions): Promise<number> {
-	return ask({op: 'reload'}, options);
+	return ask({op: 'reload'}, options, ({own}) => {
+		if (readAlarms(own.alarmFile).length === 0) return '';
+		forgetAlarms(own.alarmFile);
+		return '; the alarms that approve without it had raised are cleared';
+	});
 }
 
-async function ask(request: ControlRequest, options: CommonOptions): Promise<number> {
-	const {paths} = findInstance({...options, environment: process.env});
+/** `alone`: what is done where no supervisor runs, and says so. */
+async function ask(
+	request: ControlRequest,
+	options: CommonOptions,
+	alone: (instance: FoundInstance) => string = () => '',
+): Promise<number> {
+	const instance = findInstance({...options, environment: process.env});
+	const {paths} = instance;
 	const reply = await askSupervisor(paths, request, TIMEOUT);
 	if (reply.kind === 'nobody') {
-		process.stderr.write(`pairkeeper is not running (nothing listens at ${paths.controlSocket})\n`);
+		process.stderr.write(`pairkeeper is not running (nothing listens at ${paths.controlSocket})${alone(instance)}\n`);
 		return EXIT.notRunning;
 	}
 	if (reply.kind === 'unreachable') {

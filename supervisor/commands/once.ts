@@ -1,13 +1,15 @@
 import {systemClock} from '../../worker/clock.ts';
+import {messageOf} from '../../worker/text.ts';
 import {Audit} from '../audit/audit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
 import {loadConfig} from '../config/load.ts';
+import {readAlarms, rememberAlarm} from '../instance/alarm-file.ts';
 import {FileLock} from '../instance/lock.ts';
 import {type InstancePaths, prepareDirectory} from '../instance/paths.ts';
 import {Records} from '../records.ts';
 import {type OneShot, type OneShotResult, runOnce} from '../sandbox/one-shot.ts';
-import {specFor} from '../sandbox/spec.ts';
+import {configurationOf, specFor} from '../sandbox/spec.ts';
 import type {FoundInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
@@ -44,10 +46,25 @@ export async function runAlone(
 	try {
 		if (!(await isFree(own))) return notDone('a supervisor is starting or does not answer; it alone approves');
 		await audit.start(config);
-		const records = new Records({audit, notifier: {put: () => {}}, clock});
 		const spec = specFor(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
-		const result = await runOnce(what, spec, new CallTurns(1, clock.now), left(), records);
-		return {kind: 'done', result: {...result, notes: [...result.notes, ...audit.warnings]}};
+		const configuration = configurationOf(spec);
+		const warnings: string[] = [];
+		const onAlarm = (_: string, reason: string) => {
+			try {
+				rememberAlarm(own.alarmFile, {sandbox: name, configuration, reason});
+			} catch (error) {
+				warnings.push(`the alarm is not remembered, since ${own.alarmFile} cannot be written: ${messageOf(error)}`);
+			}
+		};
+		const records = new Records({audit, notifier: {put: () => {}}, clock, onAlarm});
+		const before = readAlarms(own.alarmFile).find(
+			alarm => alarm.sandbox === name && alarm.configuration === configuration,
+		);
+		const alarm = before?.reason ?? null;
+		if (alarm !== null)
+			warnings.push('an earlier pass raised an alarm: nothing is approved there until pairkeeper reload');
+		const result = await runOnce(what, spec, new CallTurns(1, clock.now), left(), records, alarm);
+		return {kind: 'done', result: {...result, notes: [...result.notes, ...warnings, ...audit.warnings]}};
 	} finally {
 		await audit.close();
 		lock.release();

@@ -17,7 +17,7 @@ export function sandboxLines([name, sandbox]: Named, status: Status, view: View)
 		texts
 			.flatMap(text => wrapped(text, room))
 			.map((line, at) => `${(at === 0 ? `  ${label}` : '').padEnd(LABEL)}${line}`);
-	const {lastError, failures, warnings, lastApproval, lastRefusal} = sandbox;
+	const {lastError, failures, warnings, widePaired = 0, lastApproval, lastRefusal} = sandbox;
 	return [
 		styled('bold', `${printable(name)}: ${titleOf(sandbox, isLive)}`),
 		...(lastError === null
@@ -33,10 +33,16 @@ export function sandboxLines([name, sandbox]: Named, status: Status, view: View)
 			? []
 			: [...said('way', wayLine(sandbox)), ...said('lists', listLine(sandbox, view.now, isLive))]),
 		...said('requests', `${sandbox.pending} pending, ${sandbox.approved} approved, ${sandbox.refused} refused`),
+		...(widePaired === 0 ? [] : said('devices', wideDevices(widePaired))),
 		...said('last approval', lastApproval === null ? 'none' : approvalInFull(lastApproval, view.now)),
 		...said('last refusal', lastRefusal === null ? 'none' : refusalInFull(lastRefusal, view.now)),
 		...said('look further', ...furtherLooks(name, sandbox)),
 	];
+}
+
+function wideDevices(count: number): string {
+	const devices = count === 1 ? '1 paired device has' : `${count} paired devices have`;
+	return `${devices} more than the policy grants, from OpenClaw itself or from somebody else; openclaw devices list shows them`;
 }
 
 function titleOf({state, healthy, starting, crashLooping}: SandboxStatus, isLive: boolean): string {

@@ -65,9 +65,7 @@ export function headLines(status: Status, view: View): string[] {
 		[`pairkeeper ${printable(supervisor.version)} on ${printable(supervisor.host)}: ${lifeOf(status, view)}`, null],
 		[isReallyLive(status, view) ? counts : `last seen: ${counts}`, null],
 		...(isReallyLive(status, view) && calls.running + calls.waiting > 0
-			? ([
-					[`openclaw calls: ${calls.running} running, ${calls.waiting} waiting, at most ${calls.limit}`, null],
-				] as const)
+			? ([[`openclaw calls: ${calls.running} running, ${calls.waiting} waiting, limit ${calls.limit}`, null]] as const)
 			: []),
 		...(supervisor.config.error === null
 			? []

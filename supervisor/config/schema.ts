@@ -134,6 +134,10 @@ const gateway = z
 		path: ['url'],
 		error: 'sends the token in clear text over a network; use wss://, or say allowInsecure: true',
 	})
+	.refine(({url, listenerUser}) => listenerUser === undefined || url !== undefined, {
+		path: ['listenerUser'],
+		error: 'needs a url: it says who may listen at that port of this host',
+	})
 	.refine(({url, fingerprint}) => fingerprint === undefined || url?.startsWith('wss:') === true, {
 		path: ['fingerprint'],
 		error: 'needs a wss:// URL',

@@ -1,5 +1,6 @@
 import {spawn} from 'node:child_process';
 import {closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync} from 'node:fs';
+import {environmentFor} from '../../worker/host/environment.ts';
 
 /** The exit code that flock(1) is told to use when somebody holds the lock (`-E`), unlike any of its failures. */
 const HELD = 75;
@@ -69,7 +70,8 @@ interface Tried {
 function flock(args: readonly string[], descriptor: number): Promise<Tried> {
 	return new Promise(resolve => {
 		// Out of reach of what a terminal sends to its foreground group: a Ctrl-C is for us to act on.
-		const child = spawn('flock', args, {detached: true, stdio: ['ignore', 'ignore', 'inherit', descriptor]});
+		const env = environmentFor({kind: 'program'}, [], process.env);
+		const child = spawn('flock', args, {env, detached: true, stdio: ['ignore', 'ignore', 'inherit', descriptor]});
 		child.once('error', (error: NodeJS.ErrnoException) => {
 			const isMissing = error.code === 'ENOENT';
 			resolve({

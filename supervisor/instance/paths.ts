@@ -20,6 +20,8 @@ export interface InstancePaths {
 	readonly groupSocket: string;
 	/** What a supervisor leaves for the next one, in case it is killed. Nobody else may read or write it. */
 	readonly stateFile: string;
+	/** The alarms of passes that were made without a supervisor. As private. */
+	readonly alarmFile: string;
 }
 
 /** The directory of an instance cannot be used; the message says what to do. */
@@ -57,6 +59,7 @@ export function instancePaths(statusFile: string): InstancePaths {
 		controlSocket: path.join(directory, 'control.sock'),
 		groupSocket: path.join(directory, 'group.sock'),
 		stateFile: path.join(directory, '.pairkeeper.state.json'),
+		alarmFile: path.join(directory, '.pairkeeper.alarms.json'),
 	};
 }
 

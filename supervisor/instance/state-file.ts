@@ -1,7 +1,8 @@
-import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync} from 'node:fs';
+import {readFileSync, rmSync} from 'node:fs';
 import * as z from 'zod';
 import {recordSchema} from '../sandbox/record.ts';
 import {shiftSchema} from '../shift.ts';
+import {readPrivate} from './private-file.ts';
 
 /** What a supervisor writes down for the case that it is killed. Private: it holds what sandboxes have asked for. */
 const stateSchema = z.object({
@@ -26,19 +27,8 @@ let knownBootId: string | undefined;
 
 /** What a supervisor left that was killed in this boot, or `null`: none was, or the file is not ours to believe. */
 export function readState(file: string): SupervisorState | null {
-	try {
-		const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-		try {
-			const {uid, mode} = fstatSync(descriptor);
-			if (uid !== process.getuid?.() || (mode & 0o077) !== 0) return null;
-			const state = stateSchema.safeParse(JSON.parse(readFileSync(descriptor, 'utf8')));
-			return state.success && state.data.bootId === bootId() ? state.data : null;
-		} finally {
-			closeSync(descriptor);
-		}
-	} catch {
-		return null;
-	}
+	const state = stateSchema.safeParse(readPrivate(file));
+	return state.success && state.data.bootId === bootId() ? state.data : null;
 }
 
 /** After a clean end there is nothing to resume. */

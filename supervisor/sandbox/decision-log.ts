@@ -15,7 +15,7 @@ export class DecisionLog {
 	log(decision: Decision): void {
 		switch (decision.kind) {
 			case 'approved':
-				this.#log('info', 'approved', fieldsOf(decision));
+				if (!decision.isAgain) this.#log('info', 'approved', fieldsOf(decision));
 				break;
 			case 'refused': {
 				const {kind: _, at: __, remedy, ...fields} = decision;

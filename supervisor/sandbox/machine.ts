@@ -9,12 +9,13 @@ import {
 	type ToWorker,
 } from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
+import type {RememberedAlarm} from '../instance/alarm-file.ts';
 import type {LogLevel} from '../log.ts';
 import type {ExitReason} from '../status/schema.ts';
 import {checkLiveness, type LivenessFailure, type Observation} from './liveness.ts';
-import {newRecord, recordFor, type SandboxRecord, withCheckpoint, withoutAlarm} from './record.ts';
+import {newRecord, recordFor, type SandboxRecord, withAlarm, withCheckpoint, withoutAlarm} from './record.ts';
 import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';
-import {isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
+import {configurationOf, isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
 
 /** All there is to know of a sandbox: what it should be, what is remembered of it, and how its worker is. */
 export interface SandboxState {
@@ -78,6 +79,8 @@ export type SandboxEvent =
 	| {readonly kind: 'stop'; readonly timeout: number}
 	/** A worker that cannot go on under the new spec must have been stopped before. */
 	| {readonly kind: 'adopt'; readonly spec: SandboxSpec}
+	/** A pass without a supervisor has raised it, under this configuration of the sandbox; before the first worker. */
+	| ({readonly kind: 'recall-alarm'} & Omit<RememberedAlarm, 'sandbox'>)
 	| {readonly kind: 'clear-alarm'};
 
 /** What is to be done about a transition, in this order. */
@@ -150,6 +153,10 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 			return onStop(state, event.timeout);
 		case 'adopt':
 			return {state: adopt(state, event.spec), effects: [{kind: 'show'}]};
+		case 'recall-alarm':
+			return configurationOf(state.spec) === event.configuration
+				? {state: {...state, record: withAlarm(state.record, event.reason)}, effects: [{kind: 'show'}]}
+				: same(state);
 		case 'clear-alarm': {
 			const record = withoutAlarm(state.record);
 			const effects: Effect[] = workerIn(life) ? [{kind: 'send', message: {kind: 'clear-alarm'}}] : [];

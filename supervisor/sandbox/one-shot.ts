@@ -1,4 +1,5 @@
 import {randomUUID} from 'node:crypto';
+import {emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {every, systemClock} from '../../worker/clock.ts';
 import type {
 	Decision,
@@ -41,7 +42,7 @@ export type OneShot = 'pass' | 'probe' | PersonalDecision;
 
 /**
  * Forks a worker for one pass, for one list, or for one decision, and waits for it, `timeout` milliseconds at most; by then nothing that it
- * started is left. What would end a worker of the supervisor ends this one too. Never rejects.
+ * started is left. `alarm`: why nothing is approved. What would end a worker of the supervisor ends this one too. Never rejects.
  */
 export async function runOnce(
 	what: OneShot,
@@ -49,6 +50,7 @@ export async function runOnce(
 	turns: CallTurns,
 	timeout: number,
 	witness: Witness = nobody,
+	alarm: string | null = null,
 ): Promise<OneShotResult> {
 	const clock = systemClock;
 	const notes: string[] = [];
@@ -110,10 +112,11 @@ export async function runOnce(
 				message satisfies never;
 		}
 	};
+	const checkpoint = alarm === null ? null : {...emptyCheckpoint, ledger: {...emptyCheckpoint.ledger, alarm}};
 	let worker: WorkerHandle;
 	try {
 		worker = forkWorker(
-			{kind: 'start', config, owner, task: taskOf(what, until), checkpoint: null, avoidGatewayUntil: null},
+			{kind: 'start', config, owner, task: taskOf(what, until), checkpoint, avoidGatewayUntil: null},
 			{onMessage, onOutput: note, onExit: exit => end(exit)},
 			limits.workerMemory,
 		);

@@ -36,6 +36,7 @@ export function statusOf(state: SandboxState, {now, turnWait}: {now: number; tur
 		lastError: checkpoint.lastError,
 		warnings: [...(snapshot?.warnings ?? []), ...slowWayWarnings(state, now)],
 		pending: snapshot?.pending ?? 0,
+		...(snapshot?.widePaired ? {widePaired: snapshot.widePaired} : {}),
 		restarts,
 		approved,
 		refused,

@@ -69,6 +69,12 @@ export function withoutAlarm(record: SandboxRecord): SandboxRecord {
 	return {...record, checkpoint: checkpointWithoutAlarm(record.checkpoint)};
 }
 
+/** Nothing more is approved, for a reason that was found before. */
+export function withAlarm(record: SandboxRecord, alarm: string): SandboxRecord {
+	const {checkpoint} = record;
+	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm}}};
+}
+
 type CheckpointMessage = Extract<ToSupervisor, {kind: 'checkpoint'}>;
 
 /** Takes in what a worker tells of its progress. */
@@ -80,7 +86,8 @@ export function withCheckpoint(record: SandboxRecord, {changes, decisions}: Chec
 function count(record: SandboxRecord, decision: CheckpointMessage['decisions'][number]): SandboxRecord {
 	switch (decision.kind) {
 		case 'approved': {
-			const {requestId, clientId, scopes, latencyMs, at} = decision;
+			const {requestId, clientId, scopes, latencyMs, at, isAgain} = decision;
+			if (isAgain) return record;
 			const lastApproval = {requestId, clientId, scopes, at: isoTime(at), latencyMs};
 			return {...record, approved: record.approved + 1, lastApproval};
 		}

@@ -11,6 +11,7 @@ import type {
 } from '../../worker/protocol.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
+import type {RememberedAlarm} from '../instance/alarm-file.ts';
 import type {Log} from '../log.ts';
 import {limitedLog} from '../log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
@@ -137,6 +138,11 @@ export class Sandbox {
 		const {id, outcome} = this.#deciding.add(timeout);
 		this.#process.send({kind: 'decide', id, ...decision});
 		return outcome;
+	}
+
+	/** A pass without a supervisor has raised it; to be called before the start. */
+	recallAlarm({reason, configuration}: Omit<RememberedAlarm, 'sandbox'>): void {
+		this.#on({kind: 'recall-alarm', reason, configuration});
 	}
 
 	/** Approvals may go on: somebody has looked at what raised the alarm. */

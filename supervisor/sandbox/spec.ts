@@ -52,6 +52,11 @@ export function isConfiguredAlike(before: SandboxSpec, after: SandboxSpec): bool
 	return isDeepStrictEqual(ownConfiguration(before), ownConfiguration(after));
 }
 
+/** Names how the sandbox itself is configured. */
+export function configurationOf(spec: SandboxSpec): string {
+	return shortName(JSON.stringify(ownConfiguration(spec)));
+}
+
 function ownConfiguration({enabled, worker}: SandboxSpec): object {
 	const {target, gateway, inside, transport, policy} = worker;
 	const {openclaw: _, ...own} = target;
@@ -63,6 +68,10 @@ export function targetOf({worker}: SandboxSpec): string {
 	const {exec, env, envFile} = worker.target;
 	const names = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
 	const text = JSON.stringify([exec, names, envFile, worker.gateway?.url ?? worker.inside?.port ?? null]);
+	return shortName(text);
+}
+
+function shortName(text: string): string {
 	return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 

@@ -43,6 +43,8 @@ export const sandboxStatusSchema = z.object({
 	lastError: z.string().nullable(),
 	warnings: z.array(z.string()),
 	pending: z.number(),
+	/** Paired devices that have more than the policy grants, where there are any; OpenClaw makes such by itself, so it is not a warning. */
+	widePaired: z.number().optional(),
 	approved: z.number(),
 	refused: z.number(),
 	lastApproval: z

@@ -45,7 +45,7 @@ describe.skipIf(whyNot !== null)(
 		});
 
 		/** Nothing but how to get inside: all else is what the container has. */
-		const alpha = (keys: object = {}) => ({alpha: {env: {}, exec: container.exec, ...keys}});
+		const alpha = (keys: object = {}) => ({alpha: {env: {}, exec: container.exec, transport: 'auto', ...keys}});
 
 		async function supervise(): Promise<void> {
 			pairkeeper = await host.supervise(quick, alpha());

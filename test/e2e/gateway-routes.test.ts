@@ -95,7 +95,9 @@ describe.each(openclawVersions)('real OpenClaw %s', version => {
 			await given(device, [...read, approvals]);
 			await gains(device, readAndWrite);
 			const {warnings, failures} = await pairkeeper.statusOf('alpha');
-			expect({warnings, failures}).toEqual({warnings: [], failures: 0});
+			// What a person approved here may have been seen pending before.
+			const others = warnings.filter(warning => !/approved by somebody else/.test(warning));
+			expect({others, failures}).toEqual({others: [], failures: 0});
 		});
 
 		test('an ask that comes again every 2 s is approved at the first or the second', async () => {

@@ -79,7 +79,9 @@ describe('before the token is sent', () => {
 			const {port, heard} = await squat(address);
 			await expect(greet(`ws://127.0.0.1:${port}`)).rejects.toMatchObject({
 				failure: 'unsafe',
-				message: expect.stringMatching(/held by user 65534, who gets no token; .*listenerUser: NAME/),
+				message: expect.stringMatching(
+					/held by user 65534, who gets no token; .*gateway: \{url, tokenFile, listenerUser: NAME\}/,
+				),
 			});
 			expect(await heard()).toBe('closed');
 		},

@@ -1,4 +1,5 @@
 import {readFile, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
 import {describe, expect} from 'vitest';
 import {runCommand} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
@@ -243,10 +244,13 @@ describe.concurrent('check', () => {
 	test('exits 0 when every sandbox answers, and approves nothing', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		await alpha.ask(cliAsk('cli-1'));
+		const wide = {deviceId: 'wide', tokens: [{role: 'operator', scopes: ['operator.admin']}]};
+		await writeFile(join(alpha.folder, 'paired', 'wide'), `${JSON.stringify(wide)}\n`);
 		await instance.configure();
 		const {exitCode, stdout} = await instance.command(['check']);
 		expect(exitCode).toBe(0);
 		expect(stdout).toMatch(/alpha .*ok .*1 pending/);
+		expect(stdout).toMatch(/alpha: paired devices that have more than the policy grants \(count: 1\)/);
 		expect(await alpha.calls('approve')).toEqual([]);
 		expect(instance.processes()).toEqual(new Map());
 	});

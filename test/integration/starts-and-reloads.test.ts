@@ -140,6 +140,39 @@ describe.concurrent('an alarm', () => {
 		expect(status.warnings).toEqual([]);
 	});
 
+	test('of an approve without a supervisor stands for the next one and for a supervisor, until `pairkeeper reload`', async ({
+		instance,
+	}) => {
+		const alpha = await instance.sandbox('alpha');
+		const lie = async (id: string) => {
+			const device = {deviceId: 'another', scopes: []};
+			await alpha.ask(cliAsk(id), {answer: {requestId: id, device}});
+		};
+		const approve = () => instance.command(['approve', 'alpha', '--strict', '--timeout', '60s']);
+		const reason = expect.stringMatching(/answered for another device/);
+		await lie('lying-1');
+		await instance.configure();
+		expect(await approve()).toMatchObject({exitCode: 1, stderr: reason});
+		await alpha.ask(cliAsk('late-1'));
+		expect(await approve()).toMatchObject({exitCode: 1, stderr: reason});
+		expect(await alpha.idsOf('approve')).toEqual(['lying-1']);
+
+		const cleared = expect.stringMatching(/not running.*alarms .* are cleared/);
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 3, stderr: cleared});
+		expect(await approve()).toMatchObject({exitCode: 0});
+		await lie('lying-2');
+		expect(await approve()).toMatchObject({exitCode: 1, stderr: reason});
+
+		await alpha.ask(cliAsk('late-2'));
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to warn', ({warnings}) => warnings.some(text => /^alarm: /.test(text)));
+		await instance.untilPolled('alpha', 2);
+		expect(await alpha.idsOf('approve')).toEqual(['lying-1', 'late-1', 'lying-2']);
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
+		await instance.untilSandbox('alpha', 'to approve again', ({approved}) => approved === 1);
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0, stderr: ''});
+	});
+
 	test('is over when the sandbox’s own configuration changes', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		const lying = cliAsk('lying-1');

@@ -22,13 +22,22 @@ const cadence = fc.record({
 });
 const attempts = fc.record({failures: fc.nat(2), error: fc.option(fc.constant('no')), retryAt: time});
 const record = fc.oneof(
-	fc.constant({kind: 'approved'}),
+	fc.record({
+		kind: fc.constant('approved'),
+		request: fc.constant(requestOf()),
+		by: fc.constant('policy'),
+		had: fc.boolean(),
+		expected: fc.constant([]),
+		isTold: fc.boolean(),
+		attempts,
+	}),
 	fc.record({
 		kind: fc.constant('attempted'),
 		request: fc.constantFrom(requestOf(), requestOf({scopes: null})),
 		by: fc.constantFrom('policy', 'person'),
 		had: fc.boolean(),
 		expected: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
+		isTold: fc.boolean(),
 		attempts,
 	}),
 	fc.record({
@@ -48,6 +57,7 @@ const record = fc.oneof(
 				by: fc.constant('person'),
 				had: fc.boolean(),
 				expected: fc.array(fc.constantFrom('a', 'b'), {maxLength: 2}),
+				isTold: fc.boolean(),
 			}),
 		),
 		attempts,
@@ -112,19 +122,21 @@ describe('the changes of a checkpoint', () => {
 			attempt: null,
 		} as const;
 		const none = {failures: 0, error: null, retryAt: 0};
+		const asked = {request: requestOf(), by: 'policy', had: false, expected: [], isTold: false} as const;
+		const r2 = {kind: 'refused', ...refused, attempts: none} as const;
 		const before: Checkpoint = {
 			...emptyCheckpoint,
 			cadence: applyChanges(emptyCheckpoint, {cadence: {}}).cadence,
 			ledger: {
 				...emptyCheckpoint.ledger,
-				requests: {r1: {kind: 'approved'}, r2: {kind: 'refused', ...refused, attempts: none}},
+				requests: {r1: {kind: 'approved', ...asked, attempts: none}, r2},
 			},
 		};
 		const after: Checkpoint = {
 			...before,
 			failures: 1,
 			cadence: before.cadence && {...before.cadence, mode: 'fast'},
-			ledger: {...before.ledger, hasApproved: true, requests: {r2: before.ledger.requests.r2 ?? {kind: 'approved'}}},
+			ledger: {...before.ledger, hasApproved: true, requests: {r2}},
 		};
 		expect(changesBetween(before, after)).toEqual({
 			failures: 1,

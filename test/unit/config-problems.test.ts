@@ -35,6 +35,10 @@ describe('a mistake is named with file, line and key', () => {
 			'sandboxes:\n  - name: a\n    gateway: {url: "ws://127.0.0.1:1", tokenCommand: [x], listenerUser: no-such-user}',
 			'FILE:3: sandboxes[0].gateway.listenerUser: there is no user no-such-user on this host; name the one that the gateway runs as',
 		],
+		[
+			'sandboxes:\n  - name: a\n    exec: [x]\n    gateway: {listenerUser: root}',
+			'FILE:4: sandboxes[0].gateway.listenerUser: needs a url: it says who may listen at that port of this host',
+		],
 		['passEnv: [A-B]', 'FILE:1: passEnv[0]: is not the name of an environment variable'],
 		[
 			'statusFile: status.json',

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {CallTurns} from '../../supervisor/calls/turns.ts';
 import {Fleet, type Remembered} from '../../supervisor/fleet.ts';
-import type {SandboxSpec} from '../../supervisor/sandbox/spec.ts';
+import {configurationOf, type SandboxSpec} from '../../supervisor/sandbox/spec.ts';
 import type {CheckpointChanges} from '../../worker/checkpoint.ts';
 import {MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
 import {PuppetWorker, specOf, workerConfigOf} from './sandbox-fixtures.ts';
@@ -113,6 +113,21 @@ describe('a sandbox that leaves the configuration', () => {
 		await puppets.reconcile({});
 		await puppets.reconcile({a: named('a')});
 		expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBe('odd');
+	});
+
+	it('begins with the alarm of a pass that no supervisor made, unless its configuration is another one since', async () => {
+		for (const [configuration, expected] of [
+			[configurationOf(named('a')), 'odd'],
+			[configurationOf(named('a', elsewhere)), null],
+		] as const) {
+			const puppets = new PuppetFleet({a: named('a')});
+			puppets.fleet.recallAlarms([
+				{sandbox: 'a', configuration, reason: 'odd'},
+				{sandbox: 'gone', configuration, reason: 'odd'},
+			]);
+			await puppets.passing(puppets.fleet.start(0));
+			expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBe(expected);
+		}
 	});
 
 	it('keeps what was counted under its name, with whichever target', async () => {

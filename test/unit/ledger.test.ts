@@ -91,19 +91,97 @@ describe('a request whose approval fails and that another policy then refuses', 
 });
 
 describe('an approved request', () => {
-	it('is settled while it is listed, and forgotten after', () => {
+	const approved = (had: readonly string[] = []) => {
 		const ledger = by();
+		ledger.attempt(requestOf(), listingOf([], had.length === 0 ? [] : paired(had)).paired);
 		ledger.approved(requestOf(), 'policy', 0);
-		expect(ledger.plan(listingOf([entryOf()]), 0)).toMatchObject({steps: [], allowed: [], undecided: 0});
-		ledger.plan(listingOf([]), 0);
+		return ledger;
+	};
+	const granted = paired(['operator.read']);
+
+	it('is settled while it is listed beside a device that has all of it, and forgotten after', () => {
+		const ledger = approved();
+		const still = listingOf([entryOf()], granted);
+		expect(ledger.plan(still, 0)).toMatchObject({steps: [], allowed: [], undecided: 0, unsettled: []});
+		ledger.plan(listingOf([], granted), 0);
 		expect(ledger.state.requests).toEqual({});
 		expect(kinds(ledger.plan(listingOf([entryOf()]), 0).steps)).toEqual(['approve']);
 	});
 
 	it('is settled under the next worker and another policy too', () => {
+		const heir = inherited(approved(), {...defaultPolicy, clients: []});
+		expect(heir.plan(listingOf([entryOf()], granted), 0).steps).toEqual([]);
+	});
+
+	it.each([
+		['and its device has nothing', [], []],
+		['and its device had all of it before, so that nothing follows', ['operator.read'], granted],
+	])('that is listed again %s is due again after a wait, and told once a try', (_, had, now) => {
+		const ledger = approved(had);
+		const still = listingOf([entryOf()], now);
+		const request = requestOf();
+		const due = {allowed: ['r1'], undecided: 1};
+		expect(ledger.plan(still, 0)).toMatchObject({...due, steps: [], unsettled: [{request, by: 'policy'}]});
+		expect(ledger.plan(still, 999)).toMatchObject({...due, steps: [], unsettled: []});
+		expect(ledger.plan(still, 1000)).toMatchObject({...due, steps: [{kind: 'approve', request}], unsettled: []});
+	});
+
+	it('that is listed again and again waits longer each time, and is warned of until it is gone', () => {
+		const ledger = approved();
+		const still = listingOf([entryOf()]);
+		let now = 0;
+		const waits: number[] = [];
+		for (let tries = 0; tries < 4; tries++) {
+			let wait = 0;
+			while (ledger.plan(still, now + wait).steps.length === 0) wait += 500;
+			waits.push(wait / SECOND);
+			now += wait;
+			ledger.attempt(requestOf(), []);
+			expect(ledger.approved(requestOf(), 'policy', now)).toBe(false);
+		}
+		expect(waits).toEqual([1, 2, 4, 8]);
+		expect(ledger.troubles).toEqual([expect.stringMatching(/^request r1 could not be settled in 4 tries: .*listed/)]);
+		expect(ledger.state.approvals).toMatchObject([{count: 1}]);
+		ledger.plan(listingOf([], granted), now);
+		expect(ledger.troubles).toEqual([]);
+	});
+
+	it('that is listed again while nothing may be approved is due when that is over', () => {
+		const ledger = approved();
+		ledger.raiseAlarm('granted more');
+		const still = listingOf([entryOf()]);
+		expect(ledger.plan(still, 0)).toMatchObject({steps: [], undecided: 0, unsettled: [{by: 'policy'}]});
+		ledger.clearAlarm();
+		expect(kinds(ledger.plan(still, SECOND).steps)).toEqual(['approve']);
+	});
+
+	it('under whose id something else is asked for is decided anew, and counted as another one', () => {
+		const ledger = approved();
+		const other = entryOf({scopes: ['operator.write']});
+		expect(ledger.plan(listingOf([other], granted), 0)).toMatchObject({steps: [{kind: 'approve'}], unsettled: []});
+		const request = requestOf({scopes: ['operator.write']});
+		ledger.attempt(request, []);
+		expect(ledger.approved(request, 'policy', 0)).toBe(true);
+		const wide = listingOf([entryOf(admin)], granted);
+		expect(kinds(ledger.plan(wide, 0).steps)).toEqual(['refuse']);
+	});
+
+	it('by a person that is listed again waits for a person again, and is not counted twice', () => {
 		const ledger = by();
-		ledger.approved(requestOf(), 'policy', 0);
-		expect(inherited(ledger, {...defaultPolicy, clients: []}).plan(listingOf([entryOf()]), 0).steps).toEqual([]);
+		const still = listingOf([entryOf(admin)]);
+		ledger.plan(still, 0);
+		ledger.attempt(requestOf(admin), [], 'person');
+		expect(ledger.approved(requestOf(admin), 'person', 0)).toBe(true);
+		expect(ledger.plan(still, 0)).toMatchObject({held: [{reason: 'disallowed-scope'}], unsettled: [{by: 'person'}]});
+		ledger.attempt(requestOf(admin), [], 'person');
+		expect(ledger.approved(requestOf(admin), 'person', 0)).toBe(false);
+	});
+
+	it('that is granted at last, and gone, is not told again', () => {
+		const ledger = approved();
+		ledger.plan(listingOf([entryOf()]), 0);
+		const {vanished} = inherited(ledger).plan(listingOf([], granted), 0);
+		expect(vanished).toMatchObject([{kind: 'ours', granted: true, isTold: true}]);
 	});
 });
 
@@ -116,7 +194,9 @@ describe('a request whose approval was begun and that is gone', () => {
 
 	it('was granted when the device has now what it asked for', () => {
 		const {vanished} = begun().plan(listingOf([], paired(['operator.read'])), 0);
-		expect(vanished).toEqual([{kind: 'ours', by: 'policy', request: requestOf(), granted: true, alarm: null}]);
+		expect(vanished).toEqual([
+			{kind: 'ours', by: 'policy', request: requestOf(), granted: true, isTold: false, alarm: null},
+		]);
 	});
 
 	it('was superseded when the device has not', () => {

@@ -1,6 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
@@ -39,6 +39,23 @@ describe('a lock', () => {
 		const child = await holder();
 		expect(await FileLock.acquire(file)).toBeNull();
 		expect(holderOf(file)).toBe(child.pid);
+	});
+
+	it('is asked for without what else our environment holds', async () => {
+		const real = process.env.PATH ?? '';
+		const seen = path.join(folder, 'environment');
+		writeFileSync(path.join(folder, 'flock'), `#!/bin/sh\nenv >${seen}\nPATH='${real}' exec flock "$@"\n`, {
+			mode: 0o755,
+		});
+		Object.assign(process.env, {PATH: `${folder}:${real}`, PLANTED_TOKEN: 'planted'});
+		try {
+			(await FileLock.acquire(file))?.release();
+			expect(readFileSync(seen, 'utf8')).toContain(`PATH=${folder}:`);
+			expect(readFileSync(seen, 'utf8')).not.toContain('planted');
+		} finally {
+			process.env.PATH = real;
+			delete process.env.PLANTED_TOKEN;
+		}
 	});
 
 	it('is asked for again where a signal to our process group has ended flock(1)', async () => {

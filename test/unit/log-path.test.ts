@@ -1,5 +1,15 @@
 import {execFileSync} from 'node:child_process';
-import {chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+	chmodSync,
+	existsSync,
+	linkSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
@@ -50,6 +60,16 @@ describe('a log cannot be kept', () => {
 		chmodSync(at('open'), 0o777);
 		expect(logFileProblem(at('open/log'))).toMatch(/others could replace files in .*open.*name a file elsewhere/);
 		expect(logFileProblem(at('open/log'))).not.toMatch(/chmod|chown/);
+	});
+
+	it('under a second name of some file where a group may write', () => {
+		mkdirSync(at('shared'));
+		writeFileSync(at('precious'), '');
+		linkSync(at('precious'), at('shared/log'));
+		expect(logFileProblem(at('shared/log'))).toBeNull();
+		chmodSync(at('shared'), 0o775);
+		expect(logFileProblem(at('shared/log'))).toMatch(/with another name too.*remove it/);
+		expect(() => openLog(at('shared/log'))).toThrow(/another name/);
 	});
 
 	it.runIf(isRoot)('behind a link of somebody else, nor in a file of theirs', () => {

@@ -26,6 +26,14 @@ const up = {transport: 'gateway', route: 'url'} as const;
 const down = {transport: 'gateway', route: 'url', transportReason: 'ECONNREFUSED'} as const;
 const slow = {transport: 'cli', route: null, transportReason: 'token mismatch'} as const;
 
+it('a sandbox shows how many paired devices have more than the policy grants, where there are any', () => {
+	const {sandbox, say} = started();
+	say({widePaired: 0});
+	expect(sandbox.status()).not.toHaveProperty('widePaired');
+	say({widePaired: 2});
+	expect(sandbox.status().widePaired).toBe(2);
+});
+
 describe('a sandbox is healthy', () => {
 	it('from its first list on, for three intervals and the bound of a call', async () => {
 		const {sandbox, clock, say} = started();

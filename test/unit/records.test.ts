@@ -30,6 +30,7 @@ describe('the records', () => {
 		const {told, written, records} = recording();
 		const decisions: Decision[] = [
 			{kind: 'approved', action: 'approve', ...subjectOf('r1'), latencyMs: 5, at},
+			{kind: 'approved', action: 'approve', ...subjectOf('r1'), latencyMs: 5, at, isAgain: true},
 			{kind: 'rejected', action: 'reject', ...subjectOf('r2'), by: 'person', at},
 			{kind: 'failed', action: 'approve', ...subjectOf('r3'), error: 'timeout', at},
 			{
@@ -48,6 +49,7 @@ describe('the records', () => {
 		];
 		for (const decision of decisions) records.decided('alpha', decision, 'gateway');
 		expect(written).toEqual([
+			{action: 'approve', ...subjectOf('r1'), result: 'done', latencyMs: 5, error: null},
 			{action: 'approve', ...subjectOf('r1'), result: 'done', latencyMs: 5, error: null},
 			{action: 'reject', ...subjectOf('r2'), by: 'person', result: 'done', latencyMs: null, error: null},
 			{action: 'approve', ...subjectOf('r3'), result: 'failed', latencyMs: null, error: 'timeout'},

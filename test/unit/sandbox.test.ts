@@ -304,6 +304,23 @@ describe('a worker that fails', () => {
 });
 
 describe('what is done in a sandbox', () => {
+	it('is counted and logged once, however often it had to be done', () => {
+		const puppets = new PuppetSandbox();
+		puppets.sandbox.start();
+		const again: Decision = {
+			kind: 'approved',
+			action: 'approve',
+			...subjectOf('r1'),
+			latencyMs: 9,
+			at: 0,
+			isAgain: true,
+		};
+		for (const decision of [approvalOf('r1'), again])
+			puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [decision]});
+		expect(puppets.sandbox.status()).toMatchObject({approved: 1, lastApproval: {latencyMs: 7}});
+		expect(puppets.lines('approved')).toHaveLength(1);
+	});
+
 	it('is logged in whole, however much it asks for in vain', () => {
 		const puppets = new PuppetSandbox();
 		puppets.sandbox.start();

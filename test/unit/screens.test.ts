@@ -13,6 +13,7 @@ import {
 	screenLines,
 	type WatchState,
 } from '../../supervisor/commands/watch-view.ts';
+import type {SandboxStatus} from '../../supervisor/status/schema.ts';
 import {composedStatus, sickSandboxes, wellSandbox} from './composed-status.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
@@ -80,6 +81,14 @@ describe('one sandbox in full', () => {
 		);
 		expect(all.join('\n\n')).toMatchSnapshot();
 		expect(widest(all.join('\n'))).toBeLessThanOrEqual(width);
+	});
+
+	it('says of paired devices that have more than the policy grants', () => {
+		const linesOf = (change: Partial<SandboxStatus>) =>
+			sandboxLines(['alpha', wellSandbox(now, change)], status, {isAlive: true, now, width: 200}).join('\n');
+		expect(linesOf({widePaired: 1})).toMatch(/^ {2}devices +1 paired device has more than the policy grants/m);
+		expect(linesOf({widePaired: 3})).toMatch(/^ {2}devices +3 paired devices have more/m);
+		expect(linesOf({})).not.toMatch(/devices +\d/);
 	});
 });
 

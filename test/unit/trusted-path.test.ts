@@ -1,23 +1,8 @@
-import {
-	chmodSync,
-	chownSync,
-	lchownSync,
-	linkSync,
-	mkdirSync,
-	mkdtempSync,
-	rmSync,
-	symlinkSync,
-	writeFileSync,
-} from 'node:fs';
+import {chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {
-	assertAppendable,
-	assertTrusted,
-	assertTrustedProgram,
-	UntrustedPathError,
-} from '../../worker/host/trusted-path.ts';
+import {assertTrusted, assertTrustedProgram, UntrustedPathError} from '../../worker/host/trusted-path.ts';
 
 const isRoot = process.getuid?.() === 0;
 const us = process.getuid?.() ?? 0;
@@ -171,47 +156,5 @@ describe('a program', () => {
 		chownSync(bin, stranger, stranger);
 		chmodSync(bin, 0o777);
 		expect(() => assertTrustedProgram(full, stranger)).toThrow(`${bin} can be written`);
-	});
-});
-
-describe('what is appended to', () => {
-	const log = () => path.join(folder, 'log', 'our.log');
-
-	it('may be ours, or not be there yet, in a directory of ours', () => {
-		const full = file('log/our.log', 0o640);
-		expect(() => assertAppendable(full)).not.toThrow();
-		rmSync(full);
-		expect(() => assertAppendable(full)).not.toThrow();
-	});
-
-	it.each(['/dev/stdout', '/dev/stderr', '/dev/null'])('may be %s', full => {
-		expect(() => assertAppendable(full)).not.toThrow();
-	});
-
-	it.runIf(isRoot)('is not where others write: a link there would lead to any file', () => {
-		const full = file('log/our.log', 0o640);
-		chmodSync(path.dirname(full), 0o777);
-		expect(() => assertAppendable(full)).toThrow(/log can be written/);
-		chownSync(path.dirname(full), stranger, stranger);
-		chmodSync(path.dirname(full), 0o755);
-		expect(() => assertAppendable(full)).toThrow(/belongs to user/);
-		expect(() => assertAppendable('/tmp/pairkeeper-is-not-there.log')).toThrow(/does not exist/);
-	});
-
-	it.runIf(isRoot)('may stand where root lets a group write, if it is a plain file of ours', () => {
-		const full = file('log/our.log', 0o640);
-		chownSync(path.dirname(full), 0, stranger);
-		chmodSync(path.dirname(full), 0o775);
-		expect(() => assertAppendable(full)).not.toThrow();
-		linkSync(full, path.join(folder, 'log/second'));
-		expect(() => assertAppendable(full)).toThrow(/not a plain file of yours/);
-		rmSync(full);
-		expect(() => assertAppendable(full)).not.toThrow();
-		symlinkSync('second', log());
-		expect(() => assertAppendable(full)).toThrow(/not a plain file of yours/);
-		rmSync(full);
-		writeFileSync(full, '');
-		chownSync(full, stranger, stranger);
-		expect(() => assertAppendable(full)).toThrow(/not a plain file of yours/);
 	});
 });

@@ -123,6 +123,57 @@ function overTheWire(value: unknown): unknown {
 
 const gatewayTarget = {url: '', tokenFile: '', tokenCommand: [], fingerprint: null, allowInsecure: false};
 
+describe('an approval that is answered with a yes and has not come true', () => {
+	/** A program between us and OpenClaw swallows what becomes of the first `lies` approvals. */
+	const lying = (lies: number) => {
+		const sandbox = new Sandbox();
+		const {gateway} = sandbox;
+		gateway.pending = [entryOf()];
+		const grant = gateway.grant.bind(gateway);
+		gateway.grant = id => (gateway.callsOf('approve') <= lies ? {deviceId: null, scopes: null} : grant(id));
+		return sandbox;
+	};
+
+	it('is made again until it has, told as failed each time, and counted once', async () => {
+		const sandbox = lying(3);
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.gateway.paired).toHaveLength(1);
+		expect(sandbox.gateway.callsOf('approve')).toBe(4);
+		const told = sandbox.decisions.map(decision => [decision.kind, 'isAgain' in decision]);
+		const [failed, again] = [
+			['failed', false],
+			['approved', true],
+		];
+		expect(told).toEqual([['approved', false], failed, again, failed, again, failed, again]);
+		const warned = sandbox.of('heartbeat').map(({snapshot}) => snapshot.warnings);
+		expect(warned).toContainEqual([expect.stringContaining('could not be settled in 3 tries')]);
+		expect(warned.at(-1)).toEqual([]);
+	});
+
+	it('is made again by the next worker, and over a socket within seconds', async () => {
+		const sandbox = lying(2);
+		const {gateway} = sandbox;
+		sandbox.openTransport = async () => ({...polledTransport(gateway, null), kind: 'gateway', isEventDriven: true});
+		await sandbox.live(undefined, SECOND);
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(gateway.paired).toHaveLength(1);
+		expect(sandbox.decided('approved')).toHaveLength(3);
+	});
+
+	it('has one outcome for each intent where all is recorded', async () => {
+		const sandbox = lying(2);
+		sandbox.config = {isAudited: true};
+		sandbox.onMessage = message => {
+			if (message.kind !== 'intent') return;
+			const {intent} = message;
+			queueMicrotask(() => sandbox.worker?.receive({kind: 'recorded', intent, error: null}));
+		};
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.of('intent')).toHaveLength(3);
+		expect(sandbox.decided('approved')).toHaveLength(3);
+	});
+});
+
 describe('a worker that watches', () => {
 	it('tells each approval and refusal once, with what its successor has to know of it', async () => {
 		const sandbox = new Sandbox();

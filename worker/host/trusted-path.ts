@@ -39,32 +39,6 @@ export function assertTrustedProgram(file: string, uid: number = process.getuid?
 	assertWay(file, uid, 'own-or-staff');
 }
 
-/**
- * Throws an {@link UntrustedPathError} where somebody else could have what is appended to `file` appended to another one, by a link. As
- * {@link assertTrusted}, but that a group which root chose may write root's directory, as /var/log on Ubuntu: there the file itself must be a plain one of
- * ours, with one name, or not be there yet.
- */
-export function assertAppendable(file: string, uid: number = process.getuid?.() ?? 0): void {
-	const full = path.resolve(file);
-	// Standard streams and devices: only root, or whoever started us, decides what those are.
-	if (/^\/dev\/(?!shm\/)|^\/proc\/self\/fd\//.test(full)) return;
-	const directory = lstatSync(path.dirname(full), {throwIfNoEntry: false});
-	const isRootsGroups =
-		directory?.isDirectory() === true &&
-		directory.uid === 0 &&
-		(directory.mode & (GROUP_WRITE | OTHERS_WRITE)) === GROUP_WRITE;
-	if (!isRootsGroups) {
-		assertTrusted(full, uid);
-		return;
-	}
-	assertTrusted(path.dirname(path.dirname(full)), uid);
-	const stats = lstatSync(full, {throwIfNoEntry: false});
-	if (stats && !(stats.isFile() && stats.nlink === 1 && isOurs(stats, uid)))
-		throw new UntrustedPathError(
-			`${full} is not a plain file of yours, and its directory can be written by a group; choose a file in a directory of your own`,
-		);
-}
-
 function assertWay(file: string, uid: number, rule: GroupRule): void {
 	const pending = path.resolve(file).split('/').filter(Boolean);
 	let current = '/';

@@ -19,7 +19,11 @@ export interface Deed {
 /** What happened to a request at the gateway. */
 export type DeedEvent =
 	| {readonly kind: 'attempt'; readonly requestId: string}
-	| ({readonly kind: 'approved'; readonly request: PairingRequest} & Omit<Deed, 'action' | 'request'>)
+	/** `isNews`: it was not told before, of a try that proved to have failed. */
+	| ({readonly kind: 'approved'; readonly request: PairingRequest; readonly isNews: boolean} & Omit<
+			Deed,
+			'action' | 'request'
+	  >)
 	| ({readonly kind: 'rejected'} & Omit<Deed, 'action'>)
 	/** It did not succeed, or nobody knows whether it did. */
 	| ({readonly kind: 'failed'; readonly error: ClientError} & Deed)
@@ -71,10 +75,10 @@ export async function approve(
 	try {
 		const answer = await client.approve({requestId, needs: approverScopes(request, paired)}, signal);
 		const alarm = alarmInAnswer(answer, request, ledger.expectedOf(requestId));
-		ledger.approved(request, by, clock.now());
+		const isNews = ledger.approved(request, by, clock.now());
 		if (alarm !== null) ledger.raiseAlarm(alarm);
 		const alarms = alarm === null ? [] : [{kind: 'alarm', reason: alarm} as const];
-		report([{kind: 'approved', request, by, transport: deed.transport}, ...alarms]);
+		report([{kind: 'approved', request, by, transport: deed.transport, isNews}, ...alarms]);
 		return {kind: 'done'};
 	} catch (error) {
 		return failed(deed, error, deps);

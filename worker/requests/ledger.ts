@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import {expectedScopes} from './alarm.ts';
+import {isSameAsk} from './answered.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
 import type {Listing} from './listing.ts';
 import {type Plan, planFor, rejectionDueAt} from './plan.ts';
@@ -11,7 +12,15 @@ import {
 	type PairingRequest,
 	type Policy,
 } from './policy.ts';
-import {type Attempt, hasAll, type RequestRecord, type RequestRecords, recordOf, recordsSchema} from './record.ts';
+import {
+	type Attempt,
+	attemptIn,
+	hasAll,
+	type RequestRecord,
+	type RequestRecords,
+	recordOf,
+	recordsSchema,
+} from './record.ts';
 import {shortHash} from './refusal.ts';
 import {removedBetween, type Sighting, sightingOf} from './removed.ts';
 
@@ -69,8 +78,7 @@ export function withoutAlarm(state: LedgerState): LedgerState {
 }
 
 /**
- * What has been decided about the requests that are listed now, and what is still to be done about them. A request stays settled as long as it is
- * listed. Its state is a value that is replaced with every change, so that two of them can be compared.
+ * What has been decided about the requests that are listed now, and what is still to be done about them. Its state is a value that is replaced with every change, so that two of them can be compared.
  */
 export class Ledger {
 	readonly #policy: Policy;
@@ -130,7 +138,14 @@ export class Ledger {
 		this.#look(listing, connection);
 		const {requests, caused, alarm} = this.#state;
 		const removed = this.removedIn(listing);
-		const context = {policy: this.#policy, now, isAlarmed: alarm !== null, caused, removed};
+		const context = {
+			policy: this.#policy,
+			now,
+			slowInterval: this.#slowInterval,
+			isAlarmed: alarm !== null,
+			caused,
+			removed,
+		};
 		const {plan, records} = planFor(requests, listing, context);
 		this.#change({requests: records});
 		for (const each of plan.vanished) {
@@ -166,27 +181,34 @@ export class Ledger {
 		// 2026.5.27's CLI may approve, in the same call, the replacement that its own approve has caused, which adds pairing.
 		const added = entry && grantableScopes(entry, this.#policy).includes(PAIRING_SCOPE) ? [PAIRING_SCOPE] : [];
 		const expected = expectedScopes(request, paired, added);
-		const attempt: Attempt = {request, by, had: hasAll(request, paired), expected};
+		const before = attemptIn(known);
+		const isTold =
+			before !== null && (before.isTold || known?.kind === 'approved') && isSameAsk(before.request, request);
+		const attempt: Attempt = {request, by, had: hasAll(request, paired), expected, isTold};
 		if (known?.kind === 'refused') {
 			this.#record(request.requestId, {...known, attempt});
 			return;
 		}
-		const attempts = known?.kind === 'attempted' ? known.attempts : noAttempts;
+		const attempts = known?.attempts ?? noAttempts;
 		this.#record(request.requestId, {kind: 'attempted', ...attempt, attempts});
 	}
 
 	/** What the device may have after the approval that was begun last. */
 	expectedOf(requestId: string): readonly string[] {
 		const known = this.#recordOf(requestId);
-		if (known?.kind === 'attempted') return known.expected;
-		return known?.kind === 'refused' ? (known.attempt?.expected ?? []) : [];
+		return attemptIn(known)?.expected ?? [];
 	}
 
-	/** The gateway said yes, or has shown that it did. */
-	approved({requestId, deviceId}: PairingRequest, by: Attempt['by'], now: number): void {
-		this.#change({hasApproved: true, approvals: withOneMore(this.#state.approvals, now)});
+	/** The gateway said yes, or has shown that it did. Returns whether that is news: it is not where an earlier yes, told and counted, proved untrue. */
+	approved({requestId, deviceId}: PairingRequest, by: Attempt['by'], now: number): boolean {
+		const known = this.#recordOf(requestId);
+		const attempt = attemptIn(known);
+		const isNews = attempt?.isTold !== true;
+		if (isNews) this.#change({hasApproved: true, approvals: withOneMore(this.#state.approvals, now)});
 		if (deviceId !== null && by === 'person') this.#giveBack(deviceId);
-		this.#record(requestId, {kind: 'approved'});
+		const attempts = known?.kind === 'attempted' ? known.attempts : noAttempts;
+		if (attempt !== null) this.#record(requestId, {kind: 'approved', ...attempt, attempts});
+		return isNews;
 	}
 
 	/** The gateway took our no. */
@@ -220,7 +242,9 @@ export class Ledger {
 	get troubles(): readonly string[] {
 		return Object.entries(this.#state.requests)
 			.flatMap(([id, record]) => {
-				if (record.kind === 'approved' || !isTroubled(record.attempts)) return [];
+				if (!isTroubled(record.attempts)) return [];
+				// A yes may be as untrue as the one before it.
+				if (record.kind === 'approved' && !record.isTold) return [];
 				if (record.kind === 'refused' && record.rejected) return [];
 				const {failures, error} = record.attempts;
 				return [`request ${id} could not be settled in ${failures} tries: ${error}`];
@@ -287,7 +311,8 @@ function underPolicy(state: LedgerState, policy: Policy): LedgerState {
 function dueAt(record: RequestRecord, isAlarmed: boolean): number | null {
 	switch (record.kind) {
 		case 'approved':
-			return null;
+			// After a yes that was not true, the next one is soon looked into.
+			return record.isTold ? record.attempts.retryAt : null;
 		case 'attempted':
 			return isAlarmed ? null : record.attempts.retryAt;
 		case 'refused':

@@ -1,7 +1,8 @@
-import {type ClientError, toClientError} from '../client-error.ts';
+import {ClientError, toClientError} from '../client-error.ts';
+import {STILL_LISTED} from './answered.ts';
 import {approve, type DeedDeps, type DeedEvent, type DeedResult, reject, whyBlocked} from './carry-out.ts';
 import type {Listing} from './listing.ts';
-import type {Held, Plan, Step, Vanished} from './plan.ts';
+import type {Held, Plan, Step, Unsettled, Vanished} from './plan.ts';
 import type {MalformedRequest, PairingRequest, RefusalReason} from './policy.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
@@ -90,12 +91,13 @@ class Tally {
 	}
 
 	/** Tells what a listing says, before anything is done about it: what is refused, and what became of the approvals that were in doubt. */
-	take(listing: Listing, {steps, allowed, undecided, vanished, held}: Plan): void {
+	take(listing: Listing, {steps, allowed, undecided, vanished, held, unsettled}: Plan): void {
 		const events: PassEvent[] = vanished.flatMap(each => this.#becameOf(each));
 		// After what is listed no more, and before what is.
 		const {pending, ignored, paired} = listing;
 		const widePaired = this.#deps.ledger.countWide(paired);
 		events.push({kind: 'listed', pending: pending.length, ignored, held, widePaired});
+		events.push(...unsettled.map(each => this.#failedAfterAll(each)));
 		for (const step of steps) {
 			if (step.kind !== 'refuse') continue;
 			this.#refused++;
@@ -153,19 +155,26 @@ class Tally {
 		return result;
 	}
 
+	#failedAfterAll({request, by}: Unsettled): PassEvent {
+		this.#retries++;
+		const error = new ClientError('unreadable', STILL_LISTED);
+		return {kind: 'failed', action: 'approve', by, request, transport: this.#deps.via(), error};
+	}
+
 	#becameOf(vanished: Vanished): PassEvent[] {
 		if (vanished.kind === 'foreign') {
 			const {requestId, deviceId} = vanished;
 			return [{kind: 'foreign-approval', requestId, deviceId}];
 		}
 		const {ledger, clock, via} = this.#deps;
-		const {request, by, granted, alarm} = vanished;
+		const {request, by, granted, isTold, alarm} = vanished;
 		this.#retries = Math.max(this.#retries - 1, 0);
 		if (alarm !== null) ledger.raiseAlarm(alarm);
 		const alarms: PassEvent[] = alarm === null ? [] : [{kind: 'alarm', reason: alarm}];
 		if (!granted) return [{kind: 'superseded', requestId: request.requestId}, ...alarms];
+		if (isTold) return alarms;
 		this.#approvedCount++;
 		ledger.approved(request, by, clock.now());
-		return [{kind: 'approved', request, by, transport: via()}, ...alarms];
+		return [{kind: 'approved', request, by, transport: via(), isNews: true}, ...alarms];
 	}
 }

@@ -1,4 +1,5 @@
 import {alarmInListing} from './alarm.ts';
+import {reopened, standingOf, withoutOther} from './answered.ts';
 import {noAttempts} from './attempts.ts';
 import {digestOf, givesOf, isRevoked} from './gives.ts';
 import type {Listing} from './listing.ts';
@@ -13,6 +14,7 @@ import {
 } from './policy.ts';
 import {
 	type Attempt,
+	attemptIn,
 	hasAll,
 	keyOf,
 	type Refused,
@@ -53,6 +55,8 @@ export type Vanished =
 			readonly request: PairingRequest;
 			readonly by: Attempt['by'];
 			readonly granted: boolean;
+			/** That it was approved was told before. */
+			readonly isTold: boolean;
 			readonly alarm: string | null;
 	  }
 	/** Its device has now what it asked for, and we have not approved it. */
@@ -70,12 +74,19 @@ export interface Plan {
 	readonly vanished: readonly Vanished[];
 	/** In listed order. */
 	readonly held: readonly Held[];
+	/** Listed requests whose approval was answered with a yes that was not true. Told once a try. */
+	readonly unsettled: readonly Unsettled[];
 }
+
+/** An approval that was told and has not come true. */
+export type Unsettled = Pick<Attempt, 'request' | 'by'>;
 
 /** What a plan depends on besides the listing and what is remembered. */
 export interface PlanContext {
 	readonly policy: Policy;
 	readonly now: number;
+	/** The longest wait before a failed request is tried again, in milliseconds. */
+	readonly slowInterval: number;
 	/** Nothing is to be approved. */
 	readonly isAlarmed: boolean;
 	/** Ids of requests that our own failed approvals caused. */
@@ -99,11 +110,19 @@ export function planFor(
 	const steps: Step[] = [];
 	const allowed: string[] = [];
 	const held: Held[] = [];
+	const unsettled: Unsettled[] = [];
 	let undecided = 0;
 	for (const request of listing.pending) {
 		const key = keyOf(request);
-		const known = recordOf(before, key);
-		if (known?.kind === 'approved') continue;
+		let known = withoutOther(recordOf(before, key), request);
+		if (known?.kind === 'approved') {
+			const standing = standingOf(known, request, paired);
+			if (standing === 'settled') continue;
+			if (standing === 'unsettled') unsettled.push({request: known.request, by: known.by});
+			known = standing === 'unsettled' ? reopened(known, now, context.slowInterval) : undefined;
+		}
+		if (known === undefined) records.delete(key);
+		else records.set(key, known);
 		const verdict = decide(request, paired, policy, removed);
 		if (verdict.allowed && request.kind === 'request') {
 			if (known?.kind === 'refused') records.delete(key);
@@ -139,7 +158,7 @@ export function planFor(
 		steps.push({kind: 'reject', request, requestId: request.requestId});
 	}
 	const vanished = gone.flatMap(({key, record}) => becameOf(key, record, paired, gone));
-	return {plan: {steps, allowed, undecided, vanished, held}, records: Object.fromEntries(records)};
+	return {plan: {steps, allowed, undecided, vanished, held, unsettled}, records: Object.fromEntries(records)};
 }
 
 /** Monotonic milliseconds from which a refused request is to be rejected, `null` where it never is, or has been. */
@@ -173,9 +192,7 @@ function predecessorOf(
 /** A person's approval may be granted yet, whatever the policy says of the request. */
 function personsAttempt(known: RequestRecord | undefined): Attempt | null {
 	if (known?.kind === 'refused') return known.attempt;
-	if (known?.kind !== 'attempted' || known.by !== 'person') return null;
-	const {request, by, had, expected} = known;
-	return {request, by, had, expected};
+	return known?.kind === 'attempted' && known.by === 'person' ? attemptIn(known) : null;
 }
 
 function becameOf(
@@ -184,16 +201,18 @@ function becameOf(
 	paired: readonly PairedDevice[],
 	gone: readonly {readonly record: RequestRecord}[],
 ): Vanished[] {
-	const attempt = attemptIn(record);
+	// What was answered with a yes and is gone is settled.
+	const attempt = record.kind === 'approved' ? null : attemptIn(record);
 	if (attempt !== null) {
-		const {request, by, had, expected} = attempt;
+		const {request, by, had, expected, isTold} = attempt;
 		const granted = !had && hasAll(request, paired);
 		if (granted && isSomebodyElses(record)) return foreign(key, request.deviceId);
 		// What a person approved of the same device meanwhile, before our eyes, is no doing of ours.
 		const others = gone.flatMap(({record: other}) =>
 			other.kind === 'refused' && other.deviceId === request.deviceId ? other.scopes : [],
 		);
-		return [{kind: 'ours', request, by, granted, alarm: alarmInListing(request, paired, [...expected, ...others])}];
+		const alarm = alarmInListing(request, paired, [...expected, ...others]);
+		return [{kind: 'ours', request, by, granted, isTold, alarm}];
 	}
 	if (record.kind !== 'refused' || record.rejected || record.had) return [];
 	return isGranted(record, paired) ? foreign(key, record.deviceId) : [];
@@ -206,11 +225,6 @@ function isGranted({deviceId, roles, scopes}: Refused, paired: readonly PairedDe
 	const live = device.tokens.filter(token => !token.isRevoked).map(token => shortHash(token.role));
 	const hasTokens = device.tokens.length === 0 || isWithin(roles, live);
 	return hasTokens && isWithin(scopes, device.scopes.map(shortHash));
-}
-
-function attemptIn(record: RequestRecord): Attempt | null {
-	if (record.kind === 'attempted') return record;
-	return record.kind === 'refused' ? record.attempt : null;
 }
 
 /** How OpenClaw says that a request is gone (docs/cli/devices.md). */

@@ -15,6 +15,8 @@ const attemptSchema = z.object({
 	had: z.boolean(),
 	/** What the device may have after it, as `expectedScopes` gives it. */
 	expected: z.array(z.string()).readonly(),
+	/** An earlier try was answered with a yes, which was told and counted, and proved untrue. */
+	isTold: z.boolean(),
 });
 export type Attempt = Readonly<z.infer<typeof attemptSchema>>;
 
@@ -35,14 +37,16 @@ const refusedSchema = z.object({
  * replaced, never changed.
  */
 export const recordSchema = z.discriminatedUnion('kind', [
-	/** We have approved it. */
-	z.object({kind: z.literal('approved')}),
+	/** We have approved it, or so the gateway says: one that is listed again is not settled. */
+	z.object({kind: z.literal('approved'), ...attemptSchema.shape, attempts: attemptsSchema}),
 	attemptedSchema,
 	refusedSchema,
 ]);
 export type RequestRecord = Readonly<z.infer<typeof recordSchema>>;
 /** A request whose approval was begun. */
 export type Attempted = Readonly<z.infer<typeof attemptedSchema>>;
+/** A request whose approval was answered with a yes. */
+export type Approved = Extract<RequestRecord, {kind: 'approved'}>;
 /** A request that the policy refuses. */
 export type Refused = Readonly<z.infer<typeof refusedSchema>>;
 
@@ -58,6 +62,14 @@ export function keyOf(request: PairingRequest | MalformedRequest): string {
 /** The record of one request. A sandbox may call a request `constructor`. */
 export function recordOf(records: RequestRecords, key: string): RequestRecord | undefined {
 	return Object.hasOwn(records, key) ? records[key] : undefined;
+}
+
+/** The approval that was begun of a request, or answered; `null`: none. */
+export function attemptIn(record: RequestRecord | undefined): Attempt | null {
+	if (record?.kind === 'refused') return record.attempt;
+	if (record === undefined) return null;
+	const {request, by, had, expected, isTold} = record;
+	return {request, by, had, expected, isTold};
 }
 
 /** The device is paired, has every scope the request names, and a live token for every role, as far as its tokens are listed. */

@@ -5,7 +5,7 @@ import {jsonObjectsIn} from '../../json.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../../requests/listing.ts';
 import {isRequestId} from '../../requests/request.ts';
-import {messageOf, printable, redact, SECRET_VARIABLE} from '../../text.ts';
+import {messageOf, printable, redact, SECRET_VARIABLE, withoutSecrets} from '../../text.ts';
 import type {TurnOutcome, Turns} from '../../turns.ts';
 import type {OpenClawClient} from '../client.ts';
 import {type Call, commandFor} from './command.ts';
@@ -79,8 +79,9 @@ async function callOnce(
 	assertSafe(target, passEnv);
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
 	const result = await runCommand(commandFor(target, call, {...bounds, passEnv}), bounds);
-	if (result.code === 0) return result;
-	const reason = printable(redact(reasonOf(result).slice(0, 4096), [...secretsOf(target), ...(secrets?.() ?? [])]));
+	const known = [...secretsOf(target), ...(secrets?.() ?? [])];
+	if (result.code === 0) return {...result, stdout: withoutSecrets(result.stdout, known)};
+	const reason = printable(redact(reasonOf(result).slice(0, 4096), known));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
 	throw new ClientError(
 		'refused',

@@ -40,7 +40,7 @@ export function listenerCheck(
 		if (strangers.length === 0) return;
 		throw new ClientError(
 			'unsafe',
-			`${ends.remoteAddress}:${ends.remotePort} is held by user ${strangers.join(', ')}, who gets no token; if the gateway runs as that user, name it in the sandbox's configuration: gateway: {listenerUser: NAME}`,
+			`${ends.remoteAddress}:${ends.remotePort} is held by user ${strangers.join(', ')}, who gets no token; if the gateway runs as that user, say so in the sandbox's configuration: gateway: {url, tokenFile, listenerUser: NAME}`,
 		);
 	};
 }

@@ -10,10 +10,11 @@ import {baseScopes} from './base-scopes.ts';
 import {BusyMeter, BusyWatch} from './busy-watch.ts';
 import {gatewayClient} from './client.ts';
 import {GatewayConnection} from './connection.ts';
+import {watchingEmptiness} from './empty-watch.ts';
 import {EventWakes} from './event-wakes.ts';
 import {hostRoute} from './host-route.ts';
 import {insideRoute} from './inside-route.ts';
-import {type Route, rememberingToken} from './route.ts';
+import {type Route, rememberingRoute} from './route.ts';
 import {SecondConnection} from './second-connection.ts';
 import {urlRoute} from './url-route.ts';
 
@@ -39,7 +40,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	const share = SHARE[isCliAllowed ? 'auto' : 'gateway'];
 	const timeout = () => Math.max(Math.min(config.runTimeout, deps.left() * share), 1);
 	const meter = new BusyMeter();
-	const {route, tokens} = rememberingToken(routeTo(config, deps));
+	const {route, tokens, hostUrl} = rememberingRoute(routeTo(config, deps));
 	const scopes = baseScopes(config.policy);
 	const connection = new GatewayConnection({
 		route,
@@ -70,12 +71,19 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 		slowInterval: config.cadence.slowInterval,
 		remedy: "only its gateway's socket is fast enough: see transportReason for what is in the way",
 	});
+	const {client: comparedGateway, warnings: doubts} = watchingEmptiness(viaGateway, {
+		viaCli: cli,
+		where: hostUrl,
+		clock: deps.clock,
+		breakOff: reason => connection.breakOff(reason),
+		signal: deps.signal,
+	});
 	const left = Number.isFinite(deps.left()) ? deps.left() * LAST_SHARE : LONG_PATIENCE;
 	const patience = isCliAllowed ? Math.min(PATIENCE, timeout()) : left;
 	await Promise.race([connection.firstAttempt, deps.clock.sleep(patience, deps.signal)]);
 	return {
 		client: isCliAllowed
-			? withFallback(connection, viaGateway, viaCli, config.cadence.slowInterval, deps.clock)
+			? withFallback(connection, comparedGateway, viaCli, config.cadence.slowInterval, deps.clock)
 			: viaGateway,
 		get kind() {
 			return connection.isUp || !isCliAllowed ? 'gateway' : 'cli';
@@ -91,7 +99,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 		},
 		get warnings() {
 			const floods = events.isFlooded ? ['the gateway announces requests without end; its events are rationed'] : [];
-			return [...floods, ...route.warnings, ...(connection.isUp ? [] : outruns())];
+			return [...floods, ...route.warnings, ...doubts(), ...(connection.isUp ? [] : outruns())];
 		},
 		passBegins: () => events.passBegins(),
 		passEnded: approved => events.passEnded(approved),

@@ -31,9 +31,19 @@ export interface Route {
 	open(bounds: RouteBounds): Promise<Reached>;
 }
 
-/** The same way, and the last token that was found by it: no text that is shown may hold it, whoever says it. */
-export function rememberingToken(route: Route): {readonly route: Route; readonly tokens: () => readonly string[]} {
+/** The same way, and what is worth remembering of where it led last. */
+export interface RememberingRoute {
+	readonly route: Route;
+	/** The last token that was found by it: no text that is shown may hold it, whoever says it. */
+	readonly tokens: () => readonly string[];
+	/** The URL of what it led to last, where that is a port of this host, which anybody may take; else `null`. */
+	readonly hostUrl: () => string | null;
+}
+
+/** A way that remembers where it led. */
+export function rememberingRoute(route: Route): RememberingRoute {
 	let tokens: readonly string[] = [];
+	let hostUrl: string | null = null;
 	return {
 		route: {
 			kind: route.kind,
@@ -43,9 +53,11 @@ export function rememberingToken(route: Route): {readonly route: Route; readonly
 			open: async bounds => {
 				const reached = await route.open(bounds);
 				tokens = [reached.token];
+				hostUrl = reached.confirm ? reached.url : null;
 				return reached;
 			},
 		},
 		tokens: () => tokens,
+		hostUrl: () => hostUrl,
 	};
 }

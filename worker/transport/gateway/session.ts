@@ -16,7 +16,7 @@ import {WebSocket} from 'ws';
 import {ClientError, type ClientFailure} from '../../client-error.ts';
 import {type Cancel, every, MAX_TIMER, systemClock} from '../../clock.ts';
 import {isModest, isRecord} from '../../json.ts';
-import {messageOf, printable, redact} from '../../text.ts';
+import {messageOf, printable, redact, withoutSecrets} from '../../text.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';
@@ -180,7 +180,7 @@ export class GatewaySession {
 		const {socket} = this.#options;
 		socket.on('open', handlers.open);
 		socket.on('message', data => {
-			const text = rawDataToString(data);
+			const text = withoutSecrets(rawDataToString(data), [this.#options.token]);
 			// The library would parse it whatever it becomes.
 			if (isModest(text)) handlers.message(text);
 			else this.end('hostile', 'a frame holds more values than any list of devices');

@@ -1,0 +1,37 @@
+import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {afterEach, beforeEach, expect, it} from 'vitest';
+import {forgetAlarms, readAlarms, rememberAlarm} from '../../supervisor/instance/alarm-file.ts';
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+	folder = mkdtempSync(path.join(os.tmpdir(), 'alarm-file-'));
+	file = path.join(folder, 'alarms.json');
+});
+afterEach(() => {
+	rmSync(folder, {recursive: true, force: true});
+});
+
+const alarm = (sandbox: string, reason = 'odd') => ({sandbox, configuration: 'c', reason});
+
+it('alarms are remembered, one a sandbox, in a file of ours alone, until they are forgotten', () => {
+	expect(readAlarms(file)).toEqual([]);
+	for (const each of [alarm('a'), alarm('b'), alarm('a', 'odder')]) rememberAlarm(file, each);
+	expect(readAlarms(file)).toEqual([alarm('b'), alarm('a', 'odder')]);
+	expect(statSync(file).mode & 0o777).toBe(0o600);
+	expect(readdirSync(folder)).toEqual(['alarms.json']);
+	forgetAlarms(file);
+	forgetAlarms(file);
+	expect(readAlarms(file)).toEqual([]);
+});
+
+it.each<[string, () => void]>([
+	['can be read by others', () => chmodSync(file, 0o644)],
+	['is a link', () => symlinkSync(file, `${file}.link`)],
+])('a file that %s is not believed', (_, change) => {
+	rememberAlarm(file, alarm('a'));
+	change();
+	expect(readAlarms(readdirSync(folder).includes('alarms.json.link') ? `${file}.link` : file)).toEqual([]);
+});
