@@ -10,7 +10,7 @@ import {type ControlRequest, type ControlResponse, MAX_PENDING} from './control/
 import {Fleet, type Remembered} from './fleet.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
 import type {SupervisorState} from './instance/state-file.ts';
-import type {Log} from './log.ts';
+import type {Log} from './log/log.ts';
 import {fairShare, pendingRequest} from './pending.ts';
 import {describePass, isDone} from './sandbox/pass-text.ts';
 import type {SandboxSpec} from './sandbox/spec.ts';

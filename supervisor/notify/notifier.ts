@@ -1,6 +1,6 @@
 import os from 'node:os';
 import {type Clock, isoTime} from '../../worker/clock.ts';
-import type {Log} from '../log.ts';
+import type {Log} from '../log/log.ts';
 import {type Happening, lineOf} from './event.ts';
 import {NotifyQueue} from './queue.ts';
 

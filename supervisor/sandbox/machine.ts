@@ -10,7 +10,7 @@ import {
 } from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
-import type {LogLevel} from '../log.ts';
+import type {LogLevel} from '../log/log.ts';
 import type {ExitReason} from '../status/schema.ts';
 import {checkLiveness, type LivenessFailure, type Observation} from './liveness.ts';
 import {newRecord, recordFor, type SandboxRecord, withAlarm, withCheckpoint, withoutAlarm} from './record.ts';

@@ -12,8 +12,8 @@ import type {
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
-import type {Log} from '../log.ts';
-import {limitedLog} from '../log.ts';
+import type {Log} from '../log/log.ts';
+import {limitedLog} from '../log/log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {DecisionLog} from './decision-log.ts';
 import {type Effect, initialState, type SandboxEvent, type SandboxState, transition, workerIn} from './machine.ts';

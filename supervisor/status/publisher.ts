@@ -1,7 +1,7 @@
 import writeFileAtomic from 'write-file-atomic';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
-import type {Log} from '../log.ts';
+import type {Log} from '../log/log.ts';
 
 /** The files are written at most this often, and at least this often, in milliseconds: a little more often than the 5 s that are promised. */
 const MIN_WRITE_GAP = 250;

@@ -11,9 +11,9 @@ import {
 	statSync,
 } from 'node:fs';
 import path from 'node:path';
-import {assertTrusted} from '../worker/host/trusted-path.ts';
-import {ConfigError} from './config/config.ts';
-import {distrustOf, parentsOf} from './own-directory.ts';
+import {assertTrusted} from '../../worker/host/trusted-path.ts';
+import {ConfigError} from '../config/config.ts';
+import {distrustOf, parentsOf} from '../own-directory.ts';
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
