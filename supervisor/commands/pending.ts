@@ -1,5 +1,5 @@
 import {askSupervisor} from '../control/client.ts';
-import type {PendingRequest} from '../pending.ts';
+import type {PendingRequest} from '../control/pending.ts';
 import {EXIT} from './exit-codes.ts';
 import {findInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';

@@ -2,7 +2,7 @@ import {readFileSync} from 'node:fs';
 import {type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument} from 'yaml';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {printable} from '../../worker/text.ts';
-import {distrustOf} from '../own-directory.ts';
+import {distrustOf} from '../host/own-directory.ts';
 import {ConfigError} from './config.ts';
 import {firstMistake, referenceMistake, type YamlMistake} from './yaml-mistakes.ts';
 

@@ -2,7 +2,7 @@ import {lstatSync, mkdirSync, statSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
-import {distrustOf} from '../own-directory.ts';
+import {distrustOf} from '../host/own-directory.ts';
 
 /** The longest path a Unix socket can have on Linux, in bytes (unix(7)). */
 const MAX_SOCKET_PATH = 107;

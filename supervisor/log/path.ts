@@ -13,7 +13,7 @@ import {
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {ConfigError} from '../config/config.ts';
-import {distrustOf, parentsOf} from '../own-directory.ts';
+import {distrustOf, parentsOf} from '../host/own-directory.ts';
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;

@@ -1,5 +1,5 @@
 import {spawnSync} from 'node:child_process';
-import {environmentFor} from '../worker/host/environment.ts';
+import {environmentFor} from '../../worker/host/environment.ts';
 
 /** How long the name service may take to answer, in milliseconds: it may ask a directory on the network. */
 const TIMEOUT = 5000;

@@ -1,6 +1,6 @@
 import {lstatSync, realpathSync} from 'node:fs';
 import path from 'node:path';
-import {messageOf} from '../worker/text.ts';
+import {messageOf} from '../../worker/text.ts';
 
 const STICKY = 0o1000;
 

@@ -1,6 +1,6 @@
 import {execFile, spawnSync} from 'node:child_process';
 import {promisify} from 'node:util';
-import {environmentFor} from '../worker/host/environment.ts';
+import {environmentFor} from '../../worker/host/environment.ts';
 
 /** How long the name service may take to answer, in milliseconds: it may ask a directory on the network. */
 const TIMEOUT = 5000;
