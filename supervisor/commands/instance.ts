@@ -45,6 +45,11 @@ export function findInstance(
 	return found(existsSync(own) || !existsSync(system) ? own : system, false);
 }
 
+/** What is said where nobody answers. */
+export function notRunningAt({controlSocket}: InstancePaths): string {
+	return `pairkeeper is not running (nothing listens at ${controlSocket})`;
+}
+
 /** What is said where there is no status file. */
 export function noStatusAt(statusFile: string): string {
 	return `there is no status at ${statusFile}; is pairkeeper running? (pairkeeper run)`;
