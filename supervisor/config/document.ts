@@ -29,7 +29,7 @@ export function readDocument(file: string): ConfigDocument {
 	try {
 		assertTrusted(file);
 	} catch (error) {
-		throw new ConfigError(`${file}: refused, since others could change it: ${distrustOf(error, file, ELSEWHERE)}`);
+		throw new ConfigError(`${file}: refused, since others could change it: ${distrustOf(error, ELSEWHERE)}`);
 	}
 	const lines = new LineCounter();
 	const text = readBounded(file);

@@ -96,7 +96,7 @@ export function assertPrivate(directory: string, owner: number | null = null): v
 		assertTrusted(directory, owner ?? stats.uid);
 	} catch (error) {
 		throw new InstancePathError(
-			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there: ${distrustOf(error, directory, elsewhere(directory))}`,
+			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there: ${distrustOf(error, elsewhere(directory))}`,
 		);
 	}
 }

@@ -75,7 +75,7 @@ function fileProblem(file: string, directory: string): string | null {
 		try {
 			assertTrusted(file);
 		} catch (error) {
-			return `is a link that others could have made or could change, to have any file written to: ${distrustOf(error, file, 'name the file itself')}`;
+			return `is a link that others could have made or could change, to have any file written to: ${distrustOf(error, 'name the file itself')}`;
 		}
 		const target = statOf(statSync, file);
 		if (target === null || typeof target === 'string')

@@ -58,7 +58,9 @@ function assertAlone(state: string): void {
 	const pid = sharedWith(state);
 	if (pid === null) return;
 	throw new UntrustedPathError(
-		`${state} is mounted in a container too (process ${pid}), whose root is root here and could change it; run the call in there, by exec: [docker, exec, NAME] or the like`,
+		state,
+		`is mounted in a container too (process ${pid}), whose root is root here and could change it`,
+		'run the call in there, by exec: [docker, exec, NAME] or the like',
 	);
 }
 
