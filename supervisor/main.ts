@@ -7,7 +7,7 @@ import type {SchemaName} from './commands/schema.ts';
 import {ConfigError} from './config/config.ts';
 import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
 import {InstancePathError} from './instance/paths.ts';
-import {LOG_LEVELS} from './log.ts';
+import {LOG_LEVELS} from './log/log.ts';
 import {VERSION} from './version.ts';
 
 /** The oldest status that `health` can be told to accept, in milliseconds. */

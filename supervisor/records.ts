@@ -1,10 +1,10 @@
 import type {Clock} from '../worker/clock.ts';
 import type {Decision, HeldRequest, Snapshot, Subject} from '../worker/protocol.ts';
 import type {Audit} from './audit/audit.ts';
+import {type PendingRequest, pendingRequest} from './control/pending.ts';
 import type {NotifyKind} from './notify/event.ts';
 import {HealthWatch} from './notify/health-watch.ts';
 import type {Notifier} from './notify/notifier.ts';
-import {type PendingRequest, pendingRequest} from './pending.ts';
 import type {Witness} from './sandbox/witness.ts';
 import type {SandboxStatus} from './status/schema.ts';
 
@@ -64,7 +64,7 @@ export class Records implements Witness {
 }
 
 /** Writes down what a decision is for the audit file, if it is for that. */
-export function recordDecision(
+function recordDecision(
 	audit: Pick<Audit, 'outcome' | 'refusal'>,
 	sandbox: string,
 	decision: Decision,

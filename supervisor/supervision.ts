@@ -6,15 +6,13 @@ import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
 import {CallTurns} from './calls/turns.ts';
 import type {Config, SandboxConfig} from './config/config.ts';
-import {type ControlRequest, type ControlResponse, MAX_PENDING} from './control/protocol.ts';
+import {answerAbout, type SandboxRequest} from './control/answers.ts';
+import type {ControlResponse} from './control/protocol.ts';
 import {Fleet, type Remembered} from './fleet.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
 import type {SupervisorState} from './instance/state-file.ts';
-import type {Log} from './log.ts';
-import {fairShare, pendingRequest} from './pending.ts';
-import {describePass, isDone} from './sandbox/pass-text.ts';
-import type {SandboxSpec} from './sandbox/spec.ts';
-import {specFor, usesHostOpenclaw} from './sandbox/spec.ts';
+import type {Log} from './log/log.ts';
+import {type SandboxSpec, specFor, usesHostOpenclaw} from './sandbox/spec.ts';
 import type {Witness} from './sandbox/witness.ts';
 import type {ForkWorker} from './sandbox/worker-process.ts';
 import {beginShift, isOver, resumeShift, type Shift, withDeadline} from './shift.ts';
@@ -177,39 +175,8 @@ export class Supervision {
 	}
 
 	/** Does what is asked about sandboxes, and answers when that is done. Never rejects. */
-	async answer(request: Exclude<ControlRequest, {op: 'reload'}>): Promise<ControlResponse> {
-		if (request.op === 'pending') return this.#pending();
-		const names = request.op === 'kick' ? request.sandboxes : [request.sandbox];
-		const unknown = names.filter(name => !this.#fleet.get(name));
-		if (unknown.length > 0)
-			return {
-				result: 'refused',
-				detail: `no sandbox is called ${unknown.join(', ')}; there are: ${this.#fleet.names.join(', ')}`,
-			};
-		if (this.#phase !== 'running')
-			return {result: 'failed', detail: `the supervisor is ${this.#phase}; ask again in a moment`};
-		const sandboxes = this.#fleet.all.filter(({name}) => names.length === 0 || names.includes(name));
-		if (request.op === 'kick') {
-			const kicked = sandboxes.filter(sandbox => sandbox.kick()).length;
-			return {result: 'done', detail: `${kicked} of ${sandboxes.length} asked to poll now`};
-		}
-		const [sandbox] = sandboxes;
-		if (!sandbox) return {result: 'failed', detail: 'the sandbox is gone'};
-		if (request.op === 'decide') {
-			const {action, request: requestId, digest, timeout} = request;
-			return sandbox.decide({action, requestId, digest}, timeout);
-		}
-		const outcome = await sandbox.pass(request.timeout);
-		return {result: isDone(outcome) ? 'done' : 'failed', detail: describePass(outcome)};
-	}
-
-	/** What waits for a person, in all sandboxes. */
-	#pending(): ControlResponse {
-		const all = this.#fleet.all.map(({name, held}) => held.map(request => pendingRequest(name, request)));
-		const pending = fairShare(all, MAX_PENDING);
-		const left = all.flat().length - pending.length;
-		const detail = left > 0 ? `${left} more are not shown` : '';
-		return {result: 'done', detail, pending};
+	answer(request: SandboxRequest): Promise<ControlResponse> {
+		return answerAbout(this.#fleet, this.#phase, request);
 	}
 
 	/** The status as it is now; `warnings` come from elsewhere. */

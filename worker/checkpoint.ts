@@ -19,6 +19,11 @@ export type Checkpoint = Readonly<z.infer<typeof checkpointSchema>>;
 /** Nothing has happened yet. */
 export const emptyCheckpoint: Checkpoint = {cadence: null, failures: 0, lastError: null, ledger: emptyLedger};
 
+/** Nothing more is approved, for a reason that was found before. */
+export function checkpointWithAlarm(checkpoint: Checkpoint, alarm: string): Checkpoint {
+	return {...checkpoint, ledger: {...checkpoint.ledger, alarm}};
+}
+
 /** Approvals may go on: somebody has looked at what raised the alarm. */
 export function checkpointWithoutAlarm(checkpoint: Checkpoint): Checkpoint {
 	return {...checkpoint, ledger: withoutAlarm(checkpoint.ledger)};

@@ -2,11 +2,12 @@ import * as z from 'zod';
 import {checkpointChangesSchema, checkpointSchema} from './checkpoint.ts';
 import {CLIENT_FAILURES} from './client-error.ts';
 import {policySchema, REFUSAL_REASONS} from './requests/policy.ts';
+import {DECIDERS} from './requests/request.ts';
 import {TURN_KINDS} from './turns.ts';
-import {cadenceConfigSchema} from './watch/cadence.ts';
+import {cadenceConfigSchema, MODES} from './watch/cadence.ts';
 
 /** How to reach one sandbox's OpenClaw. */
-export const targetSchema = z.object({
+const targetSchema = z.object({
 	/** Put before every call; empty: the call runs on the host. */
 	exec: z.array(z.string()),
 	env: z.record(z.string(), z.string()),
@@ -18,7 +19,7 @@ export const targetSchema = z.object({
 export type SandboxTarget = Readonly<z.infer<typeof targetSchema>>;
 
 /** A gateway's WebSocket. Exactly one of `tokenFile` and `tokenCommand` says where its token is. */
-export const gatewaySchema = z.object({
+const gatewaySchema = z.object({
 	url: z.string(),
 	tokenFile: z.string().nullable(),
 	tokenCommand: z.array(z.string()),
@@ -35,7 +36,7 @@ export type GatewayTarget = Readonly<z.infer<typeof gatewaySchema>>;
  * How a gateway is reached from inside its sandbox. `port`: as seen there; `null`: it is found. Where neither `tokenFile` nor `tokenCommand` says where
  * the token is, it is found there too.
  */
-export const insideSchema = z.object({
+const insideSchema = z.object({
 	/** Put before the relay: hands its standard input on. */
 	execInput: z.array(z.string()),
 	port: z.number().nullable(),
@@ -48,14 +49,17 @@ export type InsideTarget = Readonly<z.infer<typeof insideSchema>>;
 export const ROUTES = ['url', 'inside', 'host'] as const;
 export type RouteKind = (typeof ROUTES)[number];
 
+/** What a gateway is asked by. */
+export const TRANSPORTS = ['cli', 'gateway'] as const;
+
 /** All a worker needs to know. Durations in milliseconds. */
-export const workerConfigSchema = z.object({
+const workerConfigSchema = z.object({
 	name: z.string(),
 	target: targetSchema,
 	gateway: gatewaySchema.nullable(),
 	/** Only where `gateway` is `null`. */
 	inside: insideSchema.nullable(),
-	transport: z.enum(['auto', 'cli', 'gateway']),
+	transport: z.enum(['auto', ...TRANSPORTS]),
 	policy: policySchema,
 	maxApprovals: z.number(),
 	/** Every approve and reject is written down before it is made: the worker asks for it with `intent`. */
@@ -82,7 +86,7 @@ const decisionResult = z.object({result: z.enum(['done', 'failed']), detail: z.s
 export type DecisionResult = Readonly<z.infer<typeof decisionResult>>;
 
 /** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
-export const taskSchema = z.discriminatedUnion('kind', [
+const taskSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('watch'), initialDelay: z.number()}),
 	/** To be done by the monotonic millisecond `until`: what the start of the process takes is part of it. */
 	z.object({kind: z.literal('pass'), until: z.number()}),
@@ -138,10 +142,10 @@ export type PassSummary = Readonly<z.infer<typeof outcomeSchema>>;
 const wallTime = z.number().min(0).max(8.64e15);
 
 const snapshotSchema = z.object({
-	mode: z.enum(['fast', 'slow']),
+	mode: z.enum(MODES),
 	/** Seconds between polls now. */
 	interval: z.number(),
-	transport: z.enum(['cli', 'gateway']),
+	transport: z.enum(TRANSPORTS),
 	route: z.enum(ROUTES).nullable(),
 	transportReason: z.string().nullable(),
 	/** Wall-clock milliseconds of the last list that succeeded. */
@@ -155,10 +159,6 @@ const snapshotSchema = z.object({
 /** What a worker shows of its sandbox, besides its checkpoint. */
 export type Snapshot = Readonly<z.infer<typeof snapshotSchema>>;
 
-/** Whose decision it was. */
-export const DECIDERS = ['policy', 'person'] as const;
-export type Decider = (typeof DECIDERS)[number];
-
 /** Which request, and who asks. Texts are safe to show, and short. */
 const who = {
 	requestId: z.string(),
@@ -170,7 +170,7 @@ const who = {
 const ask = {...who, scopes: z.array(z.string())};
 
 /** What is done at a gateway, or was, about which request, and whose decision it is. */
-const subject = {by: z.enum(DECIDERS), ...ask, transport: z.enum(['cli', 'gateway'])};
+const subject = {by: z.enum(DECIDERS), ...ask, transport: z.enum(TRANSPORTS)};
 const subjectSchema = z.object({action: z.enum(ACTIONS), ...subject});
 export type Subject = Readonly<z.infer<typeof subjectSchema>>;
 
@@ -195,7 +195,7 @@ export type HeldRequest = Readonly<z.infer<typeof heldRequestSchema>>;
 export const MAX_HELD = 256;
 
 /** What became of a request, or of the sandbox's approvals. Texts are safe to show, and short; `at` is wall-clock milliseconds. */
-export const decisionSchema = z.discriminatedUnion('kind', [
+const decisionSchema = z.discriminatedUnion('kind', [
 	z.object({
 		kind: z.literal('approved'),
 		action: z.literal('approve'),

@@ -1,6 +1,6 @@
 import type {Clock} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
-import type {Log} from '../log.ts';
+import type {Log} from '../log/log.ts';
 import {Journal, type Outcome, type Refusal} from './journal.ts';
 import {AuditWriter, type WriterConfig} from './writer.ts';
 

@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import {DECIDERS} from '../../worker/requests/request.ts';
 
 /** What is done about a request: it is granted, taken out of the gateway's list, or left alone. */
-export const AUDIT_ACTIONS = ['approve', 'reject', 'refuse'] as const;
+const AUDIT_ACTIONS = ['approve', 'reject', 'refuse'] as const;
 
 /**
  * One line of the audit file. An approve and a reject have an `intent`, written before anything is done, and then an `outcome`; a refusal has an outcome
@@ -17,7 +18,7 @@ export const auditLineSchema = z.object({
 	result: z.enum(['done', 'failed']).nullable(),
 	/** What the policy says of the request. */
 	reason: z.string().nullable(),
-	by: z.enum(['policy', 'person']),
+	by: z.enum(DECIDERS),
 	requestId: z.string().nullable(),
 	deviceId: z.string().nullable(),
 	clientId: z.string().nullable(),

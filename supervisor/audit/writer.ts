@@ -1,6 +1,6 @@
 import {type Cancel, type Clock, within} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
-import type {Log} from '../log.ts';
+import type {Log} from '../log/log.ts';
 import {AuditFile} from './file.ts';
 import {type AuditLine, textOf} from './line.ts';
 

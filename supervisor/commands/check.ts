@@ -18,7 +18,7 @@ import {outputWidth, styled, table, wrapped} from './table.ts';
 const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};
 
 /** What was found of one sandbox. */
-export interface Finding {
+interface Finding {
 	readonly name: string;
 	/** `degraded`: it answers, and not by the way that somebody has configured. */
 	readonly result: 'ok' | 'degraded' | 'failed' | 'disabled';
@@ -55,7 +55,7 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 const resultStyles = {ok: 'green', disabled: 'gray', degraded: 'yellow', failed: 'red'} as const;
 
 /** A table of what was found, in lines of `width` cells at most; what is too long for it, and what to do, once below. Those first that are not well. Pure but for colours. */
-export function findingLines(findings: readonly Finding[], width: number): string[] {
+function findingLines(findings: readonly Finding[], width: number): string[] {
 	const order = ['failed', 'degraded', 'ok', 'disabled'];
 	const sorted = findings.toSorted((a, b) => order.indexOf(a.result) - order.indexOf(b.result));
 	const columns = [{title: 'SANDBOX', narrowest: 16}, 'RESULT', 'VIA', 'WHAT', 'REMEDY'];

@@ -2,7 +2,7 @@ import {askSupervisor} from '../control/client.ts';
 import type {ControlRequest} from '../control/protocol.ts';
 import {forgetAlarms, readAlarms} from '../instance/alarm-file.ts';
 import {EXIT} from './exit-codes.ts';
-import {type FoundInstance, findInstance} from './instance.ts';
+import {type FoundInstance, findInstance, notRunningAt} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
 /** How long the supervisor may take, in milliseconds: a reload waits for workers to stop. */
@@ -32,7 +32,7 @@ async function ask(
 	const {paths} = instance;
 	const reply = await askSupervisor(paths, request, TIMEOUT);
 	if (reply.kind === 'nobody') {
-		process.stderr.write(`pairkeeper is not running (nothing listens at ${paths.controlSocket})${alone(instance)}\n`);
+		process.stderr.write(`${notRunningAt(paths)}${alone(instance)}\n`);
 		return EXIT.notRunning;
 	}
 	if (reply.kind === 'unreachable') {

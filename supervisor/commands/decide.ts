@@ -3,7 +3,7 @@ import type {Action} from '../../worker/protocol.ts';
 import {isRequestId} from '../../worker/requests/request.ts';
 import {messageOf} from '../../worker/text.ts';
 import {askSupervisor} from '../control/client.ts';
-import type {PendingRequest} from '../pending.ts';
+import type {PendingRequest} from '../control/pending.ts';
 import {EXIT} from './exit-codes.ts';
 import {type FoundInstance, findInstance} from './instance.ts';
 import {runAlone} from './once.ts';

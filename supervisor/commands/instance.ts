@@ -6,7 +6,7 @@ import {hasEnded} from '../status/condition.ts';
 import {isSupervisorAlive, readStatus} from '../status/reading.ts';
 
 /** Where the supervisor of a whole host keeps its status, whoever asks. */
-export const SYSTEM_STATUS_FILE = '/run/pairkeeper/status.json';
+const SYSTEM_STATUS_FILE = '/run/pairkeeper/status.json';
 
 /** The instance that a client is about. */
 export interface FoundInstance {
@@ -43,6 +43,11 @@ export function findInstance(
 	if (isSystemLive) return found(system, true);
 	// Nobody lives: shown is what there is to be shown.
 	return found(existsSync(own) || !existsSync(system) ? own : system, false);
+}
+
+/** What is said where nobody answers. */
+export function notRunningAt({controlSocket}: InstancePaths): string {
+	return `pairkeeper is not running (nothing listens at ${controlSocket})`;
 }
 
 /** What is said where there is no status file. */

@@ -1,5 +1,5 @@
 import {printable} from '../../worker/text.ts';
-import type {PendingRequest} from '../pending.ts';
+import type {PendingRequest} from '../control/pending.ts';
 import {span} from '../time-text.ts';
 
 /** What can stand as it is beside other words. */

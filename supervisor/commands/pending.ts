@@ -1,7 +1,7 @@
 import {askSupervisor} from '../control/client.ts';
-import type {PendingRequest} from '../pending.ts';
+import type {PendingRequest} from '../control/pending.ts';
 import {EXIT} from './exit-codes.ts';
-import {findInstance} from './instance.ts';
+import {findInstance, notRunningAt} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 import {shownAsk, shownEnd, shownId, shownIds, shownSpan} from './pending-text.ts';
 import {safeJson} from './safe-json.ts';
@@ -15,7 +15,7 @@ export async function pending(options: CommonOptions & {readonly json?: boolean}
 	const {paths} = findInstance({...options, environment: process.env});
 	const reply = await askSupervisor(paths, {op: 'pending'}, TIMEOUT);
 	if (reply.kind === 'nobody') {
-		process.stderr.write(`pairkeeper is not running (nothing listens at ${paths.controlSocket})\n`);
+		process.stderr.write(`${notRunningAt(paths)}\n`);
 		return EXIT.notRunning;
 	}
 	if (reply.kind === 'unreachable' || reply.response.result !== 'done') {

@@ -1,4 +1,4 @@
-import type {LogLevel} from '../log.ts';
+import type {LogLevel} from '../log/log.ts';
 import {InstanceHeldError, supervise} from '../supervisor.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';

@@ -1,8 +1,7 @@
 import {readTokenFile} from '../../worker/host/token-file.ts';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
-import {groupIdOf} from '../group.ts';
-import {userIdOf} from '../user.ts';
+import {groupIdOf, userIdOf} from '../host/name-service.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
 import type {KeyPath} from './document.ts';
 import {wideningsOf} from './narrowing.ts';

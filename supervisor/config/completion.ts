@@ -2,7 +2,7 @@ import type {GatewayTarget, InsideTarget} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, type Policy} from '../../worker/requests/policy.ts';
 import {execInputFor} from '../../worker/transport/exec-input.ts';
 import {isClearToPublicAddress} from '../../worker/transport/public-address.ts';
-import {userIdOf} from '../user.ts';
+import {userIdOf} from '../host/name-service.ts';
 import type {Config, SandboxConfig} from './config.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
 

@@ -2,7 +2,7 @@ import {readFileSync} from 'node:fs';
 import {type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument} from 'yaml';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {printable} from '../../worker/text.ts';
-import {distrustOf} from '../own-directory.ts';
+import {distrustOf} from '../host/own-directory.ts';
 import {ConfigError} from './config.ts';
 import {firstMistake, referenceMistake, type YamlMistake} from './yaml-mistakes.ts';
 
@@ -29,7 +29,7 @@ export function readDocument(file: string): ConfigDocument {
 	try {
 		assertTrusted(file);
 	} catch (error) {
-		throw new ConfigError(`${file}: refused, since others could change it: ${distrustOf(error, file, ELSEWHERE)}`);
+		throw new ConfigError(`${file}: refused, since others could change it: ${distrustOf(error, ELSEWHERE)}`);
 	}
 	const lines = new LineCounter();
 	const text = readBounded(file);

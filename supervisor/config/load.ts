@@ -1,4 +1,4 @@
-import {logFileProblem} from '../log-path.ts';
+import {logFileProblem} from '../log/path.ts';
 import {problemsIn} from './checks.ts';
 import {complete} from './completion.ts';
 import {type Composition, compose, mentionOf} from './composition.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import {ACTIONS} from '../../worker/protocol.ts';
-import {pendingSchema} from '../pending.ts';
 import {MAX_APPROVE_TIMEOUT} from './bounds.ts';
+import {pendingSchema} from './pending.ts';
 
 const sandbox = z.string().max(63);
 /** Milliseconds. */

@@ -1,5 +1,5 @@
 import {rmSync} from 'node:fs';
-import {findGroupId} from '../group.ts';
+import {findGroupId} from '../host/name-service.ts';
 import type {InstancePaths} from '../instance/paths.ts';
 import {type Answer, ControlServer} from './server.ts';
 

@@ -2,7 +2,7 @@ import {lstatSync, mkdirSync, statSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
-import {distrustOf} from '../own-directory.ts';
+import {distrustOf} from '../host/own-directory.ts';
 
 /** The longest path a Unix socket can have on Linux, in bytes (unix(7)). */
 const MAX_SOCKET_PATH = 107;
@@ -96,7 +96,7 @@ export function assertPrivate(directory: string, owner: number | null = null): v
 		assertTrusted(directory, owner ?? stats.uid);
 	} catch (error) {
 		throw new InstancePathError(
-			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there: ${distrustOf(error, directory, elsewhere(directory))}`,
+			`${directory} is not a safe place for the status file, since others could pose as pairkeeper there: ${distrustOf(error, elsewhere(directory))}`,
 		);
 	}
 }

@@ -1,4 +1,4 @@
-import type {PendingRequest} from '../pending.ts';
+import type {PendingRequest} from '../control/pending.ts';
 
 /** What somebody may want to hear of at once, the most urgent first. */
 export const NOTIFY_EVENTS = ['alarm', 'crash-loop', 'unhealthy', 'healthy', 'refused'] as const;

@@ -1,11 +1,11 @@
 import os from 'node:os';
 import {type Clock, isoTime} from '../../worker/clock.ts';
-import type {Log} from '../log.ts';
+import type {Log} from '../log/log.ts';
 import {type Happening, lineOf} from './event.ts';
 import {NotifyQueue} from './queue.ts';
 
 /** How long the program may take for one event, in milliseconds. */
-export const NOTIFY_TIMEOUT = 10_000;
+const NOTIFY_TIMEOUT = 10_000;
 
 /** Tells the program one line, and resolves when nothing of it is left: with why that failed, or `null`. Ends it when `signal` aborts. Never rejects. */
 export type Tell = (line: string, signal: AbortSignal) => Promise<string | null>;

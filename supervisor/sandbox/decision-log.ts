@@ -1,6 +1,6 @@
 import type {Clock} from '../../worker/clock.ts';
 import type {Decision} from '../../worker/protocol.ts';
-import {type Log, limitedLog} from '../log.ts';
+import {type Log, limitedLog} from '../log/log.ts';
 
 /** Writes down what was decided in a sandbox. What it asks for in vain is rationed; what was done there never is, nor an alarm. */
 export class DecisionLog {

@@ -1,115 +1,24 @@
 import {isDeepStrictEqual} from 'node:util';
 import {isoTime} from '../../worker/clock.ts';
-import {
-	type Decision,
-	type HeldRequest,
-	routeOf,
-	type Snapshot,
-	type ToSupervisor,
-	type ToWorker,
-} from '../../worker/protocol.ts';
+import {routeOf, type Snapshot, type ToSupervisor} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
-import type {RememberedAlarm} from '../instance/alarm-file.ts';
-import type {LogLevel} from '../log.ts';
+import type {LogLevel} from '../log/log.ts';
 import type {ExitReason} from '../status/schema.ts';
-import {checkLiveness, type LivenessFailure, type Observation} from './liveness.ts';
+import {
+	type Effect,
+	type Fields,
+	type Life,
+	type Moment,
+	type SandboxEvent,
+	type SandboxState,
+	type Transition,
+	type WorkerView,
+	workerIn,
+} from './life.ts';
+import {checkLiveness, type Observation} from './liveness.ts';
 import {newRecord, recordFor, type SandboxRecord, withAlarm, withCheckpoint, withoutAlarm} from './record.ts';
 import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';
 import {configurationOf, isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
-
-/** All there is to know of a sandbox: what it should be, what is remembered of it, and how its worker is. */
-export interface SandboxState {
-	readonly spec: SandboxSpec;
-	readonly record: SandboxRecord;
-	readonly life: Life;
-}
-
-/** Where a sandbox is in its life; one with a worker has exactly one. */
-export type Life =
-	/** Disabled in the configuration. */
-	| {readonly kind: 'idle'}
-	/** To be started, when it is its turn. */
-	| {readonly kind: 'waiting'}
-	/** The worker is forked and has not been heard of. */
-	| {readonly kind: 'starting'; readonly worker: WorkerView}
-	| {readonly kind: 'running'; readonly worker: WorkerView}
-	/** The worker has been asked to end. */
-	| {readonly kind: 'stopping'; readonly worker: WorkerView}
-	/** The worker ended by itself, and the next one is to come. */
-	| {readonly kind: 'backoff'}
-	| {readonly kind: 'stopped'};
-
-/** What the supervisor knows of a living worker. Times are monotonic milliseconds, but for those called wall. */
-export interface WorkerView {
-	readonly pid: number | null;
-	readonly startedAt: number;
-	readonly startedWall: number;
-	readonly lastBeatAt: number;
-	readonly lastBeatWall: number | null;
-	/** The loop's own count of what it has done, and when it last grew. */
-	readonly progress: number;
-	readonly lastProgressAt: number;
-	readonly snapshot: Snapshot | null;
-	/** The requests that wait for a person. */
-	readonly held: readonly HeldRequest[];
-	/** Why it is being killed, or `null`. */
-	readonly failure: LivenessFailure | null;
-}
-
-export type SandboxEvent =
-	/** `initialDelay` in milliseconds spreads first polls. */
-	| {readonly kind: 'start'; readonly initialDelay: number}
-	| {readonly kind: 'forked'; readonly pid: number | null}
-	| {readonly kind: 'fork-failed'; readonly error: string}
-	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'checkpoint'}>}
-	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]}
-	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
-	| {readonly kind: 'turned'}
-	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}
-	/** The supervisor itself was held up: a worker's silence meanwhile proves nothing. */
-	| {readonly kind: 'forgiven'}
-	| {
-			readonly kind: 'exited';
-			readonly code: number | null;
-			readonly signal: string | null;
-			readonly isOutOfMemory?: boolean;
-	  }
-	| {readonly kind: 'backoff-over'}
-	/** `timeout`: milliseconds until the worker is killed. */
-	| {readonly kind: 'stop'; readonly timeout: number}
-	/** A worker that cannot go on under the new spec must have been stopped before. */
-	| {readonly kind: 'adopt'; readonly spec: SandboxSpec}
-	/** A pass without a supervisor has raised it, under this configuration of the sandbox; before the first worker. */
-	| ({readonly kind: 'recall-alarm'} & Omit<RememberedAlarm, 'sandbox'>)
-	| {readonly kind: 'clear-alarm'};
-
-/** What is to be done about a transition, in this order. */
-export type Effect =
-	| {readonly kind: 'fork'; readonly initialDelay: number}
-	| {readonly kind: 'send'; readonly message: ToWorker}
-	/** SIGKILL, after so many milliseconds; a later one replaces an earlier one. */
-	| {readonly kind: 'kill'; readonly after: number}
-	| {readonly kind: 'back-off'; readonly delay: number}
-	| {readonly kind: 'cancel-back-off'}
-	| {readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Fields}
-	| {readonly kind: 'log-decision'; readonly decision: Decision}
-	/** The worker is gone, and its calls with it. `isAtFault`: it was killed for what it did. */
-	| {readonly kind: 'forget-turns'; readonly isAtFault: boolean}
-	/** The status shows something else than before. */
-	| {readonly kind: 'show'};
-type Fields = Readonly<Record<string, unknown>>;
-
-/** When a transition happens, and by what chance. `now`: monotonic milliseconds; `wall`: milliseconds since the epoch. */
-export interface Moment {
-	readonly now: number;
-	readonly wall: number;
-	readonly random: () => number;
-}
-
-export interface Transition {
-	readonly state: SandboxState;
-	readonly effects: readonly Effect[];
-}
 
 /** A sandbox that is to be watched; `record`: what is remembered of it, if anything is. */
 export function initialState(spec: SandboxSpec, record: SandboxRecord | null): SandboxState {
@@ -163,11 +72,6 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 			return {state: {...state, record}, effects};
 		}
 	}
-}
-
-/** The worker there is, or `null`. */
-export function workerIn(life: Life): WorkerView | null {
-	return 'worker' in life ? life.worker : null;
 }
 
 function same(state: SandboxState): Transition {

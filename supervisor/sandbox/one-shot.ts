@@ -1,5 +1,5 @@
 import {randomUUID} from 'node:crypto';
-import {emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {checkpointWithAlarm, emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {every, systemClock} from '../../worker/clock.ts';
 import type {
 	Decision,
@@ -112,7 +112,7 @@ export async function runOnce(
 				message satisfies never;
 		}
 	};
-	const checkpoint = alarm === null ? null : {...emptyCheckpoint, ledger: {...emptyCheckpoint.ledger, alarm}};
+	const checkpoint = alarm === null ? null : checkpointWithAlarm(emptyCheckpoint, alarm);
 	let worker: WorkerHandle;
 	try {
 		worker = forkWorker(

@@ -1,7 +1,7 @@
 import {isoTime} from '../../worker/clock.ts';
 import {initialTransport} from '../../worker/protocol.ts';
 import type {SandboxStatus} from '../status/schema.ts';
-import {type SandboxState, workerIn} from './machine.ts';
+import {type SandboxState, workerIn} from './life.ts';
 import {isCrashLooping} from './restart-policy.ts';
 import {isGatewayConfigured} from './spec.ts';
 

@@ -1,5 +1,11 @@
 import * as z from 'zod';
-import {applyChanges, checkpointSchema, checkpointWithoutAlarm, emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {
+	applyChanges,
+	checkpointSchema,
+	checkpointWithAlarm,
+	checkpointWithoutAlarm,
+	emptyCheckpoint,
+} from '../../worker/checkpoint.ts';
 import {isoTime} from '../../worker/clock.ts';
 import type {ToSupervisor} from '../../worker/protocol.ts';
 import {breakerSchema} from '../../worker/transport/circuit-breaker.ts';
@@ -71,8 +77,7 @@ export function withoutAlarm(record: SandboxRecord): SandboxRecord {
 
 /** Nothing more is approved, for a reason that was found before. */
 export function withAlarm(record: SandboxRecord, alarm: string): SandboxRecord {
-	const {checkpoint} = record;
-	return {...record, checkpoint: {...checkpoint, ledger: {...checkpoint.ledger, alarm}}};
+	return {...record, checkpoint: checkpointWithAlarm(record.checkpoint, alarm)};
 }
 
 type CheckpointMessage = Extract<ToSupervisor, {kind: 'checkpoint'}>;

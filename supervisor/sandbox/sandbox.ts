@@ -12,11 +12,12 @@ import type {
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
-import type {Log} from '../log.ts';
-import {limitedLog} from '../log.ts';
+import type {Log} from '../log/log.ts';
+import {limitedLog} from '../log/log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {DecisionLog} from './decision-log.ts';
-import {type Effect, initialState, type SandboxEvent, type SandboxState, transition, workerIn} from './machine.ts';
+import {type Effect, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
+import {initialState, transition} from './machine.ts';
 import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
 import type {SandboxRecord} from './record.ts';

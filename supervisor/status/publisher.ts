@@ -1,7 +1,7 @@
 import writeFileAtomic from 'write-file-atomic';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
-import type {Log} from '../log.ts';
+import type {Log} from '../log/log.ts';
 
 /** The files are written at most this often, and at least this often, in milliseconds: a little more often than the 5 s that are promised. */
 const MIN_WRITE_GAP = 250;
@@ -19,7 +19,7 @@ export interface PublishedFile {
 }
 
 /** Replaces a file in one step, so that a reader sees the old text or the new. No fsync: after a reboot it is of no use. */
-export async function replaceFile({path, mode}: Pick<PublishedFile, 'path' | 'mode'>, text: string): Promise<void> {
+async function replaceFile({path, mode}: Pick<PublishedFile, 'path' | 'mode'>, text: string): Promise<void> {
 	// Not by atomically: its clean-up at exit sends the process every signal a second time, and a second SIGTERM means "at once".
 	await writeFileAtomic(path, text, {mode, chown: owner, fsync: false});
 }

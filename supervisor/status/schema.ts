@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import {ROUTES} from '../../worker/protocol.ts';
+import {ROUTES, TRANSPORTS} from '../../worker/protocol.ts';
 import {REFUSAL_REASONS} from '../../worker/requests/policy.ts';
 
 const time = z.string().nullable();
@@ -8,7 +8,7 @@ const time = z.string().nullable();
  * Why a worker ended: `hang`, it was silent; `stalled`, it beat without making progress; `memory`, it was above its limit; `crash`, a signal or an exit
  * code other than 0; `exit`, exit code 0.
  */
-export const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
+const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
 
 export const sandboxStatusSchema = z.object({
@@ -20,7 +20,7 @@ export const sandboxStatusSchema = z.object({
 	mode: z.enum(['fast', 'slow']),
 	/** Seconds between polls now. */
 	interval: z.number(),
-	transport: z.enum(['cli', 'gateway']),
+	transport: z.enum(TRANSPORTS),
 	/** By which way the gateway is reached; `null` by the CLI. */
 	route: z.enum(ROUTES).nullable(),
 	transportReason: z.string().nullable(),

@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {userIdOf} from '../../supervisor/user.ts';
+import {userIdOf} from '../../supervisor/host/name-service.ts';
 import {type Ends, listenerCheck, PeerSearch} from '../../worker/transport/gateway/listener-check.ts';
 import {GatewaySession} from '../../worker/transport/gateway/session.ts';
 import {urlRoute} from '../../worker/transport/gateway/url-route.ts';

@@ -1,7 +1,7 @@
 import {readFileSync, statSync} from 'node:fs';
 import {chmod} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
-import type {PendingRequest} from '../../supervisor/pending.ts';
+import type {PendingRequest} from '../../supervisor/control/pending.ts';
 import type {Instance} from '../support/instance.ts';
 import {type Ask, browserAsk, cliAsk, type ScriptedOpenclaw} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';

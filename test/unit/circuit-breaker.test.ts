@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest';
-import {type Breaker, coolDownLeft, trip} from '../../worker/transport/circuit-breaker.ts';
+import {type Breaker, trip} from '../../worker/transport/circuit-breaker.ts';
 import {HOUR, MINUTE} from './fixtures.ts';
 
 /** The cool-downs, in minutes, where the breaker is tripped again and again, so long after it closed each time. */
@@ -14,6 +14,7 @@ function coolDowns(times: number, after: number, longest?: number): number[] {
 }
 
 it('a breaker opens for a minute, and for twice as long each time it is tripped soon after', () => {
+	expect(trip(null, 1000)).toEqual({openUntil: 1000 + MINUTE, coolDown: MINUTE});
 	expect(coolDowns(8, 15_000)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
 	expect(coolDowns(3, 15_000, MINUTE)).toEqual([1, 1, 1]);
 });
@@ -21,12 +22,4 @@ it('a breaker opens for a minute, and for twice as long each time it is tripped 
 it('is forgiven when it has been closed for longer than it was open, not before', () => {
 	expect(coolDowns(3, MINUTE)).toEqual([1, 2, 4]);
 	expect(coolDowns(3, MINUTE + 1)).toEqual([1, 1, 1]);
-});
-
-it('is closed at the end of its cool-down, or where nothing ever tripped it', () => {
-	const breaker = trip(null, 1000);
-	expect(coolDownLeft(breaker, 1000)).toBe(MINUTE);
-	expect(coolDownLeft(breaker, 1000 + MINUTE)).toBe(0);
-	expect(coolDownLeft(breaker, HOUR)).toBe(0);
-	expect(coolDownLeft(null, 0)).toBe(0);
 });

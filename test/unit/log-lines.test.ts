@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import type {SandboxConfig} from '../../supervisor/config/config.ts';
-import {LogFile} from '../../supervisor/log-file.ts';
+import {LogFile} from '../../supervisor/log/file.ts';
 import {DecisionLog} from '../../supervisor/sandbox/decision-log.ts';
 import {startText} from '../../supervisor/start-text.ts';
 import type {Decision} from '../../worker/protocol.ts';

@@ -13,8 +13,8 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {LogFile} from '../../supervisor/log-file.ts';
-import {logFileProblem, openLog} from '../../supervisor/log-path.ts';
+import {LogFile} from '../../supervisor/log/file.ts';
+import {logFileProblem, openLog} from '../../supervisor/log/path.ts';
 import {problemsIn, useConfigFile} from './config-file.ts';
 
 useConfigFile();

@@ -4,8 +4,8 @@ import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {loadConfig} from '../../supervisor/config/load.ts';
 import {findConfig} from '../../supervisor/config/locate.ts';
+import {isOursToChange} from '../../supervisor/host/own-directory.ts';
 import {defaultStatusFile, instancePaths, prepareDirectory} from '../../supervisor/instance/paths.ts';
-import {isOursToChange} from '../../supervisor/own-directory.ts';
 
 let folder: string;
 beforeEach(() => {

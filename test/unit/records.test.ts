@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import type {Outcome, Refusal} from '../../supervisor/audit/journal.ts';
+import {fairShare, pendingRequest} from '../../supervisor/control/pending.ts';
 import type {Happening} from '../../supervisor/notify/event.ts';
-import {fairShare, pendingRequest} from '../../supervisor/pending.ts';
 import {Records} from '../../supervisor/records.ts';
 import type {Decision} from '../../worker/protocol.ts';
 import {SimulatedClock, subjectOf} from './fixtures.ts';

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest';
 import {describeRequest, shownAsk} from '../../supervisor/commands/pending-text.ts';
-import {pendingRequest} from '../../supervisor/pending.ts';
+import {pendingRequest} from '../../supervisor/control/pending.ts';
 import {shownHeld} from '../../worker/held.ts';
 import {decisionsIn, subjectOf} from '../../worker/messages.ts';
 import {defaultPolicy, requestOf} from './fixtures.ts';

@@ -16,6 +16,16 @@ const SYSTEM =
 /** Somebody else could change what stands at this path; the message says where, and what to do. */
 export class UntrustedPathError extends Error {
 	override readonly name = 'UntrustedPathError';
+	/** What could be changed. */
+	readonly where: string;
+	/** The message without what to do. */
+	readonly problem: string;
+
+	constructor(where: string, problem: string, remedy: string) {
+		super(`${where} ${problem}; ${remedy}`);
+		this.where = where;
+		this.problem = `${where} ${problem}`;
+	}
 }
 
 /** Whose group may write, on the way to something. */
@@ -50,15 +60,20 @@ function assertWay(file: string, uid: number, rule: GroupRule): void {
 		if (!stats) {
 			if (!isWritableByOthers(current, lstatSync(current), rule)) return;
 			throw new UntrustedPathError(
-				`${next} does not exist, and anybody could create it; create it yourself, with mode 0700`,
+				next,
+				'does not exist, and anybody could create it',
+				'create it yourself, with mode 0700',
 			);
 		}
 		if (stats.isSymbolicLink()) {
 			if (!isOurs(stats, uid))
 				throw new UntrustedPathError(
-					`${next} is a link that belongs to user ${stats.uid}; replace it with one of your own`,
+					next,
+					`is a link that belongs to user ${stats.uid}`,
+					'replace it with one of your own',
 				);
-			if (++links > MAX_LINKS) throw new UntrustedPathError(`${file} goes through too many symbolic links`);
+			if (++links > MAX_LINKS)
+				throw new UntrustedPathError(file, 'goes through too many symbolic links', 'name the file itself');
 			const target = path.resolve(current, readlinkSync(next));
 			pending.unshift(...target.split('/').filter(Boolean));
 			current = '/';
@@ -77,7 +92,7 @@ function check(
 	if (!isOurs(stats, uid)) {
 		const remedy =
 			uid === 0 && !SYSTEM.test(name) ? `make it yours: chown 0 ${name}` : "use one that is yours or root's";
-		throw new UntrustedPathError(`${name} belongs to user ${stats.uid}, who could change it; ${remedy}`);
+		throw new UntrustedPathError(name, `belongs to user ${stats.uid}, who could change it`, remedy);
 	}
 	const isRootsSticky = isParent && stats.isDirectory() && stats.uid === 0 && (stats.mode & STICKY) !== 0;
 	if (isRootsSticky || !isWritableByOthers(name, stats, rule)) return;
@@ -85,7 +100,7 @@ function check(
 	const remedy = isForUsToChange
 		? `fix: chmod go-w ${name}`
 		: 'that is not for pairkeeper to change: configure a place in a directory that only you can write';
-	throw new UntrustedPathError(`${name} can be written by other users; ${remedy}`);
+	throw new UntrustedPathError(name, 'can be written by other users', remedy);
 }
 
 function isWritableByOthers(name: string, {mode, uid, gid}: Stats, rule: GroupRule): boolean {

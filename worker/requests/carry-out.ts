@@ -1,12 +1,12 @@
 import {type ClientError, toClientError} from '../client-error.ts';
 import type {Clock} from '../clock.ts';
-import type {Action, Decider, Snapshot} from '../protocol.ts';
+import type {Action, Snapshot} from '../protocol.ts';
 import type {OpenClawClient} from '../transport/client.ts';
 import {alarmInAnswer} from './alarm.ts';
 import {approverScopes} from './approver-scopes.ts';
 import type {Ledger} from './ledger.ts';
 import type {Listing} from './listing.ts';
-import type {MalformedRequest, PairingRequest} from './policy.ts';
+import type {Decider, MalformedRequest, PairingRequest} from './request.ts';
 
 /** What is about to be done, or was. */
 export interface Deed {

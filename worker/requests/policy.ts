@@ -11,7 +11,7 @@ export const ADMIN_SCOPE = 'operator.admin';
 export const PAIRING_SCOPE = 'operator.pairing';
 
 /** One kind of client that may be approved; a request matches when it agrees with all that the entry names. */
-export const clientEntrySchema = z.strictObject({
+const clientEntrySchema = z.strictObject({
 	id: z.string().min(1).optional(),
 	mode: z.string().min(1).optional(),
 	scopes: z.array(z.string().min(1)).optional(),

@@ -3,13 +3,14 @@ import {attemptsSchema} from './attempts.ts';
 import {rolesOf} from './gives.ts';
 import {isWithin, type MalformedRequest, type PairedDevice, type PairingRequest, requestSchema} from './policy.ts';
 import {refusalSchema} from './refusal.ts';
+import {DECIDERS} from './request.ts';
 
 /** An approval that was begun: from then on the gateway may grant it, whatever becomes of us. */
 const attemptSchema = z.object({
 	/** What was to be approved. */
 	request: requestSchema,
 	/** Whose decision it was. */
-	by: z.enum(['policy', 'person']),
+	by: z.enum(DECIDERS),
 	/** The device had all it asks for before, so that its scopes prove nothing. */
 	had: z.boolean(),
 	/** What the device may have after it, as `expectedScopes` gives it. */

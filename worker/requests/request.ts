@@ -1,5 +1,9 @@
 import * as z from 'zod';
 
+/** Whose decision something was. */
+export const DECIDERS = ['policy', 'person'] as const;
+export type Decider = (typeof DECIDERS)[number];
+
 /** A request id that may be named to OpenClaw: never an option, never more than one word. */
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 

@@ -17,8 +17,3 @@ export function trip(before: Breaker | null, now: number, longest: number = LONG
 	const coolDown = Math.min(isAgain ? 2 * before.coolDown : FIRST_COOL_DOWN, longest);
 	return {openUntil: now + coolDown, coolDown};
 }
-
-/** How long the gateway is still to be left alone, in milliseconds; 0 where the breaker is closed. */
-export function coolDownLeft(breaker: Breaker | null, now: number): number {
-	return breaker === null ? 0 : Math.max(breaker.openUntil - now, 0);
-}

@@ -22,9 +22,12 @@ export const cadenceConfigSchema = z.object({
 });
 export type CadenceConfig = Readonly<z.infer<typeof cadenceConfigSchema>>;
 
+/** How eagerly a sandbox is polled. */
+export const MODES = ['fast', 'slow'] as const;
+
 /** Where a sandbox's polling stands; handed from a worker to the next. Times are monotonic milliseconds. */
 export const cadenceSchema = z.object({
-	mode: z.enum(['fast', 'slow']),
+	mode: z.enum(MODES),
 	quietPolls: z.number(),
 	/** Fast polls still bought in slow mode. */
 	reentryPolls: z.number(),

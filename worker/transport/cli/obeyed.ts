@@ -58,7 +58,9 @@ export function assertAlone(places: readonly string[]): void {
 	const shared = sharedWith(places);
 	if (shared === null) return;
 	throw new UntrustedPathError(
-		`${shared.place} is mounted in a container too (process ${shared.pid}), whose root is root here and could change it; run the call in there, by exec: [docker, exec, NAME] or the like`,
+		shared.place,
+		`is mounted in a container too (process ${shared.pid}), whose root is root here and could change it`,
+		'run the call in there, by exec: [docker, exec, NAME] or the like',
 	);
 }
 

@@ -15,11 +15,11 @@ export const LONGEST_COMMAND_DELAY = 30_000;
  * a minute, is looked for often, by so many in a row, {@link LONGEST_REFUSED_DELAY} apart at most, and one that stays away less and less.
  */
 const QUICK_RELAYS = 12;
-export const LONGEST_RELAY_DELAY = 120_000;
+const LONGEST_RELAY_DELAY = 120_000;
 
 /** The first and the longest wait after an attempt that showed that there is no way until somebody changes something, in milliseconds. */
-export const FIRST_UNFIT_DELAY = 60_000;
-export const LONGEST_UNFIT_DELAY = 3_600_000;
+const FIRST_UNFIT_DELAY = 60_000;
+const LONGEST_UNFIT_DELAY = 3_600_000;
 
 /** A connection that has listed and is not closed within this counts as up, in milliseconds: it doubles with each in a row that did not last. */
 const FIRST_PROBATION = 250;

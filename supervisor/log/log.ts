@@ -1,5 +1,5 @@
-import type {Clock} from '../worker/clock.ts';
-import {type Rate, RateLimit} from '../worker/rate-limit.ts';
+import type {Clock} from '../../worker/clock.ts';
+import {type Rate, RateLimit} from '../../worker/rate-limit.ts';
 
 /** From the most to the least severe. */
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;

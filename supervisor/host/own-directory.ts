@@ -1,6 +1,7 @@
-import {lstatSync, realpathSync} from 'node:fs';
+import {lstatSync} from 'node:fs';
 import path from 'node:path';
-import {messageOf} from '../worker/text.ts';
+import {UntrustedPathError} from '../../worker/host/trusted-path.ts';
+import {messageOf} from '../../worker/text.ts';
 
 const STICKY = 0o1000;
 
@@ -18,27 +19,10 @@ export function isOursToChange(name: string): boolean {
 	return (stats.mode & STICKY) === 0 && (OWN.test(name) || !SYSTEM.test(name));
 }
 
-/**
- * Why a file or directory is not trusted, and what to do about it: what the error says where that is about `name` itself or a directory of ours, else
- * `instead`.
- */
-export function distrustOf(error: unknown, name: string, instead: string): string {
-	const text = messageOf(error);
-	// It begins with what others could change.
-	const culprit = waysTo(name).find(each => text.startsWith(`${each} `));
-	const isRemedyOurs = culprit !== undefined && isOursToChange(culprit);
-	return isRemedyOurs ? text : `${text.split('; ', 1)[0]}; ${instead}`;
-}
-
-/** The path and all that leads to it, links followed or not. */
-function waysTo(name: string): string[] {
-	const ways = [path.resolve(name)];
-	try {
-		ways.push(realpathSync(name));
-	} catch {
-		// It is not there, so no link leads on.
-	}
-	return ways.flatMap(way => [way, ...parentsOf(way)]);
+/** Why something is not trusted, and what to do about it: what the error says where it is for us to say who may write that, else `instead`. */
+export function distrustOf(error: unknown, instead: string): string {
+	if (!(error instanceof UntrustedPathError)) return `${messageOf(error)}; ${instead}`;
+	return isOursToChange(error.where) ? error.message : `${error.problem}; ${instead}`;
 }
 
 /** All directories above, the nearest first. */

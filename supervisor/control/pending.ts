@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import {isoTime} from '../worker/clock.ts';
-import {type HeldRequest, heldRequestSchema} from '../worker/protocol.ts';
+import {isoTime} from '../../worker/clock.ts';
+import {type HeldRequest, heldRequestSchema} from '../../worker/protocol.ts';
 
 /** A request that waits for a person, as `pairkeeper pending --json` and `notify` show it. Times are ISO 8601 UTC. */
 export const pendingSchema = z.object({

@@ -1,9 +1,9 @@
 import {close, writeFile} from 'node:fs';
 import {Writable} from 'node:stream';
 import winston from 'winston';
-import {messageOf, printable} from '../worker/text.ts';
+import {messageOf, printable} from '../../worker/text.ts';
 import {LOG_LEVELS, type Log, type LogLevel} from './log.ts';
-import {openLog} from './log-path.ts';
+import {openLog} from './path.ts';
 
 /** Where the log goes, and how. */
 export interface LogOptions {

@@ -11,9 +11,9 @@ import {
 	statSync,
 } from 'node:fs';
 import path from 'node:path';
-import {assertTrusted} from '../worker/host/trusted-path.ts';
-import {ConfigError} from './config/config.ts';
-import {distrustOf, parentsOf} from './own-directory.ts';
+import {assertTrusted} from '../../worker/host/trusted-path.ts';
+import {ConfigError} from '../config/config.ts';
+import {distrustOf, parentsOf} from '../host/own-directory.ts';
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -75,7 +75,7 @@ function fileProblem(file: string, directory: string): string | null {
 		try {
 			assertTrusted(file);
 		} catch (error) {
-			return `is a link that others could have made or could change, to have any file written to: ${distrustOf(error, file, 'name the file itself')}`;
+			return `is a link that others could have made or could change, to have any file written to: ${distrustOf(error, 'name the file itself')}`;
 		}
 		const target = statOf(statSync, file);
 		if (target === null || typeof target === 'string')
