@@ -79,7 +79,10 @@ export class Fleet {
 			const spec = specs.get(sandbox.name);
 			return spec !== undefined && !sandbox.isUnchangedBy(spec);
 		});
-		await Promise.all([...removed, ...changed].map(sandbox => sandbox.stop(stopTimeout)));
+		await Promise.all([
+			...removed.map(sandbox => sandbox.stop(stopTimeout)),
+			...changed.map(sandbox => sandbox.pause(stopTimeout)),
+		]);
 		for (const sandbox of removed) this.#retire(sandbox);
 		for (const [name, spec] of specs) {
 			const sandbox = this.#sandboxes.get(name);

@@ -2,16 +2,9 @@ import type {Decision, PassSummary, Subject, ToSupervisor, WorkerConfig} from '.
 import type {Deed} from './requests/carry-out.ts';
 import {namedRoles} from './requests/gives.ts';
 import type {PassOutcome} from './requests/pass.ts';
-import {
-	ADMIN_SCOPE,
-	adminRemedy,
-	type MalformedRequest,
-	matchingEntry,
-	type PairingRequest,
-	type Policy,
-	type RefusalReason,
-} from './requests/policy.ts';
+import {ADMIN_SCOPE, adminRemedy, matchingEntry, type Policy, type RefusalReason} from './requests/policy.ts';
 import {keyOf, type RequestRecords} from './requests/record.ts';
+import type {MalformedRequest, PairingRequest} from './requests/request.ts';
 import type {Observations, WorkerEvent} from './snapshot.ts';
 import {printable, printableList} from './text.ts';
 import {interval} from './watch/cadence.ts';

@@ -41,6 +41,9 @@ export interface SandboxDeps {
 	readonly witness?: Witness;
 }
 
+/** Why nothing is done in a sandbox that is not to be watched. */
+const DISABLED = 'the sandbox is disabled in the configuration';
+
 /** A decision that was not carried out, as far as is known. */
 function undecided(detail: string): DecisionResult {
 	return {result: 'failed', detail};
@@ -120,7 +123,7 @@ export class Sandbox {
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
 	pass(timeout: number): Promise<PassSummary> {
-		if (!this.#state.spec.enabled) return Promise.resolve(failedPass('the sandbox is disabled in the configuration'));
+		if (!this.#state.spec.enabled) return Promise.resolve(failedPass(DISABLED));
 		const {id, outcome} = this.#waiters.add(timeout);
 		this.#process?.send({kind: 'pass', id});
 		return outcome;
@@ -133,7 +136,7 @@ export class Sandbox {
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
 	decide(decision: PersonalDecision, timeout: number): Promise<DecisionResult> {
-		if (!this.#state.spec.enabled) return Promise.resolve(undecided('the sandbox is disabled in the configuration'));
+		if (!this.#state.spec.enabled) return Promise.resolve(undecided(DISABLED));
 		// Never kept for the next worker: what was seen has changed by then.
 		if (!this.#process) return Promise.resolve(undecided('its worker is being started; ask again in a moment'));
 		const {id, outcome} = this.#deciding.add(timeout);
@@ -159,12 +162,18 @@ export class Sandbox {
 	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. */
 	adopt(spec: SandboxSpec): void {
 		this.#on({kind: 'adopt', spec});
+		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(DISABLED));
 	}
 
-	/** Ends the worker and all it started: politely, and after `timeout` milliseconds not. */
-	async stop(timeout: number): Promise<void> {
+	/** Ends the worker and all it started: politely, and after `timeout` milliseconds not. The next one has the passes that are waited for. */
+	async pause(timeout: number): Promise<void> {
 		this.#on({kind: 'stop', timeout});
 		if (this.#process) await this.#gone.promise;
+	}
+
+	/** As {@link pause}, and no worker is to follow. */
+	async stop(timeout: number): Promise<void> {
+		await this.pause(timeout);
 		this.#waiters.answer(this.#waiters.ids, failedPass('the sandbox is no longer watched'));
 	}
 

@@ -4,7 +4,8 @@ import {ClientError} from '../../worker/client-error.ts';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/requests/listing.ts';
-import type {PairingRequest, Policy} from '../../worker/requests/policy.ts';
+import type {Policy} from '../../worker/requests/policy.ts';
+import type {PairingRequest} from '../../worker/requests/request.ts';
 import type {Approval, OpenClawClient} from '../../worker/transport/client.ts';
 
 export const SECOND = 1000;

@@ -169,6 +169,18 @@ describe('a sandbox that leaves the configuration', () => {
 		expect(next.worker('a').start.checkpoint?.ledger.alarm).toBe('odd');
 	});
 
+	it('lets the next worker of a sandbox that changes answer those who wait for a pass, unless it is disabled now', async () => {
+		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
+		await puppets.passing(puppets.fleet.start(0));
+		const [a, b] = puppets.fleet.all.map(sandbox => sandbox.pass(10 * MINUTE));
+		await puppets.reconcile({a: named('a', elsewhere), b: specOf({name: 'b'}, {enabled: false})});
+		expect(await b).toMatchObject({error: 'the sandbox is disabled in the configuration'});
+		const asked = puppets.worker('a').heard.find(message => message.kind === 'pass');
+		const outcome = {error: null, failure: null, approved: 1, refused: 0, retries: 0, pending: 0};
+		puppets.worker('a').say({kind: 'passed', ids: [asked?.id ?? ''], outcome});
+		expect(await a).toEqual(outcome);
+	});
+
 	it('answers those who asked for a pass while others were still being stopped', async () => {
 		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
 		await puppets.passing(puppets.fleet.start(0));

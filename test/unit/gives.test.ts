@@ -1,6 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {digestOf, givesOf} from '../../worker/requests/gives.ts';
-import {decide, type PairedDevice, type Policy} from '../../worker/requests/policy.ts';
+import {decide, type Policy} from '../../worker/requests/policy.ts';
+import type {PairedDevice} from '../../worker/requests/request.ts';
 import {defaultPolicy, listingOf, requestOf} from './fixtures.ts';
 
 const admin = 'operator.admin';

@@ -1,7 +1,7 @@
 import {afterFailure} from './attempts.ts';
 import {digestOf} from './gives.ts';
-import type {MalformedRequest, PairedDevice, PairingRequest} from './policy.ts';
 import {type Approved, type Attempted, hasAll, type RequestRecord} from './record.ts';
+import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
 
 /** Why a request is not settled that was answered with a yes: a program between us and OpenClaw may swallow its exit code. */
 export const STILL_LISTED = 'its approval was answered with a yes, and it is listed all the same';

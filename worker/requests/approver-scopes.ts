@@ -1,5 +1,6 @@
 import {OPERATOR, OPERATOR_SCOPE, rolesOf} from './gives.ts';
-import {ADMIN_SCOPE, type PairedDevice, type PairingRequest} from './policy.ts';
+import {ADMIN_SCOPE} from './policy.ts';
+import type {PairedDevice, PairingRequest} from './request.ts';
 
 /**
  * The scopes that a gateway wants whoever approves this request to have (OpenClaw: docs/gateway/operator-scopes.md, and seen on 2026.5.27 and 2026.9.6): those that

@@ -4,14 +4,7 @@ import {isSameAsk} from './answered.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
 import type {Listing} from './listing.ts';
 import {type Plan, planFor, rejectionDueAt} from './plan.ts';
-import {
-	grantableScopes,
-	matchingEntry,
-	PAIRING_SCOPE,
-	type PairedDevice,
-	type PairingRequest,
-	type Policy,
-} from './policy.ts';
+import {grantableScopes, matchingEntry, PAIRING_SCOPE, type Policy} from './policy.ts';
 import {
 	type Attempt,
 	attemptIn,
@@ -23,6 +16,7 @@ import {
 } from './record.ts';
 import {shortHash} from './refusal.ts';
 import {removedBetween, type Sighting, sightingOf} from './removed.ts';
+import type {PairedDevice, PairingRequest} from './request.ts';
 
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;

@@ -3,7 +3,8 @@ import {STILL_LISTED} from './answered.ts';
 import {approve, type DeedDeps, type DeedEvent, type DeedResult, reject, whyBlocked} from './carry-out.ts';
 import type {Listing} from './listing.ts';
 import type {Held, Plan, Step, Unsettled, Vanished} from './plan.ts';
-import type {MalformedRequest, PairingRequest, RefusalReason} from './policy.ts';
+import type {RefusalReason} from './policy.ts';
+import type {MalformedRequest, PairingRequest} from './request.ts';
 
 /** How often one pass lists: a failed approval may have replaced the request, so it is looked for again at once, but not for ever. */
 const MAX_ROUNDS = 3;

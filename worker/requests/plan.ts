@@ -3,15 +3,7 @@ import {reopened, standingOf, withoutOther} from './answered.ts';
 import {noAttempts} from './attempts.ts';
 import {digestOf, givesOf, isRevoked} from './gives.ts';
 import type {Listing} from './listing.ts';
-import {
-	decide,
-	isWithin,
-	type MalformedRequest,
-	type PairedDevice,
-	type PairingRequest,
-	type Policy,
-	type RefusalReason,
-} from './policy.ts';
+import {decide, isWithin, type Policy, type RefusalReason} from './policy.ts';
 import {
 	type Attempt,
 	attemptIn,
@@ -23,6 +15,7 @@ import {
 	recordOf,
 } from './record.ts';
 import {refusalOf, shortHash} from './refusal.ts';
+import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
 
 /** What is to be done about one listed request. */
 export type Step =

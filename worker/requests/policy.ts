@@ -29,14 +29,6 @@ export const policySchema = z.strictObject({
 });
 export type Policy = Readonly<z.infer<typeof policySchema>>;
 
-export {
-	type DeviceToken,
-	type MalformedRequest,
-	type PairedDevice,
-	type PairingRequest,
-	requestSchema,
-} from './request.ts';
-
 /** Why a request is not approved. */
 export const REFUSAL_REASONS = [
 	'unknown-client',

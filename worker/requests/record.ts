@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import {attemptsSchema} from './attempts.ts';
 import {rolesOf} from './gives.ts';
-import {isWithin, type MalformedRequest, type PairedDevice, type PairingRequest, requestSchema} from './policy.ts';
+import {isWithin} from './policy.ts';
 import {refusalSchema} from './refusal.ts';
-import {DECIDERS} from './request.ts';
+import {DECIDERS, type MalformedRequest, type PairedDevice, type PairingRequest, requestSchema} from './request.ts';
 
 /** An approval that was begun: from then on the gateway may grant it, whatever becomes of us. */
 const attemptSchema = z.object({

@@ -1,15 +1,8 @@
 import {createHash} from 'node:crypto';
 import * as z from 'zod';
 import {rolesOf} from './gives.ts';
-import {
-	isWithin,
-	type MalformedRequest,
-	matchingEntry,
-	type PairingRequest,
-	type Policy,
-	REFUSAL_REASONS,
-	type RefusalReason,
-} from './policy.ts';
+import {isWithin, matchingEntry, type Policy, REFUSAL_REASONS, type RefusalReason} from './policy.ts';
+import type {MalformedRequest, PairingRequest} from './request.ts';
 
 /** What is remembered of a request that the policy refuses. */
 export const refusalSchema = z.object({
