@@ -3,7 +3,8 @@ import {randomUUID} from 'node:crypto';
 import {type Command, endCommand} from '../../worker/host/command-group.ts';
 import {environmentFor} from '../../worker/host/environment.ts';
 import {endMarked, MARKER} from '../../worker/host/processes.ts';
-import {printable} from '../../worker/text.ts';
+import {assertProgram} from '../../worker/host/trusted-program.ts';
+import {messageOf, printable} from '../../worker/text.ts';
 import type {Tell} from './notifier.ts';
 
 /** The most that is kept of what it complains, in characters. */
@@ -29,6 +30,12 @@ export async function runProgram(
 	{input, owner, signal}: {readonly input: string; readonly owner: string; readonly signal: AbortSignal},
 ): Promise<string | null> {
 	if (signal.aborted) return String(signal.reason);
+	try {
+		// Each time: what was ours alone when the configuration was read need not be so now, and a name is looked for in PATH.
+		assertProgram(file);
+	} catch (error) {
+		return `it is not run: ${printable(messageOf(error), MAX_COMPLAINT)}`;
+	}
 	let child: ChildProcess;
 	try {
 		child = spawn(file, args, {

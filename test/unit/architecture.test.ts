@@ -29,6 +29,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/host/processes.ts',
 		'worker/host/token-file.ts',
 		'worker/host/trusted-path.ts',
+		'worker/host/trusted-program.ts',
 		'worker/json.ts',
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',

@@ -1,7 +1,7 @@
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import type {Happening, NotifyKind} from '../../supervisor/notify/event.ts';
 import {HealthWatch} from '../../supervisor/notify/health-watch.ts';
 import {Notifier} from '../../supervisor/notify/notifier.ts';
@@ -138,6 +138,26 @@ describe('the program', () => {
 		expect(await runProgram({file: '/nowhere/mail', args: [], env}, {input, owner, signal})).toMatch(
 			/could not be started/,
 		);
+	});
+
+	it('is not run where others could exchange it, be it by its path or found in PATH', async () => {
+		const file = path.join(folder, 'mail');
+		writeFileSync(file, `#!/bin/sh\necho run >${folder}/ran\n`, {mode: 0o755});
+		vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
+		try {
+			expect(
+				await runProgram({file: 'mail', args: [], env: {PATH: process.env.PATH}}, {input: '', owner, signal}),
+			).toBeNull();
+			rmSync(path.join(folder, 'ran'));
+			chmodSync(folder, 0o777);
+			for (const name of ['mail', file])
+				expect(
+					await runProgram({file: name, args: [], env: {PATH: process.env.PATH}}, {input: '', owner, signal}),
+				).toMatch(/not run.*chmod/);
+			expect(existsSync(path.join(folder, 'ran'))).toBe(false);
+		} finally {
+			vi.unstubAllEnvs();
+		}
 	});
 
 	it('is ended with all that it started, in sessions of their own too', async () => {
