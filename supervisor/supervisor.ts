@@ -5,6 +5,7 @@ import {findOpenclaw} from './calls/openclaw-path.ts';
 import {Coalesced} from './coalesced.ts';
 import type {Config} from './config/config.ts';
 import {type ConfigSource, loadConfig} from './config/load.ts';
+import {paced} from './control/paced.ts';
 import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {ControlSockets} from './control/sockets.ts';
 import {forgetAlarms, readAlarms} from './instance/alarm-file.ts';
@@ -156,7 +157,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		});
 		const control = await ControlSockets.open(paths, config.controlGroup, {
 			owner: request => answer(request, true),
-			group: request => answer(request, false),
+			group: paced(request => answer(request, false), clock, supervision.ending),
 		});
 		defer(() => control.close());
 		defer(() => supervision.end());

@@ -74,6 +74,7 @@ function tableOf(
 			return {startTime, isKernelThread};
 		},
 		namespaceOf: pid => (pid === process.pid ? 'ours' : (entries[pid]?.namespace ?? 'ours')),
+		isOurs: () => true,
 		environmentOf: async pid => {
 			read.push(pid);
 			return entries[pid]?.environment ?? '';
@@ -122,6 +123,20 @@ describe('a search among the processes of a host', () => {
 		expect(reads).toEqual([ours, older, older]);
 		come.resolve(environment);
 		await until('it to be asked again', async () => (await findMarked('run', {table})).length === 2);
+	});
+
+	it('finds those of our own user whatever other users do to keep it from reading', async () => {
+		const {promise: never, resolve} = Promise.withResolvers<null>();
+		const entries = {[ours]: {}, [older]: {}, [contained]: {}, [same]: {environment}};
+		const table: ProcessTable = {
+			...tableOf(entries),
+			isOurs: pid => pid === same,
+			environmentOf: async pid => (pid === same ? environment : never),
+		};
+		expect(await findMarked('run', {table})).toEqual([same]);
+		expect(procTable.isOurs(process.pid)).toBe(true);
+		resolve(null);
+		await never;
 	});
 
 	it('that is to end all asks again for an environment that came late', async () => {

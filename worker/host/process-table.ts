@@ -16,6 +16,8 @@ export interface ProcessTable {
 	stat(pid: number): ProcessStat | null;
 	/** Names the process's pid namespace. */
 	namespaceOf(pid: number): string | null;
+	/** Whether it runs as the same user as we do, by what the kernel says of its credentials: the owner of its files in /proc may be root all the same. */
+	isOurs(pid: number): boolean;
 	/** The beginning of the environment that the process was started with, `bytes` at most. */
 	environmentOf(pid: number, bytes: number): Promise<string | null>;
 	/** The children of all its threads that live, by their pids. */
@@ -33,6 +35,10 @@ export const procTable: ProcessTable = {
 	pids: async () => (await readdir('/proc')).map(Number).filter(Number.isInteger),
 	stat: statOf,
 	namespaceOf: pid => tried(() => readlinkSync(`/proc/${pid}/ns/pid`)),
+	isOurs: pid => {
+		const status = tried(() => readFileSync(`/proc/${pid}/status`, 'latin1')) ?? '';
+		return Number(/^Uid:\t\d+\t(\d+)/m.exec(status)?.[1] ?? Number.NaN) === process.geteuid?.();
+	},
 	environmentOf: async (pid, bytes) => {
 		try {
 			return await readStart(`/proc/${pid}/environ`, bytes);

@@ -154,14 +154,18 @@ async function* marked(
 	}
 }
 
-/** Pids whose environment did not come: whoever is behind that must not block a thread for each search. */
+/**
+ * Pids whose environment did not come: whoever is behind that must not block a thread for each search. There are four threads (libuv: UV_THREADPOOL_SIZE).
+ * Other users' processes may block two, since what we start is seldom theirs, and they must not keep us from our own.
+ */
 const silent = new Map<number, string>();
+const MOST_SILENT = {others: 2, ours: 3};
 
 /** `null` where it does not come in time; empty where the process is gone, or is not for us to look into. */
 async function environmentInTime(table: ProcessTable, pid: number): Promise<string | null> {
 	const startTime = table.stat(pid)?.startTime;
 	if (startTime === undefined) return '';
-	if (silent.get(pid) === startTime || silent.size > 1) return null;
+	if (silent.get(pid) === startTime || !hasThreadFor(pid, table)) return null;
 	const timeout = new AbortController();
 	const reading = table.environmentOf(pid, MAX_ENVIRONMENT).finally(() => silent.delete(pid));
 	// What has come while we were held up ourselves is not late: it is taken before another turn of the event loop is over.
@@ -171,6 +175,10 @@ async function environmentInTime(table: ProcessTable, pid: number): Promise<stri
 	if (environment !== undefined) return environment ?? '';
 	silent.set(pid, startTime);
 	return null;
+}
+
+function hasThreadFor(pid: number, table: ProcessTable): boolean {
+	return silent.size < MOST_SILENT.others || (silent.size < MOST_SILENT.ours && table.isOurs(pid));
 }
 
 function nextTurn(): Promise<void> {
