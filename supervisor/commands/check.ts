@@ -7,6 +7,7 @@ import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
+import {assertUsable, instancePaths} from '../instance/paths.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
 import {sandboxesInWords} from '../status/condition.ts';
@@ -35,6 +36,7 @@ const LANES = 4;
 /** `pairkeeper check`: is the configuration right, and does every sandbox answer? Approves nothing. */
 export async function check(options: CommonOptions & {readonly offline?: boolean}): Promise<number> {
 	const config = loadConfig({...options, environment: process.env});
+	assertUsable(instancePaths(config.statusFile));
 	say(
 		`${config.path}: the configuration is fine (${sandboxesInWords(config.sandboxes.length)}, status in ${config.statusFile})`,
 	);
