@@ -34,6 +34,8 @@ function program(): Command {
 		.version(VERSION)
 		.exitOverride()
 		.showHelpAfterError('(pairkeeper --help shows how it is used)')
+		// Options and commands leave less than the 40 cells that commander wants for their descriptions on 80.
+		.configureHelp({minWidthToWrap: 30})
 		.addHelpText('after', EXAMPLES);
 	withCommonOptions(root);
 
@@ -79,6 +81,7 @@ function program(): Command {
 		});
 	command(root, 'pending', 'show what waits for a person: the requests that the policy refuses')
 		.option('--json', 'as JSON')
+		.addHelpText('after', ASKING_HELP)
 		.action(act(async () => (await import('./commands/pending.ts')).pending));
 	command(root, 'audit', 'show what was decided, from the audit file')
 		.addOption(new Option('--since <duration>', 'not what is older than this').argParser(durationUpTo(MAX_SINCE)))
@@ -87,6 +90,7 @@ function program(): Command {
 		.action(act(async () => (await import('./commands/audit.ts')).audit));
 	command(root, 'check', 'check the configuration and whether each sandbox answers, with remedies')
 		.option('--offline', 'only the configuration')
+		.addHelpText('after', CHECK_HELP)
 		.action(act(async () => (await import('./commands/check.ts')).check));
 	command(root, 'kick', 'ask running workers to poll now, and fast for a while')
 		.argument('[sandboxes...]', 'their names; without any, all of them')
@@ -153,12 +157,14 @@ function exitCodeFor(error: unknown, argv: readonly string[]): number {
 
 const EXAMPLES = `
 First steps:
-  1. Write /etc/pairkeeper/config.yaml:
+  1. Write /etc/pairkeeper/config.yaml, or ~/.config/pairkeeper/config.yaml
+     as another user than root:
        sandboxes:
          - name: alpha
            exec: [openshell, sandbox, exec, --name, alpha, --]
   2. pairkeeper check        is it right, and does the sandbox answer?
-  3. pairkeeper run          watch it, until the deadline (8h; for a service say deadline: never) or Ctrl-C
+  3. pairkeeper run          watch it, until the deadline (8h; for a service
+                             say deadline: never) or Ctrl-C
   4. pairkeeper status       in another terminal`;
 
 const COMPLETION_HELP = `
@@ -168,5 +174,13 @@ Where it goes:
   pairkeeper completion fish > ~/.config/fish/completions/pairkeeper.fish`;
 
 const RUN_HELP = `
-Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once), SIGHUP reloads the configuration and reopens the log.
-Exit codes: 0 deadline or signal, 2 usage or configuration, 3 another instance holds this status file, 1 anything else.`;
+Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once),
+  SIGHUP reloads the configuration and reopens the log.
+Exit codes: 0 deadline or signal, 2 usage or configuration, 3 another instance
+  holds this status file, 1 anything else.`;
+
+const CHECK_HELP = `
+Exit codes: 0 all fine, 1 a sandbox failed or is degraded, 2 configuration.`;
+
+const ASKING_HELP = `
+Exit codes: 0 done, 3 pairkeeper is not running, 1 no permission or no answer.`;

@@ -1,17 +1,19 @@
 import stringWidth from 'string-width';
 import {systemClock} from '../../worker/clock.ts';
-import {type Failure, type RouteKind, routeOf} from '../../worker/protocol.ts';
+import {type RouteKind, routeOf} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
 import {callLimit} from '../calls/limit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
+import {assertUsable, instancePaths} from '../instance/paths.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
 import {sandboxesInWords} from '../status/condition.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
+import {cliRemedy, gatewayRemedy} from './remedies.ts';
 import {outputWidth, styled, table, wrapped} from './table.ts';
 
 /** The browser Control UI that OpenClaw bundles. */
@@ -35,10 +37,10 @@ const LANES = 4;
 /** `pairkeeper check`: is the configuration right, and does every sandbox answer? Approves nothing. */
 export async function check(options: CommonOptions & {readonly offline?: boolean}): Promise<number> {
 	const config = loadConfig({...options, environment: process.env});
-	say(
-		`${config.path}: the configuration is fine (${sandboxesInWords(config.sandboxes.length)}, status in ${config.statusFile})`,
-	);
+	assertUsable(instancePaths(config.statusFile));
 	const width = outputWidth();
+	const fine = `${config.path}: the configuration is fine (${sandboxesInWords(config.sandboxes.length)}, status in ${config.statusFile})`;
+	for (const line of wrapped(fine, width, {indent: 2})) say(line);
 	for (const warning of config.warnings)
 		for (const line of wrapped(`warning: ${warning}`, width, {indent: 2})) say(styled('yellow', line));
 	for (const note of controlUiNotes(config)) for (const line of wrapped(note, width, {indent: 2})) say(line);
@@ -149,66 +151,16 @@ async function probeBy(
 	const spec = specFor(config, {...sandbox, transport: way}, openclaw ?? config.openclaw);
 	const {outcome, notes} = await runOnce('probe', spec, turns, patience);
 	const {pending, error, failure} = outcome;
-	const remedy = way === 'cli' ? cliRemedy(failure, sandbox) : gatewayRemedy(failure ?? 'unreachable', sandbox);
+	const remedy =
+		way === 'cli'
+			? cliRemedy(failure, sandbox.target, config.openclaw)
+			: gatewayRemedy(failure ?? 'unreachable', error ?? '', sandbox);
 	return {way, pending, error, remedy, notes};
 }
-
-const isItThere = 'is the gateway running, and its address right in gateway.url?';
-
-/** What to do when the gateway's WebSocket does not work, by how it failed. */
-const gatewayRemedies: Readonly<Record<Failure, string>> = {
-	unreachable: isItThere,
-	timeout: isItThere,
-	refused: "compare the token with the gateway's own (tokenFile or tokenCommand), unless the message says otherwise",
-	unreadable:
-		'gateway.url must lead to a gateway of OpenClaw; compare its scheme and port with what the gateway listens on',
-	unsafe: 'see the message',
-	hostile: 'look at what runs in that sandbox',
-	unfit: 'see the message',
-};
-
-function gatewayRemedy(failure: Failure, sandbox: SandboxConfig): string {
-	const {inside} = sandbox;
-	if (routeOf(sandbox) === 'host') return hostRemedies[failure] ?? gatewayRemedies[failure];
-	if (inside === null) return gatewayRemedies[failure];
-	switch (failure) {
-		case 'unreachable':
-		case 'timeout':
-		case 'unreadable':
-			return `see the message; the relay is started by: ${inside.execInput.join(' ')} sh`;
-		case 'refused':
-			return "the sandbox's own token is not the gateway's; say gateway: {port, tokenFile}";
-		default:
-			return gatewayRemedies[failure];
-	}
-}
-
-/** The same where port and token are those of the host's own `openclaw.json`. */
-const hostRemedies: Partial<Readonly<Record<Failure, string>>> = {
-	unreachable: 'is the gateway running, at gateway.port of its openclaw.json?',
-	timeout: 'is the gateway running, at gateway.port of its openclaw.json?',
-	refused: "the token in openclaw.json is not the gateway's; say gateway: {url, tokenFile}",
-	unreadable: 'is what listens at gateway.port of openclaw.json a gateway of OpenClaw?',
-};
 
 /** A way to a sandbox, and by which route, where that is not plain from the configuration. */
 function shownWay(way: Way, route: RouteKind | null): string {
 	return way === 'gateway' && route !== 'url' && route !== null ? `${way} (${route})` : way;
-}
-
-/** What to do when `openclaw devices` does not work. */
-function cliRemedy(failure: Failure | null, {target}: SandboxConfig): string {
-	const command = [...target.exec, 'openclaw devices list --json'].join(' ');
-	switch (failure) {
-		case 'unsafe':
-			return 'see the message';
-		case 'unreachable':
-			return `is ${target.exec[0] ?? 'openclaw'} installed? try: ${command}`;
-		case 'timeout':
-			return `is the sandbox running? try: ${command}`;
-		default:
-			return `try it yourself: ${command}`;
-	}
 }
 
 /** Says that the browser Control UI is not let in, if the policy lists it without the scope that it always asks for. */

@@ -130,7 +130,7 @@ const gateway = z
 			url !== undefined || port !== undefined || (tokenFile === undefined && tokenCommand === undefined),
 		{error: 'must name a port too: a configured token goes only to a port that is configured as well'},
 	)
-	.refine(({url, allowInsecure}) => url === undefined || allowInsecure || isLoopbackOrTls(url), {
+	.refine(({url, allowInsecure}) => url === undefined || allowInsecure || !isGatewayUrl(url) || isLoopbackOrTls(url), {
 		path: ['url'],
 		error: 'sends the token in clear text over a network; use wss://, or say allowInsecure: true',
 	})
@@ -188,7 +188,7 @@ export const configSchema = z.strictObject({
 	metricsFile: notYet(null),
 	auditFile: absolutePath.nullable().default(null),
 	auditFailure: z.enum(['continue', 'stop'], {error: 'must be continue or stop'}).default('continue'),
-	notify: z.array(word).min(1, {error: 'must name a program'}).nullable().default(null),
+	notify: program('[/usr/local/bin/tell-ops]').nullable().default(null),
 	logFile: absolutePath.nullable().default(null),
 	logFormat: z.enum(['json', 'pretty', 'auto'], oneOf('json', 'pretty', 'auto')).default('auto'),
 	deadline: z

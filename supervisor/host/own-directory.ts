@@ -1,4 +1,4 @@
-import {lstatSync} from 'node:fs';
+import {existsSync, lstatSync, statfsSync} from 'node:fs';
 import path from 'node:path';
 import {UntrustedPathError} from '../../worker/host/trusted-path.ts';
 import {messageOf} from '../../worker/text.ts';
@@ -10,6 +10,15 @@ const SYSTEM = /^\/([^/]*|usr(\/.*)?|(var|run|home|media|dev|sys|proc)\/[^/]+)$/
 
 /** Those of them that are a user's after all. */
 const OWN = /^\/root$|^\/home\/[^/]+$|^\/(var|run)\/[^/]*pairkeeper[^/]*$/;
+
+/** File systems in which no file of ours can be kept: proc and sysfs (statfs(2)). */
+const KERNEL_FILE_SYSTEMS = [0x9fa0, 0x62656572];
+
+/** Whether the directory is in /proc or /sys, or the like, by what there is of its path. */
+export function isKernels(directory: string): boolean {
+	const there = [directory, ...parentsOf(directory)].find(each => existsSync(each));
+	return there !== undefined && KERNEL_FILE_SYSTEMS.includes(statfsSync(there).type);
+}
 
 /** Whether it is for us to say who may write this file or directory: it is ours, and neither the system's nor shared on purpose. */
 export function isOursToChange(name: string): boolean {

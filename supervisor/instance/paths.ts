@@ -2,7 +2,7 @@ import {lstatSync, mkdirSync, statSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
-import {distrustOf} from '../host/own-directory.ts';
+import {distrustOf, isKernels} from '../host/own-directory.ts';
 
 /** The longest path a Unix socket can have on Linux, in bytes (unix(7)). */
 const MAX_SOCKET_PATH = 107;
@@ -67,12 +67,9 @@ export function instancePaths(statusFile: string): InstancePaths {
  * Makes the directory where it is missing, and throws an {@link InstancePathError} where somebody else could put a socket or a lock of their own
  * into it. For `run`, and for an `approve` that makes the pass itself; a command that only asks a supervisor creates nothing.
  */
-export function prepareDirectory({directory, controlSocket}: InstancePaths): void {
-	if (Buffer.byteLength(controlSocket) > MAX_SOCKET_PATH) {
-		throw new InstancePathError(
-			`${controlSocket} is too long for a socket (${MAX_SOCKET_PATH} bytes at most); choose a shorter statusFile`,
-		);
-	}
+export function prepareDirectory(paths: InstancePaths): void {
+	assertUsable(paths);
+	const {directory} = paths;
 	const uid = process.getuid?.() ?? 0;
 	try {
 		mkdirSync(directory, {recursive: true, mode: uid === 0 ? 0o755 : 0o700});
@@ -82,6 +79,33 @@ export function prepareDirectory({directory, controlSocket}: InstancePaths): voi
 		});
 	}
 	assertPrivate(directory, uid);
+}
+
+/** Throws an {@link InstancePathError} where nobody could run with this status file. Creates nothing, and does not ask who runs it. */
+export function assertUsable({statusFile, directory, controlSocket}: InstancePaths): void {
+	if (Buffer.byteLength(controlSocket) > MAX_SOCKET_PATH) {
+		throw new InstancePathError(
+			`${controlSocket} is too long for a socket (${MAX_SOCKET_PATH} bytes at most); choose a shorter statusFile`,
+		);
+	}
+	if (isKernels(directory))
+		throw new InstancePathError(
+			`statusFile: no file can be kept in ${directory}, which is the kernel's; ${elsewhere(directory)}`,
+		);
+	if (isDirectory(statusFile))
+		throw new InstancePathError(
+			`statusFile: ${statusFile} is a directory; name a file in it: ${path.join(statusFile, 'status.json')}`,
+		);
+	assertPrivate(directory);
+}
+
+/** What cannot be looked at is found out by whoever uses it. */
+function isDirectory(file: string): boolean {
+	try {
+		return statSync(file).isDirectory();
+	} catch {
+		return false;
+	}
 }
 
 /**

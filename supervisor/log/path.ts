@@ -7,20 +7,16 @@ import {
 	openSync,
 	realpathSync,
 	type Stats,
-	statfsSync,
 	statSync,
 } from 'node:fs';
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {ConfigError} from '../config/config.ts';
-import {distrustOf, parentsOf} from '../host/own-directory.ts';
+import {distrustOf, isKernels, parentsOf} from '../host/own-directory.ts';
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
-
-/** File systems in which no log can be kept: proc and sysfs (statfs(2)). */
-const KERNEL_FILE_SYSTEMS = [0x9fa0, 0x62656572];
 
 /**
  * Why a log cannot be kept in this file, with what to do about it, or `null`. Nothing is created: whoever checks a configuration need not be the
@@ -56,12 +52,6 @@ export function openLog(file: string): number {
 	if (fstatSync(descriptor).isFile()) return descriptor;
 	closeSync(descriptor);
 	throw new ConfigError(`logFile: ${file} is not a regular file`);
-}
-
-/** By what there is of the path. */
-function isKernels(directory: string): boolean {
-	const there = [directory, ...parentsOf(directory)].find(each => statOf(statSync, each) instanceof Object);
-	return there !== undefined && KERNEL_FILE_SYSTEMS.includes(statfsSync(there).type);
 }
 
 function fileProblem(file: string, directory: string): string | null {

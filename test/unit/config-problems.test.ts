@@ -45,13 +45,17 @@ describe('a mistake is named with file, line and key', () => {
 			'FILE:1: statusFile: must be an absolute path, such as /var/lib/pairkeeper/file, not "status.json"',
 		],
 		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
-		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
 		['auditFailure: perhaps', 'FILE:1: auditFailure: must be continue or stop'],
 		[
 			'auditFile: audit.jsonl',
 			'FILE:1: auditFile: must be an absolute path, such as /var/lib/pairkeeper/file, not "audit.jsonl"',
 		],
 		['notify: []', 'FILE:1: notify: must name a program'],
+		['notify: mail me', 'FILE:1: notify: must be a list of words, such as [/usr/local/bin/tell-ops], not "mail me"'],
+		[
+			'sandboxes:\n  - name: a\n    gateway: {url: "127.0.0.1:18789", tokenCommand: [x]}',
+			'FILE:3: sandboxes[0].gateway.url: must be a ws:// or wss:// URL without user name, password, query or fragment, such as ws://127.0.0.1:18789',
+		],
 		['discover:\n  - nemoclaw', 'FILE:1: discover: is not available yet in this version of pairkeeper; remove the key'],
 		['restart: {minDelay: 2s, maxDelay: 1s}', 'FILE:1: restart: minDelay must not be longer than maxDelay'],
 		['policy:\n  clients:\n    - {scopes: []}', 'FILE:3: policy.clients[0]: must name an id, a mode, or both'],

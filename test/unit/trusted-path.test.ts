@@ -158,3 +158,8 @@ describe('a program', () => {
 		expect(() => assertTrustedProgram(full, stranger)).toThrow(`${bin} can be written`);
 	});
 });
+
+it('what is missing where anybody may create files is to be made with the mode that fits: a file, or a directory on the way', () => {
+	expect(() => assertTrusted('/tmp/no-such-pairkeeper.jsonl')).toThrow('with mode 0600');
+	expect(() => assertTrusted('/tmp/no-such-pairkeeper/audit.jsonl')).toThrow('with mode 0700');
+});

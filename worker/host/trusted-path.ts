@@ -62,7 +62,7 @@ function assertWay(file: string, uid: number, rule: GroupRule): void {
 			throw new UntrustedPathError(
 				next,
 				'does not exist, and anybody could create it',
-				'create it yourself, with mode 0700',
+				`create it yourself, with mode ${pending.length > 0 ? '0700' : '0600'}`,
 			);
 		}
 		if (stats.isSymbolicLink()) {
