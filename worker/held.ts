@@ -1,4 +1,4 @@
-import type {HeldRequest} from './protocol.ts';
+import {type HeldRequest, MAX_HELD} from './protocol.ts';
 import {MAX_SHOWN} from './requests/decision.ts';
 import type {Held} from './requests/plan.ts';
 import {keyOf} from './requests/record.ts';
@@ -21,7 +21,7 @@ export function shownHeld(held: readonly Held[], {now, wall}: Moment): HeldReque
 	const onWall = (at: number) => Math.max(Math.round(wall + at - now), 0);
 	const shown: HeldRequest[] = [];
 	let room = MAX_TEXT;
-	for (const {request, gives, reason, digest, since, rejectAt} of held) {
+	for (const {request, gives, reason, digest, since, rejectAt} of held.slice(0, MAX_HELD)) {
 		const entry: HeldRequest = {
 			requestId: printable(keyOf(request), MAX_NAME),
 			deviceId: name(request.deviceId),

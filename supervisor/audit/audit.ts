@@ -50,7 +50,7 @@ export class Audit {
 			return;
 		}
 		if (auditFile === null) {
-			await this.close();
+			await this.close('the configuration named no auditFile any more before it was known what became of it');
 			return;
 		}
 		if (auditFile === this.#trail.path) {
@@ -91,11 +91,11 @@ export class Audit {
 		this.#trail?.journal.tick();
 	}
 
-	/** Resolves when all is written, or cannot be. */
-	async close(): Promise<void> {
+	/** Resolves when all is written, or cannot be. `error`: as for {@link Journal.end}. */
+	async close(error?: string): Promise<void> {
 		const trail = this.#trail;
 		this.#trail = null;
-		trail?.journal.end();
+		trail?.journal.end(error);
 		await trail?.writer.close();
 	}
 

@@ -90,9 +90,9 @@ export class Journal {
 		this.#count(this.#refusals.over(this.#clock.now()));
 	}
 
-	/** Nothing more is going to be said. */
-	end(): void {
-		for (const intent of [...this.#open.values()]) this.#close(intent, UNKNOWN_END);
+	/** Nothing more is going to be said; `error`: why an intent is `failed` whose outcome nobody told. */
+	end(error: string = UNKNOWN_END): void {
+		for (const intent of [...this.#open.values()]) this.#close(intent, error);
 		this.#count(this.#refusals.over(this.#clock.now(), {isLast: true}));
 	}
 

@@ -137,6 +137,14 @@ describe('the audit file', () => {
 		await audit.close();
 	});
 
+	it('that the configuration names no more ends what is begun, and says that this is why', async () => {
+		const audit = await started();
+		await audit.intent('alpha', subjectOf('r1'), 'allowed');
+		await audit.adopt({auditFile: null, auditFailure: 'continue', runTimeout: 10 * SECOND});
+		expect(lines().map(brief)).toEqual(['intent approve null r1', 'outcome approve failed r1']);
+		expect(lines()[1]?.error).toMatch(/configuration/);
+	});
+
 	it('ends what a killed predecessor began, once', async () => {
 		const left = [
 			line('r1', {phase: 'intent'}),
