@@ -1,4 +1,3 @@
-import stringWidth from 'string-width';
 import {systemClock} from '../../worker/clock.ts';
 import {type RouteKind, routeOf} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
@@ -14,7 +13,7 @@ import {sandboxesInWords} from '../status/condition.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
 import {cliRemedy, gatewayRemedy} from './remedies.ts';
-import {outputWidth, styled, table, wrapped} from './table.ts';
+import {fits, outputWidth, styled, table, wrapped} from './table.ts';
 
 /** The browser Control UI that OpenClaw bundles. */
 const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};
@@ -69,9 +68,7 @@ function findingLines(findings: readonly Finding[], width: number): string[] {
 		remedy,
 	];
 	const whole = sorted.map(finding => rowOf(finding, finding.detail, finding.remedies.join('; ')));
-	const isAllFitting = table(columns, whole, Number.POSITIVE_INFINITY)
-		.split('\n')
-		.every(line => stringWidth(line) <= width);
+	const isAllFitting = fits(table(columns, whole, Number.POSITIVE_INFINITY), width);
 	const isInTable = (finding: Finding) => isAllFitting || finding.remedies.length === 0;
 	const below = sorted.flatMap(finding => {
 		const {name, detail, remedies, notes} = finding;

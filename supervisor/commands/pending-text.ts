@@ -1,6 +1,7 @@
 import {printable} from '../../worker/text.ts';
 import type {PendingRequest} from '../control/pending.ts';
 import {span} from '../time-text.ts';
+import {fits, table} from './table.ts';
 
 /** What can stand as it is beside other words. */
 const PLAIN = /^[A-Za-z0-9._:-]+$/;
@@ -56,4 +57,30 @@ export function describeRequest(request: PendingRequest, now: number): string[] 
 		`refused   ${shownId(reason)}; ${shownEnd(request, now)}`,
 		`digest    ${shownId(digest)}`,
 	];
+}
+
+/** What waits for a person: a table, or where that is wider than `width` cells each request in lines, since an id that is cut is of no use. */
+export function pendingText(requests: readonly PendingRequest[], now: number, width: number): string {
+	if (requests.length === 0) return 'nothing waits for a person';
+	const whole = pendingTable(requests, now);
+	if (fits(whole, width)) return whole;
+	return requests.map(request => describeRequest(request, now).join('\n')).join('\n\n');
+}
+
+function pendingTable(requests: readonly PendingRequest[], now: number): string {
+	return table(
+		['SANDBOX', 'REQUEST', 'CLIENT', 'ASKS FOR', 'GIVES', 'REASON', 'AGE', 'THEN', 'DIGEST'],
+		requests.map(request => [
+			shownId(request.sandbox),
+			shownId(request.requestId),
+			`${shownId(request.clientId)} / ${shownId(request.clientMode)}`,
+			shownAsk(request),
+			shownIds(request.gives),
+			shownId(request.reason),
+			shownSpan(request.since, now),
+			shownEnd(request, now),
+			shownId(request.digest),
+		]),
+		Number.POSITIVE_INFINITY,
+	);
 }

@@ -1,11 +1,10 @@
 import {askSupervisor} from '../control/client.ts';
-import type {PendingRequest} from '../control/pending.ts';
 import {EXIT} from './exit-codes.ts';
 import {findInstance, notRunningAt} from './instance.ts';
 import type {CommonOptions} from './options.ts';
-import {shownAsk, shownEnd, shownId, shownIds, shownSpan} from './pending-text.ts';
+import {pendingText} from './pending-text.ts';
 import {safeJson} from './safe-json.ts';
-import {table} from './table.ts';
+import {outputWidth} from './table.ts';
 
 /** How long the supervisor may take, in milliseconds. */
 const TIMEOUT = 10_000;
@@ -23,25 +22,7 @@ export async function pending(options: CommonOptions & {readonly json?: boolean}
 		return EXIT.failed;
 	}
 	const {pending: requests = [], detail} = reply.response;
-	process.stdout.write(`${options.json ? safeJson(requests) : pendingTable(requests, Date.now())}\n`);
+	process.stdout.write(`${options.json ? safeJson(requests) : pendingText(requests, Date.now(), outputWidth())}\n`);
 	if (detail !== '') process.stderr.write(`${detail}\n`);
 	return EXIT.ok;
-}
-
-function pendingTable(requests: readonly PendingRequest[], now: number): string {
-	if (requests.length === 0) return 'nothing waits for a person';
-	return table(
-		['SANDBOX', 'REQUEST', 'CLIENT', 'ASKS FOR', 'GIVES', 'REASON', 'AGE', 'THEN', 'DIGEST'],
-		requests.map(request => [
-			shownId(request.sandbox),
-			shownId(request.requestId),
-			`${shownId(request.clientId)} / ${shownId(request.clientMode)}`,
-			shownAsk(request),
-			shownIds(request.gives),
-			shownId(request.reason),
-			shownSpan(request.since, now),
-			shownEnd(request, now),
-			shownId(request.digest),
-		]),
-	);
 }

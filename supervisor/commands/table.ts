@@ -53,6 +53,11 @@ export function cut(text: string, width: number): string {
 	return stringWidth(text) <= width ? text : cliTruncate(text, Math.max(width, 1));
 }
 
+/** Whether no line of the text is wider than `width` cells. */
+export function fits(text: string, width: number): boolean {
+	return text.split('\n').every(line => stringWidth(line) <= width);
+}
+
 /** Text broken into lines of at most `width` cells, the second and later ones `indent` cells in; cut after `most` lines. */
 export function wrapped(text: string, width: number, {indent = 0, most = Number.POSITIVE_INFINITY} = {}): string[] {
 	if (stringWidth(text) <= width) return [text];

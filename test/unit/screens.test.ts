@@ -1,5 +1,6 @@
 import stringWidth from 'string-width';
 import {describe, expect, it} from 'vitest';
+import {pendingText} from '../../supervisor/commands/pending-text.ts';
 import {sandboxLines} from '../../supervisor/commands/sandbox-view.ts';
 import {statusTable} from '../../supervisor/commands/status-table.ts';
 import {table, wrapped} from '../../supervisor/commands/table.ts';
@@ -181,5 +182,36 @@ describe('the live screen', () => {
 		expect(screenLines(initialWatch, {kind: 'none', reason: 'there is no status at /x'}, frame)[0]).toBe(
 			'there is no status at /x',
 		);
+	});
+});
+
+describe('what waits for a person', () => {
+	const at = (seconds: number) => new Date(now + seconds * 1000).toISOString();
+	const request = {
+		sandbox: 'alpha',
+		requestId: '0d0c8a52-8f6d-4c5e-9a41-b1b5c8e6a7f2',
+		deviceId: 'd'.repeat(64),
+		clientId: 'openclaw-control-ui',
+		clientMode: 'webchat',
+		role: 'operator',
+		roles: ['operator'],
+		scopes: ['operator.admin', 'operator.read', 'operator.write', 'operator.approvals', 'operator.pairing'],
+		gives: ['operator.admin'],
+		reason: 'disallowed-scope' as const,
+		since: at(-20),
+		rejectAt: at(40),
+		digest: 'u3QZ0c8b_7hN2k1x',
+	};
+
+	it('is a table where there is room', () => {
+		const shown = pendingText([request], now, Number.POSITIVE_INFINITY);
+		expect(shown.split('\n')).toHaveLength(2);
+	});
+
+	it.each([40, 80, 120])('is in lines where %i cells are not enough, with ids and digest whole', width => {
+		const shown = pendingText([request, {...request, sandbox: 'beta'}], now, width);
+		for (const text of [request.requestId, 'in beta', request.digest, 'operator.approvals'])
+			expect(shown).toContain(text);
+		expect(shown).not.toContain('…');
 	});
 });
