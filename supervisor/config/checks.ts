@@ -1,6 +1,7 @@
 import {readTokenFile} from '../../worker/host/token-file.ts';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
+import {errnoInWords} from '../host/errno.ts';
 import {groupIdOf, userIdOf} from '../host/name-service.ts';
 import {defined, policyOf, toPolicy} from './completion.ts';
 import type {KeyPath} from './document.ts';
@@ -102,7 +103,7 @@ function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
 
 function unreadable(file: string, error: unknown): string {
 	const {code} = error as NodeJS.ErrnoException;
-	return code === undefined ? messageOf(error) : `${file} cannot be read (${code})`;
+	return code === undefined ? messageOf(error) : `${file} cannot be read: ${errnoInWords(code)}`;
 }
 
 function groupProblems({controlGroup}: ConfigFile, hasGroup: (name: string) => boolean): Problem[] {

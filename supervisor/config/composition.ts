@@ -1,5 +1,6 @@
 import {globSync, realpathSync} from 'node:fs';
 import path from 'node:path';
+import {errnoInWords} from '../host/errno.ts';
 import {ConfigError} from './config.ts';
 import {type ConfigDocument, contentsOf, type KeyPath, keyText, placeOf, readDocument} from './document.ts';
 import {fillIn, isMap, isOwn, laidOver} from './layers.ts';
@@ -121,7 +122,7 @@ function filesOf(pattern: string, folder: string, place: () => string): string[]
 		} catch (error) {
 			const {code} = error as NodeJS.ErrnoException;
 			throw new ConfigError(
-				`${place()}${plain} cannot be read (${code}); write it, or name a pattern such as conf.d/*.yaml, which may match nothing`,
+				`${place()}${plain} cannot be read: ${errnoInWords(code)}; write it, or name a pattern such as conf.d/*.yaml, which may match nothing`,
 			);
 		}
 	}

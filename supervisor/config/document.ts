@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs';
 import {type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument} from 'yaml';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {printable} from '../../worker/text.ts';
+import {errnoInWords} from '../host/errno.ts';
 import {distrustOf} from '../host/own-directory.ts';
 import {ConfigError} from './config.ts';
 import {firstMistake, referenceMistake, type YamlMistake} from './yaml-mistakes.ts';
@@ -123,7 +124,7 @@ function readBounded(file: string): string {
 	try {
 		text = readFileSync(file, 'utf8');
 	} catch (error) {
-		throw new ConfigError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+		throw new ConfigError(`${file}: cannot be read: ${errnoInWords((error as NodeJS.ErrnoException).code)}`);
 	}
 	if (text.length > MAX_FILE)
 		throw new ConfigError(`${file}: is larger than ${MAX_FILE / 2 ** 20} MiB, which is too large for a configuration`);

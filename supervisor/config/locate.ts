@@ -1,6 +1,7 @@
 import {accessSync, constants} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import {errnoInWords} from '../host/errno.ts';
 import {assertOwnTemporary, defaultStatusFile} from '../instance/paths.ts';
 import {ConfigError} from './config.ts';
 import {valueIn} from './document.ts';
@@ -27,7 +28,8 @@ export function findConfig({config, environment}: ConfigSource): string {
 			return candidate;
 		} catch (error) {
 			const {code} = error as NodeJS.ErrnoException;
-			if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new ConfigError(`${candidate}: cannot be read (${code})`);
+			if (code !== 'ENOENT' && code !== 'ENOTDIR')
+				throw new ConfigError(`${candidate}: cannot be read: ${errnoInWords(code)}`);
 		}
 	}
 	throw new ConfigError(

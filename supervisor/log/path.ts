@@ -12,6 +12,7 @@ import {
 import path from 'node:path';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {ConfigError} from '../config/config.ts';
+import {errnoInWords} from '../host/errno.ts';
 import {distrustOf, isKernels, parentsOf} from '../host/own-directory.ts';
 
 const GROUP_WRITE = 0o020;
@@ -45,7 +46,7 @@ export function openLog(file: string): number {
 	try {
 		descriptor = openSync(target, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640);
 	} catch (error) {
-		throw new ConfigError(`logFile: ${file} cannot be opened (${(error as NodeJS.ErrnoException).code})`, {
+		throw new ConfigError(`logFile: ${file} cannot be opened: ${errnoInWords((error as NodeJS.ErrnoException).code)}`, {
 			cause: error,
 		});
 	}

@@ -1,4 +1,5 @@
 import {readFileSync} from 'node:fs';
+import {errnoInWords} from '../host/errno.ts';
 import {startTimeOf} from '../instance/leftovers.ts';
 import {type Status, statusSchema} from './schema.ts';
 
@@ -15,7 +16,7 @@ export function readStatus(file: string): Status | null {
 	} catch (error) {
 		const {code} = error as NodeJS.ErrnoException;
 		if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-		throw new StatusError(`${file} cannot be read (${code})`, {cause: error});
+		throw new StatusError(`${file} cannot be read: ${errnoInWords(code)}`, {cause: error});
 	}
 	const status = statusSchema.safeParse(parse(text));
 	if (!status.success) throw new StatusError(`${file} is not a status file of this version of pairkeeper`);

@@ -65,7 +65,9 @@ sandboxes:
 		expect(
 			problemsIn('defaults:\n  exec: [x]\n  gateway: {port: 1, tokenFile: "/nowhere/{name}"}\nsandboxes: [{name: a}]'),
 		).toEqual([
-			expect.stringMatching(/^FILE:3: defaults\.gateway\.tokenFile: \/nowhere\/a cannot be read \(ENOENT\) \(for a\)$/),
+			expect.stringMatching(
+				/^FILE:3: defaults\.gateway\.tokenFile: \/nowhere\/a cannot be read: it does not exist \(ENOENT\) \(for a\)$/,
+			),
 		]);
 		expect(problemsIn('defaults: {policy: {scopes: [operator.admin]}}\nsandboxes: [{name: a}]')).toEqual([
 			expect.stringMatching(/^FILE:1: defaults\.policy\.scopes: operator\.admin is not in .*\(for a\)$/),
@@ -134,7 +136,9 @@ sandboxes: [{name: own}]`;
 
 	it('of a plain path that is not there is an error', () => {
 		expect(problemsIn('\ninclude: [conf.d/a.yaml]')).toEqual([
-			expect.stringMatching(/^FILE:2: include\[0\]: .*\/conf\.d\/a\.yaml cannot be read \(ENOENT\); write it, or/),
+			expect.stringMatching(
+				/^FILE:2: include\[0\]: .*\/conf\.d\/a\.yaml cannot be read: it does not exist \(ENOENT\); write it, or/,
+			),
 		]);
 	});
 
