@@ -24,6 +24,12 @@ const MAX_REMOVED = 256;
 /** More approvals than this in an hour are an alarm: no sandbox has so many clients. */
 export const MAX_APPROVALS_AN_HOUR = 600;
 
+/**
+ * More rejections, and approvals that fail, are not tried in an hour: each stands on record, twice, and is no more than a gateway has to list something for.
+ * Ten requests that fail again and again come to that many.
+ */
+export const MAX_FUTILE_AN_HOUR = 1200;
+
 /** Approvals are counted in stretches of this length, in milliseconds, so that there is little to remember. */
 const STRETCH = 5 * 60_000;
 const HOUR = 3_600_000;
@@ -42,6 +48,11 @@ export const ledgerSchema = z.object({
 	hasApproved: z.boolean(),
 	/** How many were approved in each stretch of the last hour. */
 	approvals: z.array(z.object({from: z.number(), count: z.number()})).readonly(),
+	/** How many were rejected, or could not be settled, in each stretch of the last hour. */
+	futile: z
+		.array(z.object({from: z.number(), count: z.number()}))
+		.readonly()
+		.default([]),
 	/** A short hash of the id of each device that a person has removed in this shift, the first ones. */
 	removed: z.array(z.string()).readonly(),
 	/** The last approval of a request we had seen pending that was not ours. */
@@ -58,6 +69,7 @@ export const emptyLedger: LedgerState = {
 	caused: [],
 	hasApproved: false,
 	approvals: [],
+	futile: [],
 	removed: [],
 	foreign: null,
 	alarm: null,
@@ -128,6 +140,11 @@ export class Ledger {
 		return this.alarm;
 	}
 
+	/** The hour's tries that lead to no approval are used up: what the policy wants is not tried before some of them are an hour ago. */
+	isSpent(now: number): boolean {
+		return recent(this.#state.futile, now).reduce((sum, {count}) => sum + count, 0) >= MAX_FUTILE_AN_HOUR;
+	}
+
 	/** Takes in what the gateway lists, forgets what it lists no more, and says what is to be done now. */
 	plan(listing: Listing, now: number, connection: number | null = null): Plan {
 		this.#look(listing, connection);
@@ -193,7 +210,8 @@ export class Ledger {
 	}
 
 	/** The gateway took our no. */
-	rejected(requestId: string): void {
+	rejected(requestId: string, now: number): void {
+		this.#change({futile: withOneMore(this.#state.futile, now)});
 		const known = this.#recordOf(requestId);
 		if (known?.kind === 'refused') this.#record(requestId, {...known, rejected: true});
 	}
@@ -205,6 +223,7 @@ export class Ledger {
 		error: {readonly message?: string; readonly caused?: readonly string[]} = {},
 	): void {
 		const {message = null, caused = []} = error;
+		this.#change({futile: withOneMore(this.#state.futile, now)});
 		const known = this.#recordOf(requestId);
 		if (known && known.kind !== 'approved') {
 			const attempts = afterFailure(known.attempts, message, now, this.#slowInterval);
@@ -221,7 +240,12 @@ export class Ledger {
 
 	/** What has failed again and again, in a line each; the first few. */
 	get troubles(): readonly string[] {
-		return Object.entries(this.#state.requests)
+		const futile = this.#state.futile.reduce((sum, {count}) => sum + count, 0);
+		const spent =
+			futile < MAX_FUTILE_AN_HOUR
+				? []
+				: [`${futile} requests within an hour were rejected, or could not be settled; nothing is tried for a while`];
+		const troubled = Object.entries(this.#state.requests)
 			.flatMap(([id, record]) => {
 				if (record.kind === 'approved' || !isTroubled(record.attempts)) return [];
 				if (record.kind === 'refused' && record.rejected) return [];
@@ -229,10 +253,12 @@ export class Ledger {
 				return [`request ${id} could not be settled in ${failures} tries: ${error}`];
 			})
 			.slice(0, 3);
+		return [...spent, ...troubled];
 	}
 
 	/** Milliseconds until something that is not settled is due again, or `null` when nothing is. */
 	untilDue(now: number): number | null {
+		if (this.isSpent(now)) return null;
 		const isAlarmed = this.alarm !== null;
 		const times = Object.values(this.#state.requests).flatMap(record => dueAt(record, isAlarmed) ?? []);
 		return times.length === 0 ? null : Math.max(Math.min(...times) - now, 0);
