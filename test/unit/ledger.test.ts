@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Ledger, ledgerSchema} from '../../worker/requests/ledger.ts';
+import {Ledger, ledgerSchema, MAX_FUTILE_AN_HOUR} from '../../worker/requests/ledger.ts';
 import type {Step} from '../../worker/requests/plan.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
 import {defaultPolicy, entryOf, listingOf, MINUTE, requestOf, SECOND} from './fixtures.ts';
@@ -41,6 +41,22 @@ it('remembers little of what a gateway lists, however much it lists of one devic
 	}
 	expect(JSON.stringify(ledger.state).length).toBeLessThan(2 * 2 ** 20);
 }, 60_000);
+
+it('tries no more than so much within an hour that leads to no approval, over restarts too', () => {
+	const ledger = by({onRefused: 'reject'});
+	for (let count = 1; count < MAX_FUTILE_AN_HOUR; count++) {
+		if (count % 2 === 0) ledger.rejected(`r${count}`, count * (SECOND / 4));
+		else ledger.failed(`r${count}`, count * (SECOND / 4));
+	}
+	expect(ledger.isSpent(15 * MINUTE)).toBe(false);
+	attempting('r1', ledger).failed('r1', 15 * MINUTE);
+	const heir = inherited(ledger, {...defaultPolicy, onRefused: 'reject'});
+	for (const each of [ledger, heir]) {
+		expect([each.isSpent(16 * MINUTE), each.untilDue(16 * MINUTE)]).toEqual([true, null]);
+		expect(each.troubles.join()).toContain('nothing is tried');
+		expect(each.isSpent(90 * MINUTE)).toBe(false);
+	}
+});
 
 describe('a device that a person has removed', () => {
 	const device = (id: string, createdAtMs = 1) => ({deviceId: id, publicKey: 'key-1', createdAtMs});
@@ -320,7 +336,7 @@ describe('a refused request', () => {
 	it('is rejected once', () => {
 		const ledger = by({onRefused: 'reject'});
 		ledger.plan(listingOf([entryOf(admin)]), 0);
-		ledger.rejected('r1');
+		ledger.rejected('r1', 0);
 		expect(ledger.plan(listingOf([entryOf(admin)]), MINUTE).steps).toEqual([]);
 		const heir = inherited(ledger, {...defaultPolicy, onRefused: 'reject'});
 		expect(heir.plan(listingOf([entryOf(admin)]), MINUTE).steps).toEqual([]);
@@ -445,7 +461,7 @@ describe('what is remembered', () => {
 							if (step.kind === 'approve') each.attempt(step.request, listing.paired);
 							if (fails) each.failed(id, now);
 							else if (step.kind === 'approve') each.approved(requestOf({requestId: id}), 'policy', now);
-							else each.rejected(id);
+							else each.rejected(id, now);
 						}
 					}
 					expect(heir.state).toEqual(ledger.state);

@@ -92,7 +92,7 @@ export async function reject(
 	by: Decider,
 	deps: DeedDeps,
 ): Promise<DeedResult> {
-	const {client, ledger, report, signal} = deps;
+	const {client, ledger, clock, report, signal} = deps;
 	const deed = {action: 'reject', by, request, transport: deps.via()} as const;
 	const unrecorded = await recorded(deed, deps);
 	if (unrecorded !== null) return unrecorded;
@@ -101,7 +101,7 @@ export async function reject(
 	} catch (error) {
 		return failed(deed, error, deps);
 	}
-	ledger.rejected(requestId);
+	ledger.rejected(requestId, clock.now());
 	report([{kind: 'rejected', request, by, transport: deed.transport}]);
 	return {kind: 'done'};
 }

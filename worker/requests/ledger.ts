@@ -27,6 +27,12 @@ const MAX_REMOVED = 256;
 /** More approvals than this in an hour are an alarm: no sandbox has so many clients. */
 export const MAX_APPROVALS_AN_HOUR = 600;
 
+/**
+ * More rejections, and approvals that fail, are not tried in an hour: each stands on record, twice, and is no more than a gateway has to list something for.
+ * A client that asks anew every 2 s, and is never approved in time, comes to half as many.
+ */
+export const MAX_FUTILE_AN_HOUR = 3600;
+
 /** Approvals are counted in stretches of this length, in milliseconds, so that there is little to remember. */
 const STRETCH = 5 * 60_000;
 const HOUR = 3_600_000;
@@ -45,6 +51,11 @@ export const ledgerSchema = z.object({
 	hasApproved: z.boolean(),
 	/** How many were approved in each stretch of the last hour. */
 	approvals: z.array(z.object({from: z.number(), count: z.number()})).readonly(),
+	/** How many were rejected, or could not be settled, in each stretch of the last hour. */
+	futile: z
+		.array(z.object({from: z.number(), count: z.number()}))
+		.readonly()
+		.default([]),
 	/** A short hash of the id of each device that a person has removed in this shift, the first ones. */
 	removed: z.array(z.string()).readonly(),
 	/** The last approval of a request we had seen pending that was not ours. */
@@ -61,6 +72,7 @@ export const emptyLedger: LedgerState = {
 	caused: [],
 	hasApproved: false,
 	approvals: [],
+	futile: [],
 	removed: [],
 	foreign: null,
 	alarm: null,
@@ -129,6 +141,11 @@ export class Ledger {
 		if (this.alarm === null && this.#state.removed.length > MAX_REMOVED)
 			this.raiseAlarm(`more than ${MAX_REMOVED} devices were removed, and no more are remembered`);
 		return this.alarm;
+	}
+
+	/** The hour's tries that lead to no approval are used up: what the policy wants is not tried before some of them are an hour ago. */
+	isSpent(now: number): boolean {
+		return recent(this.#state.futile, now).reduce((sum, {count}) => sum + count, 0) >= MAX_FUTILE_AN_HOUR;
 	}
 
 	/** Takes in what the gateway lists, forgets what it lists no more, and says what is to be done now. */
@@ -210,7 +227,8 @@ export class Ledger {
 	}
 
 	/** The gateway took our no. */
-	rejected(requestId: string): void {
+	rejected(requestId: string, now: number): void {
+		this.#change({futile: withOneMore(this.#state.futile, now)});
 		const known = this.#recordOf(requestId);
 		if (known?.kind === 'refused') this.#record(requestId, {...known, rejected: true});
 	}
@@ -222,6 +240,7 @@ export class Ledger {
 		error: {readonly message?: string; readonly caused?: readonly string[]} = {},
 	): void {
 		const {message = null, caused = []} = error;
+		this.#change({futile: withOneMore(this.#state.futile, now)});
 		const known = this.#recordOf(requestId);
 		if (known && known.kind !== 'approved') {
 			const attempts = afterFailure(known.attempts, message, now, this.#slowInterval);
@@ -238,7 +257,12 @@ export class Ledger {
 
 	/** What has failed again and again, in a line each; the first few. */
 	get troubles(): readonly string[] {
-		return Object.entries(this.#state.requests)
+		const futile = this.#state.futile.reduce((sum, {count}) => sum + count, 0);
+		const spent =
+			futile < MAX_FUTILE_AN_HOUR
+				? []
+				: [`${futile} requests within an hour were rejected, or could not be settled; nothing is tried for a while`];
+		const troubled = Object.entries(this.#state.requests)
 			.flatMap(([id, record]) => {
 				if (!isTroubled(record.attempts)) return [];
 				// A yes may be as untrue as the one before it.
@@ -248,10 +272,12 @@ export class Ledger {
 				return [`request ${id} could not be settled in ${failures} tries: ${error}`];
 			})
 			.slice(0, 3);
+		return [...spent, ...troubled];
 	}
 
 	/** Milliseconds until something that is not settled is due again, or `null` when nothing is. */
 	untilDue(now: number): number | null {
+		if (this.isSpent(now)) return null;
 		const isAlarmed = this.alarm !== null;
 		const times = Object.values(this.#state.requests).flatMap(record => dueAt(record, isAlarmed) ?? []);
 		return times.length === 0 ? null : Math.max(Math.min(...times) - now, 0);

@@ -112,10 +112,11 @@ class Tally {
 
 	/** Whether all that was due is done; `false` asks for another round. */
 	async carryOut(steps: readonly Step[], listing: Listing): Promise<boolean> {
-		const {client, maxApprovals} = this.#deps;
+		const {client, ledger, clock, maxApprovals} = this.#deps;
 		for (const step of steps) {
 			if (step.kind === 'refuse') continue;
 			if (client.isStale) return false;
+			if (ledger.isSpent(clock.now())) return true;
 			if (step.kind === 'approve' && whyBlocked(this.#deps) !== null) continue;
 			const tried = step.kind === 'reject' ? this.#rejections++ : this.#approvals++;
 			if (tried >= maxApprovals) {
