@@ -16,6 +16,8 @@ const stopping = new AbortController();
 const link = new SupervisorLink(message => send(message), systemClock);
 let worker: Worker | undefined;
 let owner: string | undefined;
+/** The supervisor is gone, and what was started for it is being ended. */
+let isOrphaned = false;
 
 // Terminal signals reach the whole foreground group; what they mean is the supervisor's to decide.
 for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as const) process.on(signal, () => {});
@@ -44,7 +46,11 @@ async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {
 	// As ps shows it, and as far as the kernel's 15 bytes go, top.
 	process.title = `pairkeeper: ${start.config.name}`;
 	worker = new Worker(start, {link, clock: systemClock, signal: stopping.signal});
-	await worker.run();
+	await worker.run().catch((error: unknown) => {
+		if (!isOrphaned) throw error;
+	});
+	// The loop ends sooner than what a call has left is found.
+	if (isOrphaned) return;
 	// A relay is there for as long as its connection.
 	killCommands();
 	// What was said last must get through before the channel closes.
@@ -59,6 +65,7 @@ function send(message: ToSupervisor, sent: () => void = () => {}): void {
 
 /** The supervisor is gone: nobody bounds the host's calls any more, so none may go on. */
 async function endWithSupervisor(): Promise<void> {
+	isOrphaned = true;
 	// First of all, so that no call is made in place of one that is killed.
 	stopping.abort(new Error('the supervisor is gone'));
 	killCommands();
