@@ -7,9 +7,13 @@ import {licencesOf} from './support/licences.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
-/** Packages that are CommonJS ask for Node's own modules by `require`, which there is none of in a module unless it is made (Node: module.createRequire). */
-const makeRequire =
-	"import {createRequire as nodeCreateRequire} from 'node:module'; const require = nodeCreateRequire(import.meta.url);";
+/** What packages that are CommonJS take to be there, and is not in a module unless it is made (Node: docs/esm, differences between ES modules and CommonJS). */
+const commonJs = [
+	"import {createRequire as nodeCreateRequire} from 'node:module';",
+	'const require = nodeCreateRequire(import.meta.url);',
+	'const __filename = import.meta.filename;',
+	'const __dirname = import.meta.dirname;',
+].join(' ');
 
 /** The two are processes of their own and share nothing in memory, so that each has all its code in as few files as can be. */
 const parts = ['supervisor', 'worker'] as const;
@@ -27,7 +31,7 @@ for (const part of parts) {
 		format: 'esm',
 		platform: 'node',
 		target: 'node22.19',
-		banner: {js: makeRequire},
+		banner: {js: commonJs},
 		legalComments: 'none',
 		// Read only where NODE_OPTIONS has --enable-source-maps: they cost memory.
 		sourcemap: 'linked',
