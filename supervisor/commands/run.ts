@@ -1,4 +1,5 @@
 import type {LogLevel} from '../log/log.ts';
+import {exitAtOnce} from '../host/exit.ts';
 import {InstanceHeldError, supervise} from '../supervisor.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
@@ -11,7 +12,7 @@ export async function run(options: CommonOptions & {readonly logLevel: LogLevel}
 	try {
 		await supervise({...source, environment: process.env}, {logLevel});
 		// At once: a signal from now on would turn a good end into another.
-		process.exit(EXIT.ok);
+		exitAtOnce(EXIT.ok);
 	} catch (error) {
 		if (!(error instanceof InstanceHeldError)) throw error;
 		process.stderr.write(`${error.message}\n`);
