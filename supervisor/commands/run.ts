@@ -1,5 +1,5 @@
-import type {LogLevel} from '../log/log.ts';
 import {exitAtOnce} from '../host/exit.ts';
+import type {LogLevel} from '../log/log.ts';
 import {InstanceHeldError, supervise} from '../supervisor.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
