@@ -1,5 +1,6 @@
 import {once} from 'node:events';
 import {every, systemClock} from '../worker/clock.ts';
+import {allOrNone} from './all-or-none.ts';
 import {Audit} from './audit/audit.ts';
 import {findOpenclaw} from './calls/openclaw-path.ts';
 import {Coalesced} from './coalesced.ts';
@@ -15,6 +16,7 @@ import {type InstancePaths, instancePaths, prepareDirectory} from './instance/pa
 import {bootId, forgetState, readState, type SupervisorState} from './instance/state-file.ts';
 import {LogFile} from './log/file.ts';
 import type {Log, LogLevel} from './log/log.ts';
+import {Monitoring} from './monitoring/monitoring.ts';
 import {Notifier} from './notify/notifier.ts';
 import {programTeller} from './notify/program.ts';
 import {Records} from './records.ts';
@@ -22,6 +24,7 @@ import {forkWorker} from './sandbox/worker-process.ts';
 import {inScope} from './scope.ts';
 import {startText} from './start-text.ts';
 import {Publisher} from './status/publisher.ts';
+import type {Status} from './status/schema.ts';
 import {type End, Supervision} from './supervision.ts';
 import {VERSION} from './version.ts';
 
@@ -68,7 +71,13 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		defer(() => audit.close());
 		const notifier = new Notifier({clock, log});
 		defer(() => notifier.close());
-		const records = new Records({audit, notifier, clock});
+		const monitoring: Monitoring = new Monitoring({
+			clock,
+			log,
+			status: () => shown(),
+			pending: async () => (await supervision.answer({op: 'pending'})).pending ?? [],
+		});
+		const records = new Records({audit, notifier, clock, tally: monitoring.count});
 		// Nothing is shown before what a predecessor left is ended, though a stop may change what there is to show.
 		let show = () => {};
 		const supervision = new Supervision(config, predecessor, {
@@ -80,6 +89,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			tickGap,
 			findOpenclaw,
 			onChange: () => show(),
+			onCall: call => monitoring.count({kind: 'called', call}),
 			witness: records,
 		});
 		/** What goes on whatever the sandboxes are: who may ask, where things are written, who is told. Each step is taken back where a later one fails. */
@@ -88,12 +98,14 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				{take: () => control.letIn(next.controlGroup), takeBack: () => control.letIn(before.controlGroup)},
 				{take: () => audit.adopt(next), takeBack: () => audit.adopt(before)},
 				{take: async () => logFile.reopen({file: next.logFile, format: next.logFormat}), takeBack: async () => {}},
-			]).then(() => useNotify(next));
+			]).then(() => useBesides(next));
 		let present = config;
-		const useNotify = (next: Config): void => {
+		/** What never refuses a configuration: where it cannot be as that wants it, it is a warning. */
+		const useBesides = async (next: Config): Promise<void> => {
 			const {notify, passEnv} = next;
 			present = next;
 			notifier.use(notify === null ? null : programTeller(notify, passEnv, supervision.run));
+			await monitoring.adopt(next);
 		};
 		const reloads = new Coalesced(
 			async (clearsAlarms: boolean): Promise<ControlResponse> => {
@@ -139,19 +151,23 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				{
 					path: paths.statusFile,
 					mode: 0o644,
-					compose: () =>
-						`${JSON.stringify(supervision.status([...publisher.warnings, ...logFile.warnings, ...audit.warnings, ...notifier.warnings]), null, '\t')}\n`,
+					compose: () => `${JSON.stringify(shown(), null, '\t')}\n`,
 				},
 				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision))},
 			],
 			{clock, log},
 		);
-		show = () => publisher.touch();
+		const shown = (): Status =>
+			supervision.status([publisher, logFile, audit, notifier, monitoring].flatMap(({warnings}) => warnings));
+		show = () => {
+			publisher.touch();
+			monitoring.touch();
+		};
 		// A start that failed leaves to the next one what it found; after a life that ended well there is nothing to resume.
 		let isNothingLeft = predecessor === null;
 		defer(async () => {
 			await supervision.end();
-			await publisher.close();
+			await Promise.all([publisher.close(), monitoring.close()]);
 			if (isNothingLeft) forgetState(paths.stateFile);
 			log('info', 'pairkeeper has ended');
 		});
@@ -161,7 +177,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		});
 		defer(() => control.close());
 		defer(() => supervision.end());
-		useNotify(config);
+		await useBesides(config);
 		defer(
 			every(clock, tickGap, () => {
 				supervision.tick();
@@ -183,24 +199,6 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		isNothingLeft = true;
 		return end;
 	});
-}
-
-/** Something that is done, and how it is taken back. */
-interface Step {
-	readonly take: () => Promise<void>;
-	readonly takeBack: () => Promise<void>;
-}
-
-/** Takes all steps, or none: rejects with the error of the one that failed. */
-async function allOrNone(steps: readonly Step[]): Promise<void> {
-	for (const [index, {take}] of steps.entries()) {
-		try {
-			await take();
-		} catch (error) {
-			for (const {takeBack} of steps.slice(0, index).reverse()) await takeBack().catch(() => {});
-			throw error;
-		}
-	}
 }
 
 function heldError({statusFile, lockFile}: InstancePaths): InstanceHeldError {
