@@ -1,5 +1,6 @@
-import {chmodSync, chownSync, linkSync, lstatSync, rmSync, type Stats} from 'node:fs';
+import {chmodSync, chownSync, existsSync, linkSync, lstatSync, rmSync, type Stats} from 'node:fs';
 import net from 'node:net';
+import {dirname} from 'node:path';
 import {errnoInWords} from '../host/errno.ts';
 
 /** How long one that listens at a socket may take to say so, in milliseconds. */
@@ -18,6 +19,8 @@ export interface SocketFile {
  */
 export async function listenAtPath(server: net.Server, path: string, gid: number | null): Promise<SocketFile> {
 	const fresh = `${path}.new`;
+	// Node says "no permission" of a directory that is not there.
+	if (!existsSync(dirname(path))) throw new Error(`${dirname(path)} does not exist; make that directory`);
 	await removeOwn(fresh);
 	await removeOwn(path);
 	await bind(server, fresh);
