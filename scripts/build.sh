@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 rm -rf dist
 node_modules/.bin/tsc -p tsconfig.json
 chmod +x dist/supervisor/launcher.cjs
+mkdir -p dist/supervisor/http
+cp supervisor/http/page.html dist/supervisor/http/
 node_modules/.bin/node --input-type=module -e '
 	import {writeFileSync} from "node:fs";
 	import {configJsonSchema} from "./dist/supervisor/config/schema.js";

@@ -6,6 +6,7 @@ import {countedIn} from '../../supervisor/monitoring/tally.ts';
 import {healthOf} from '../../supervisor/status/health.ts';
 import type {Status} from '../../supervisor/status/schema.ts';
 import {seriesValue} from '../support/metrics.ts';
+import {promtool, whyNoPromtool} from '../support/promtool.ts';
 import {composedStatus} from './composed-status.ts';
 import {SECOND, subjectOf} from './fixtures.ts';
 
@@ -109,6 +110,19 @@ describe('the registry', () => {
 		expect(seriesValue(text, 'pairkeeper_approvals_total{sandbox="box-002"}')).toBe(3);
 	});
 });
+
+describe.skipIf(whyNoPromtool !== null)(
+	`promtool${whyNoPromtool === null ? '' : ` (left out: ${whyNoPromtool})`}`,
+	() => {
+		it('has nothing to say of names, units and words of the metrics', async () => {
+			const text = await new MetricsRegistry().text(lookAt(sick));
+			expect(promtool(['check', 'metrics'], text)).toEqual({code: 0, said: ''});
+			// It would.
+			const odd = '# HELP oddMetric_ms Odd.\n# TYPE oddMetric_ms counter\noddMetric_ms 1\n';
+			expect(promtool(['check', 'metrics'], odd).said).toContain('counter metrics should have "_total" suffix');
+		});
+	},
+);
 
 describe('what of a decision is counted', () => {
 	const at = now;
