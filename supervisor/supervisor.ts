@@ -16,6 +16,7 @@ import {type InstancePaths, instancePaths, prepareDirectory} from './instance/pa
 import {bootId, forgetState, readState, type SupervisorState} from './instance/state-file.ts';
 import {LogFile} from './log/file.ts';
 import type {Log, LogLevel} from './log/log.ts';
+import {Monitoring} from './monitoring/monitoring.ts';
 import {Notifier} from './notify/notifier.ts';
 import {programTeller, whyMissing} from './notify/program.ts';
 import {Records} from './records.ts';
@@ -24,6 +25,7 @@ import {inScope} from './scope.ts';
 import {ServiceManager} from './service/service-manager.ts';
 import {startText} from './start-text.ts';
 import {Publisher} from './status/publisher.ts';
+import type {Status} from './status/schema.ts';
 import {type End, Supervision} from './supervision.ts';
 import {VERSION} from './version.ts';
 
@@ -72,7 +74,13 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		defer(() => audit.close());
 		const notifier = new Notifier({clock, log});
 		defer(() => notifier.close());
-		const records = new Records({audit, notifier, clock});
+		const monitoring: Monitoring = new Monitoring({
+			clock,
+			log,
+			status: () => shown(),
+			pending: async () => (await supervision.answer({op: 'pending'})).pending ?? [],
+		});
+		const records = new Records({audit, notifier, clock, tally: monitoring.count});
 		// Nothing is shown before what a predecessor left is ended, though a stop may change what there is to show.
 		let show = () => {};
 		const supervision = new Supervision(config, predecessor, {
@@ -84,6 +92,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			tickGap,
 			findOpenclaw,
 			onChange: () => show(),
+			onCall: call => monitoring.count({kind: 'called', call}),
 			witness: records,
 		});
 		/** What goes on whatever the sandboxes are: who may ask, where things are written, who is told. Each step is taken back where a later one fails. */
@@ -92,13 +101,15 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				{take: () => control.letIn(next.controlGroup), takeBack: () => control.letIn(before.controlGroup)},
 				{take: () => audit.adopt(next), takeBack: () => audit.adopt(before)},
 				{take: async () => logFile.reopen({file: next.logFile, format: next.logFormat}), takeBack: async () => {}},
-			]).then(() => useNotify(next));
+			]).then(() => useBesides(next));
 		let present = config;
-		const useNotify = (next: Config): void => {
+		/** What never refuses a configuration: where it cannot be as that wants it, it is a warning. */
+		const useBesides = async (next: Config): Promise<void> => {
 			const {notify, passEnv} = next;
 			present = next;
 			if (notify === null) notifier.use(null);
 			else notifier.use(programTeller(notify, passEnv, supervision.run), whyMissing(notify));
+			await monitoring.adopt(next);
 		};
 		const reload = async (clearsAlarms: boolean): Promise<ControlResponse> => {
 			const response = await supervision.reload({
@@ -147,8 +158,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 					path: paths.statusFile,
 					mode: 0o644,
 					compose: () => {
-						const warnings = [...publisher.warnings, ...logFile.warnings, ...audit.warnings, ...notifier.warnings];
-						const status = supervision.status(warnings);
+						const status = shown();
 						serviceManager.show(status);
 						return `${JSON.stringify(status, null, '\t')}\n`;
 					},
@@ -157,12 +167,17 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			],
 			{clock, log},
 		);
-		show = () => publisher.touch();
+		const shown = (): Status =>
+			supervision.status([publisher, logFile, audit, notifier, monitoring].flatMap(({warnings}) => warnings));
+		show = () => {
+			publisher.touch();
+			monitoring.touch();
+		};
 		// A start that failed leaves to the next one what it found; after a life that ended well there is nothing to resume.
 		let isNothingLeft = predecessor === null;
 		defer(async () => {
 			await supervision.end();
-			await publisher.close();
+			await Promise.all([publisher.close(), monitoring.close()]);
 			if (isNothingLeft) forgetState(paths.stateFile);
 			log('info', 'pairkeeper has ended');
 		});
@@ -172,7 +187,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		});
 		defer(() => control.close());
 		defer(() => supervision.end());
-		useNotify(config);
+		await useBesides(config);
 		defer(
 			every(clock, tickGap, () => {
 				supervision.tick();
