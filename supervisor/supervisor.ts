@@ -1,5 +1,6 @@
 import {once} from 'node:events';
 import {every, systemClock} from '../worker/clock.ts';
+import {allOrNone} from './all-or-none.ts';
 import {Audit} from './audit/audit.ts';
 import {findOpenclaw} from './calls/openclaw-path.ts';
 import {Coalesced} from './coalesced.ts';
@@ -20,6 +21,7 @@ import {programTeller, whyMissing} from './notify/program.ts';
 import {Records} from './records.ts';
 import {forkWorker} from './sandbox/worker-process.ts';
 import {inScope} from './scope.ts';
+import {ServiceManager} from './service/service-manager.ts';
 import {startText} from './start-text.ts';
 import {Publisher} from './status/publisher.ts';
 import {type End, Supervision} from './supervision.ts';
@@ -62,7 +64,9 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		const {log} = logFile;
 		defer(() => logFile.close());
 		const clock = systemClock;
-		const tickGap = Math.min(TICK, config.heartbeatTimeout / 4);
+		const serviceManager = await ServiceManager.find(process.env, {clock, log});
+		defer(() => serviceManager.close());
+		const tickGap = Math.min(TICK, config.heartbeatTimeout / 4, serviceManager.tickGap);
 		const predecessor = readState(paths.stateFile);
 		const audit = new Audit({clock, log});
 		defer(() => audit.close());
@@ -96,23 +100,25 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			if (notify === null) notifier.use(null);
 			else notifier.use(programTeller(notify, passEnv, supervision.run), whyMissing(notify));
 		};
+		const reload = async (clearsAlarms: boolean): Promise<ControlResponse> => {
+			const response = await supervision.reload({
+				clearsAlarms,
+				// Whether there is such a group is asked when it is let in, without holding everything up.
+				load: () => loadConfig(source, {hasGroup: () => true}),
+				adopt,
+				refused: async present => {
+					logFile.tryReopen({file: present.logFile, format: present.logFormat});
+					await audit.reopen();
+				},
+			});
+			if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
+			return response;
+		};
 		const reloads = new Coalesced(
-			async (clearsAlarms: boolean): Promise<ControlResponse> => {
-				const response = await supervision.reload({
-					clearsAlarms,
-					// Whether there is such a group is asked when it is let in, without holding everything up.
-					load: () => loadConfig(source, {hasGroup: () => true}),
-					adopt,
-					refused: async present => {
-						logFile.tryReopen({file: present.logFile, format: present.logFormat});
-						await audit.reopen();
-					},
-				});
-				if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
-				return response;
-			},
+			(clearsAlarms: boolean) => serviceManager.duringReload(() => reload(clearsAlarms)),
 			(one, other) => one || other,
 		);
+		supervision.ending.addEventListener('abort', () => serviceManager.stopping(present.stopTimeout), {once: true});
 		const answer = (request: ControlRequest, isOwner: boolean): Promise<ControlResponse> => {
 			// Only who may decide about alarms clears them.
 			if (request.op === 'reload') return reloads.ask(isOwner);
@@ -140,8 +146,12 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				{
 					path: paths.statusFile,
 					mode: 0o644,
-					compose: () =>
-						`${JSON.stringify(supervision.status([...publisher.warnings, ...logFile.warnings, ...audit.warnings, ...notifier.warnings]), null, '\t')}\n`,
+					compose: () => {
+						const warnings = [...publisher.warnings, ...logFile.warnings, ...audit.warnings, ...notifier.warnings];
+						const status = supervision.status(warnings);
+						serviceManager.show(status);
+						return `${JSON.stringify(status, null, '\t')}\n`;
+					},
 				},
 				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision))},
 			],
@@ -166,6 +176,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		defer(
 			every(clock, tickGap, () => {
 				supervision.tick();
+				serviceManager.ticked();
 				audit.tick();
 				if (present.notify !== null) records.look(supervision.status().sandboxes, present.runTimeout);
 			}),
@@ -178,30 +189,17 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		await audit.start(config);
 		supervision.recallAlarms(readAlarms(paths.alarmFile));
 		await supervision.start();
+		if (!supervision.ending.aborted) {
+			// Who waits for us to be up may look at the status at once.
+			await publisher.write();
+			serviceManager.ready();
+		}
 		if (!supervision.ending.aborted) await once(supervision.ending, 'abort');
 		const end: End = supervision.ending.reason;
 		log('info', end === 'deadline' ? 'the deadline is reached' : 'stopping');
 		isNothingLeft = true;
 		return end;
 	});
-}
-
-/** Something that is done, and how it is taken back. */
-interface Step {
-	readonly take: () => Promise<void>;
-	readonly takeBack: () => Promise<void>;
-}
-
-/** Takes all steps, or none: rejects with the error of the one that failed. */
-async function allOrNone(steps: readonly Step[]): Promise<void> {
-	for (const [index, {take}] of steps.entries()) {
-		try {
-			await take();
-		} catch (error) {
-			for (const {takeBack} of steps.slice(0, index).reverse()) await takeBack().catch(() => {});
-			throw error;
-		}
-	}
 }
 
 function heldError({statusFile, lockFile}: InstancePaths): InstanceHeldError {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import {DECIDERS} from '../../worker/requests/request.ts';
+import {DECIDERS} from '../../worker/requests/request-schema.ts';
 
 /** What is done about a request: it is granted, taken out of the gateway's list, or left alone. */
 const AUDIT_ACTIONS = ['approve', 'reject', 'refuse'] as const;

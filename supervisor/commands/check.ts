@@ -1,6 +1,7 @@
 import {systemClock} from '../../worker/clock.ts';
-import {type RouteKind, routeOf} from '../../worker/protocol.ts';
+import type {RouteKind} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
+import {routeOf} from '../../worker/transport/way.ts';
 import {callLimit} from '../calls/limit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';

@@ -1,7 +1,8 @@
 import {isDeepStrictEqual} from 'node:util';
 import {isoTime} from '../../worker/clock.ts';
-import {routeOf, type Snapshot, type ToSupervisor} from '../../worker/protocol.ts';
+import type {Snapshot, ToSupervisor} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
+import {routeOf} from '../../worker/transport/way.ts';
 import type {LogLevel} from '../log/log.ts';
 import type {ExitReason} from '../status/schema.ts';
 import {
