@@ -36,6 +36,8 @@ export class Fleet {
 	readonly #sandboxes = new Map<string, Sandbox>();
 	/** What is remembered of those that are not in the configuration, the latest last; of a name with several targets each. */
 	#retired: readonly Remembered[];
+	/** Alarms that passes without a supervisor have raised in sandboxes that have not been in the configuration since. */
+	#alarms: readonly RememberedAlarm[] = [];
 
 	/** `remembered`: what a killed supervisor left. */
 	constructor(specs: ReadonlyMap<string, SandboxSpec>, remembered: readonly Remembered[], deps: FleetDeps) {
@@ -112,12 +114,14 @@ export class Fleet {
 		}
 	}
 
-	/** Alarms that passes without a supervisor have raised; to be called before the start. */
+	/** Alarms that passes without a supervisor have raised; to be called before the start. A sandbox that comes later finds its own. */
 	recallAlarms(alarms: readonly RememberedAlarm[]): void {
+		this.#alarms = alarms.filter(({sandbox}) => !this.#sandboxes.has(sandbox));
 		for (const alarm of alarms) this.get(alarm.sandbox)?.recallAlarm(alarm);
 	}
 
 	clearAlarms(): void {
+		this.#alarms = [];
 		for (const sandbox of this.all) sandbox.clearAlarm();
 		this.#retired = this.#retired.map(({name, record}) => ({name, record: withoutAlarm(record)}));
 	}
@@ -143,7 +147,10 @@ export class Fleet {
 		// What was counted belongs to the name, the rest to the target.
 		const latest = ofName.at(-1)?.record ?? null;
 		const record = ofTarget && latest ? withCountsOf(latest, ofTarget.record) : latest;
-		this.#sandboxes.set(name, new Sandbox(name, spec, record, this.#deps));
+		const sandbox = new Sandbox(name, spec, record, this.#deps);
+		this.#sandboxes.set(name, sandbox);
+		for (const alarm of this.#alarms.filter(each => each.sandbox === name)) sandbox.recallAlarm(alarm);
+		this.#alarms = this.#alarms.filter(alarm => alarm.sandbox !== name);
 	}
 
 	/** A sandbox that comes back within the shift finds its alarm, its refusals and its fast time as they were. */

@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import {type Clock, isoTime} from '../worker/clock.ts';
-import {routeOf} from '../worker/protocol.ts';
 import {messageOf} from '../worker/text.ts';
+import {routeOf} from '../worker/transport/way.ts';
 import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
 import {CallTurns} from './calls/turns.ts';

@@ -16,7 +16,7 @@ import {bootId, forgetState, readState, type SupervisorState} from './instance/s
 import {LogFile} from './log/file.ts';
 import type {Log, LogLevel} from './log/log.ts';
 import {Notifier} from './notify/notifier.ts';
-import {programTeller} from './notify/program.ts';
+import {programTeller, whyMissing} from './notify/program.ts';
 import {Records} from './records.ts';
 import {forkWorker} from './sandbox/worker-process.ts';
 import {inScope} from './scope.ts';
@@ -93,7 +93,8 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		const useNotify = (next: Config): void => {
 			const {notify, passEnv} = next;
 			present = next;
-			notifier.use(notify === null ? null : programTeller(notify, passEnv, supervision.run));
+			if (notify === null) notifier.use(null);
+			else notifier.use(programTeller(notify, passEnv, supervision.run), whyMissing(notify));
 		};
 		const reloads = new Coalesced(
 			async (clearsAlarms: boolean): Promise<ControlResponse> => {

@@ -10,6 +10,14 @@ export interface SandboxState {
 	readonly spec: SandboxSpec;
 	readonly record: SandboxRecord;
 	readonly life: Life;
+	readonly held: HeldKnown;
+}
+
+/** The requests that wait for a person, as a worker has told them last. */
+export interface HeldKnown {
+	readonly requests: readonly HeldRequest[];
+	/** The worker that told them lives; what has become of them since another one ended is not known. */
+	readonly isFresh: boolean;
 }
 
 /** Where a sandbox is in its life; one with a worker has exactly one. */
@@ -38,8 +46,6 @@ export interface WorkerView {
 	readonly progress: number;
 	readonly lastProgressAt: number;
 	readonly snapshot: Snapshot | null;
-	/** The requests that wait for a person. */
-	readonly held: readonly HeldRequest[];
 	/** Why it is being killed, or `null`. */
 	readonly failure: LivenessFailure | null;
 }

@@ -2,7 +2,6 @@ import {randomUUID} from 'node:crypto';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import type {
 	DecisionResult,
-	HeldRequest,
 	PassSummary,
 	PersonalDecision,
 	Snapshot,
@@ -16,7 +15,7 @@ import type {Log} from '../log/log.ts';
 import {limitedLog} from '../log/log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {DecisionLog} from './decision-log.ts';
-import {type Effect, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
+import {type Effect, type HeldKnown, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
 import {initialState, transition} from './machine.ts';
 import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
@@ -115,10 +114,12 @@ export class Sandbox {
 		this.#on({kind: 'forgiven'});
 	}
 
-	/** Poll now, and fast for a while. Whether there is a worker to do so; one that is about to start polls at once. */
+	/** Poll now, and fast for a while. Whether there is a worker to do so, and not about to end; one that is about to start polls at once. */
 	kick(): boolean {
+		const {kind} = this.#state.life;
+		if (kind !== 'starting' && kind !== 'running') return false;
 		this.#process?.send({kind: 'kick'});
-		return this.#process !== null;
+		return true;
 	}
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
@@ -129,9 +130,9 @@ export class Sandbox {
 		return outcome;
 	}
 
-	/** The requests that wait for a person. */
-	get held(): readonly HeldRequest[] {
-		return workerIn(this.#state.life)?.held ?? [];
+	/** The requests that wait for a person, as far as is known. */
+	get held(): HeldKnown {
+		return this.#state.held;
 	}
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
@@ -328,7 +329,7 @@ export class Sandbox {
 				const {kind: _, intent, ...subject} = message;
 				const process = this.#process;
 				void this.#witness
-					.intent(this.name, subject, reasonOf(subject, this.held))
+					.intent(this.name, subject, reasonOf(subject, this.held.requests))
 					.then(error => process?.send({kind: 'recorded', intent, error}));
 				break;
 			}

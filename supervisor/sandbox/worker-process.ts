@@ -11,9 +11,9 @@ import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../../worker
 import {messageOf, printable} from '../../worker/text.ts';
 import {heapLimits, isAbort, saysOutOfMemory} from './heap-limit.ts';
 
-/** The module a worker runs: compiled beside us, or as source where we run as source. */
+/** The module a worker runs: as source where we run as source, else bundled, as we are into dist/supervisor/. */
 const WORKER_MODULE = fileURLToPath(
-	new URL(`../../worker/main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+	new URL(import.meta.url.endsWith('.ts') ? '../../worker/main.ts' : '../worker/main.js', import.meta.url),
 );
 
 /** How long the last output of an ended worker is waited for, in milliseconds. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import {ROUTES, TRANSPORTS} from '../../worker/protocol.ts';
-import {REFUSAL_REASONS} from '../../worker/requests/policy.ts';
+import {REFUSAL_REASONS} from '../../worker/requests/policy-schema.ts';
 
 const time = z.string().nullable();
 

@@ -130,6 +130,19 @@ describe('a sandbox that leaves the configuration', () => {
 		}
 	});
 
+	it('and one that comes into it later finds that alarm too, once, until somebody has looked at it', async () => {
+		const recalled = [{sandbox: 'a', configuration: configurationOf(named('a')), reason: 'odd'}];
+		const puppets = new PuppetFleet({});
+		puppets.fleet.recallAlarms(recalled);
+		await puppets.reconcile({a: named('a')});
+		expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBe('odd');
+		const others = new PuppetFleet({});
+		others.fleet.recallAlarms(recalled);
+		others.fleet.clearAlarms();
+		await others.reconcile({a: named('a')});
+		expect(others.worker('a').start.checkpoint?.ledger.alarm).toBeNull();
+	});
+
 	it('keeps what was counted under its name, with whichever target', async () => {
 		const puppets = new PuppetFleet({a: named('a')});
 		await puppets.passing(puppets.fleet.start(0));

@@ -1,12 +1,13 @@
-import {initialTransport, routeOf, type WorkerConfig} from '../protocol.ts';
-import {cliClient} from './cli/client.ts';
+import type {WorkerConfig} from '../protocol.ts';
+import {lazyCliClient} from './cli/lazy-client.ts';
 import {watchingOutruns} from './cli/outrun-watch.ts';
 import {polledTransport, type Transport, type TransportDeps} from './transport.ts';
+import {initialTransport, routeOf} from './way.ts';
 
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
 	if (routeOf(config) === null || config.transport === 'cli') {
-		const {client, warnings} = watchingOutruns(cliClient(deps.cli), {
+		const {client, warnings} = watchingOutruns(lazyCliClient(deps.cli), {
 			clock: deps.clock,
 			slowInterval: config.cadence.slowInterval,
 			remedy: "let its gateway's socket be used: transport: auto",
