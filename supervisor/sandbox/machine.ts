@@ -232,6 +232,7 @@ function onExited(
 		effects: [
 			gone,
 			log('error', 'worker ended and is started again', {reason, code, signal, delay: Math.round(delay) / 1000}),
+			{kind: 'record-restart', reason},
 			{kind: 'back-off', delay},
 			{kind: 'show'},
 		],

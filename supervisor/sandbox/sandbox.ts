@@ -229,6 +229,9 @@ export class Sandbox {
 				this.#decisions.log(effect.decision);
 				this.#witness.decided(this.name, effect.decision, this.#transport);
 				break;
+			case 'record-restart':
+				this.#witness.restarted(this.name, effect.reason);
+				break;
 			case 'forget-turns':
 				turns.forget(this.name, effect.isAtFault);
 				break;
