@@ -1,6 +1,9 @@
 /** Values by the names of their placeholders, as in `{name}`. */
 export type Filling = Readonly<Record<string, string | number>>;
 
+/** Keys of a sandbox as they are written, and perhaps not all of them. */
+export type Layer = Readonly<Record<string, unknown>>;
+
 /** The keys whose maps are merged by what they hold; of every other key the value that is nearest to the sandbox counts. */
 const MERGED = ['env', 'policy'];
 
@@ -13,7 +16,7 @@ export function fillIn(value: unknown, filling: Filling): unknown {
 }
 
 /** One map out of several, the first of which counts most. */
-export function laidOver(...layers: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+export function laidOver(...layers: readonly Layer[]): Record<string, unknown> {
 	const whole: Record<string, unknown> = {};
 	for (const layer of layers.toReversed()) {
 		for (const [key, value] of Object.entries(layer)) {
@@ -25,7 +28,7 @@ export function laidOver(...layers: readonly Readonly<Record<string, unknown>>[]
 }
 
 /** Whether what stands at `at` below a sandbox is the sandbox's own, and not of a layer under it. */
-export function isOwn(sandbox: Readonly<Record<string, unknown>>, at: readonly PropertyKey[]): boolean {
+export function isOwn(sandbox: Layer, at: readonly PropertyKey[]): boolean {
 	const [key, inner] = at;
 	if (key === undefined) return true;
 	if (!Object.hasOwn(sandbox, key)) return false;
