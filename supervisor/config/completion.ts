@@ -22,6 +22,7 @@ export function complete(
 ): Config {
 	// The sandboxes hold what was included, and what all of them get.
 	const {include: _, defaults: __, ...rest} = file;
+	const tokens = file.sandboxes.flatMap(tokenOf);
 	const [own, others] = [true, false].map(isOwn => file.sandboxes.filter(({name}) => isInShare(shard, name) === isOwn));
 	return {
 		...rest,
@@ -32,8 +33,8 @@ export function complete(
 		elsewhere: (others ?? []).map(({name}) => name),
 		shard,
 		discover,
-		ground: {defaults, policy: file.policy, sandboxes: file.sandboxes},
-		warnings: warningsAbout(file),
+		ground: {defaults, policy: file.policy, sandboxes: file.sandboxes, tokens},
+		warnings: [...warningsAbout(file), ...equalTokens(tokens)],
 	};
 }
 
@@ -100,7 +101,6 @@ function warningsAbout({sandboxes, policy, discover}: ConfigFile): string[] {
 				? [`${name}: no token is sent in clear text to a public address, allowed or not; use wss://`]
 				: [],
 		),
-		...equalTokens(sandboxes.flatMap(tokenOf)),
 		...(sandboxes.length === 0 && discover.length === 0
 			? [
 					'no sandboxes are configured, so there is nothing to watch; write for example: sandboxes: [{name: alpha, exec: [docker, exec, alpha]}]',

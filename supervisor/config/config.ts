@@ -1,5 +1,6 @@
 import type {SandboxTarget, WorkerConfig} from '../../worker/protocol.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
+import type {Tokened} from './equal-tokens.ts';
 import type {Layer} from './layers.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
 import type {Shard} from './shard.ts';
@@ -36,6 +37,8 @@ export interface Ground {
 	readonly policy: ConfigFile['policy'];
 	/** The sandboxes of the configuration, whoever watches them: they keep their names and their ways to gateways. */
 	readonly sandboxes: readonly SandboxEntry[];
+	/** The tokens of those, as far as they stand in files. */
+	readonly tokens: readonly Tokened[];
 }
 
 /** A configuration ready to be used: checked, with defaults, overridden by the environment. Durations in milliseconds, sizes in bytes. */

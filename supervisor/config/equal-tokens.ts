@@ -18,11 +18,14 @@ export function tokenOf({name, gateway}: Pick<SandboxEntry, 'name' | 'gateway'>)
 	}
 }
 
-/** Warns of sandboxes with the same token: whoever is in one of them can administer the gateways of the others. */
-export function equalTokens(all: readonly Tokened[]): readonly string[] {
+/** Warns of sandboxes with the same token: whoever is in one of them can administer the gateways of the others. `isTold`: only where it is about one of these. */
+export function equalTokens(
+	all: readonly Tokened[],
+	isTold: (name: string) => boolean = () => true,
+): readonly string[] {
 	return [...Map.groupBy(all, ({token}) => token).values()].flatMap(alike => {
 		const [one, other] = alike;
-		if (!one || !other) return [];
+		if (!one || !other || !alike.some(({name}) => isTold(name))) return [];
 		const more = alike.length > 2 ? ` and ${alike.length - 2} more` : '';
 		return [
 			`${one.name}, ${other.name}${more} have the same gateway token, so each can administer the others; give each its own`,

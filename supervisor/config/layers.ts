@@ -7,10 +7,14 @@ export type Layer = Readonly<Record<string, unknown>>;
 /** The keys whose maps are merged by what they hold; of every other key the value that is nearest to the sandbox counts. */
 const MERGED = ['env', 'policy'];
 
-/** Fills placeholders in all texts of a value, keys left out. A text that is one placeholder takes the value's type. Others stay as they are. */
+/**
+ * Fills placeholders in all texts of a value, keys left out. A text that is one placeholder takes the value's type, but in a list, which is one of words.
+ * Others stay as they are.
+ */
 export function fillIn(value: unknown, filling: Filling): unknown {
 	if (typeof value === 'string') return fillText(value, filling);
-	if (Array.isArray(value)) return value.map(item => fillIn(item, filling));
+	if (Array.isArray(value))
+		return value.map(item => (typeof item === 'string' ? String(fillText(item, filling)) : fillIn(item, filling)));
 	if (!isMap(value)) return value;
 	return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, filling)]));
 }

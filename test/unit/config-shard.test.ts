@@ -30,8 +30,8 @@ describe('the shares of several instances', () => {
 	});
 
 	it('are about alike, and one instance more takes its share from all of them and moves nothing else', () => {
-		const all = names(3000);
-		for (const count of [1, 2, 3, 7]) {
+		const all = names(1000);
+		for (const count of [1, 2, 5]) {
 			const before = all.map(name => holders(name, count)[0]);
 			const after = all.map(name => holders(name, count + 1)[0]);
 			const moved = all.filter((_, index) => before[index] !== after[index]);
