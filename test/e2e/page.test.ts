@@ -141,7 +141,7 @@ describe.skipIf(whyNoChromium !== null)(
 				expect(await page.locator('img, iframe, object, script:not(body > script), [onerror]').count()).toBe(0);
 				expect(await page.locator('#sandboxes tbody th', {hasText: '<img src=x'}).textContent()).toBe(hostile);
 				expect(await page.locator('#waiting tbody code').textContent()).toBe(hostile);
-				expect(await page.locator('#live').textContent()).toBe('live');
+				await until('it to say that it is live', async () => (await page.locator('#live').textContent()) === 'live');
 				expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
 				expect(await faintTexts(page)).toEqual([]);
 				expect(complaints).toEqual([]);
