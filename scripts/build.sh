@@ -1,12 +1,8 @@
 #!/bin/sh
-# Compiles to dist/ and writes the JSON Schema of the configuration beside the code it is made from.
+# Compiles to dist/, and writes beside the code what is made from it.
 set -eu
 cd "$(dirname "$0")/.."
 rm -rf dist
 node_modules/.bin/tsc -p tsconfig.json
 chmod +x dist/supervisor/launcher.cjs
-node_modules/.bin/node --input-type=module -e '
-	import {writeFileSync} from "node:fs";
-	import {configJsonSchema} from "./dist/supervisor/config/schema.js";
-	writeFileSync("dist/config.schema.json", JSON.stringify(configJsonSchema(), null, "\t") + "\n");
-'
+node_modules/.bin/node scripts/generate.ts

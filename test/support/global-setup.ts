@@ -7,7 +7,16 @@ import {launcher} from './pairkeeper.ts';
 import {runCommand} from './processes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const sources = ['supervisor', 'worker', 'scripts/build.sh', 'package.json', 'package-lock.json', 'tsconfig.json'];
+const sources = [
+	'supervisor',
+	'worker',
+	'scripts/build.sh',
+	'scripts/generate.ts',
+	'scripts/support/man-page.ts',
+	'package.json',
+	'package-lock.json',
+	'tsconfig.json',
+];
 const stamp = join(root, 'node_modules/.cache/pairkeeper/built-from');
 
 /** Runs once before all tests: builds `dist/` unless it is of these very sources, and looks for OpenClaw. */
