@@ -13,6 +13,8 @@ const sources = [
 	'scripts/build.sh',
 	'scripts/bundle.ts',
 	'scripts/support/licences.ts',
+	'scripts/generate.ts',
+	'scripts/support/man-page.ts',
 	'package.json',
 	'package-lock.json',
 	'tsconfig.json',
