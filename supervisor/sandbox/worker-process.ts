@@ -24,6 +24,9 @@ const LAST_WORDS = 250;
 const SWEEP_RETRIES = 19;
 const SWEEP_DELAY = 250;
 
+/** The pids of the workers that live: each has a marker of its own, which is no other's. */
+const alive = new Set<number>();
+
 export interface WorkerExit {
 	readonly code: number | null;
 	readonly signal: string | null;
@@ -118,6 +121,7 @@ export class WorkerProcess implements WorkerHandle {
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
 		this.#startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
+		if (this.#child.pid !== undefined) alive.add(this.#child.pid);
 		this.#closed = new Promise(resolve => this.#child.once('close', () => resolve()));
 		const end = (exit: WorkerExit) => void this.#end(exit);
 		this.#child.once('exit', (code, signal) => end({code, signal}));
@@ -162,7 +166,7 @@ export class WorkerProcess implements WorkerHandle {
 	async #sweep(): Promise<void> {
 		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
 		try {
-			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.#startTime}), retry);
+			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.#startTime, others: alive}), retry);
 			if (!isWhole) this.listener.onOutput('what it started could not all be looked for in time');
 		} catch (error) {
 			this.listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
@@ -172,7 +176,10 @@ export class WorkerProcess implements WorkerHandle {
 	async #end(exit: WorkerExit): Promise<void> {
 		if (this.#isOver) return;
 		this.#isOver = true;
-		if (this.pid !== null) signalGroup(this.pid, 'SIGKILL');
+		if (this.pid !== null) {
+			alive.delete(this.pid);
+			signalGroup(this.pid, 'SIGKILL');
+		}
 		await this.#sweep();
 		// Nobody holds its pipes any more, so its last words are on their way.
 		await within(this.#closed, {ms: LAST_WORDS, clock: systemClock}, () => {});
