@@ -9,6 +9,8 @@ node_modules/.bin/node scripts/bundle.ts
 # Not bundled: every Node has to understand it, so that it can say that one is too old.
 cp "$compiled/supervisor/launcher.cjs" dist/supervisor/
 chmod +x dist/supervisor/launcher.cjs
+mkdir -p dist/supervisor/http
+cp supervisor/http/page.html dist/supervisor/http/
 node_modules/.bin/node --input-type=module -e '
 	import {writeFileSync} from "node:fs";
 	import {configJsonSchema} from "./supervisor/config/schema.ts";

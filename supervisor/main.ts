@@ -6,6 +6,7 @@ import {durationUpTo} from './commands/options.ts';
 import type {SchemaName} from './commands/schema.ts';
 import {ConfigError} from './config/config.ts';
 import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
+import {exitDespiteHangingFiles} from './host/exit.ts';
 import {InstancePathError} from './instance/paths.ts';
 import {LOG_LEVELS} from './log/log.ts';
 import {VERSION} from './version.ts';
@@ -25,6 +26,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 		await program().parseAsync([...argv]);
 	} catch (error) {
 		process.exitCode = exitCodeFor(error, argv);
+	} finally {
+		exitDespiteHangingFiles();
 	}
 }
 

@@ -8,6 +8,7 @@ import {CallTurns} from '../calls/turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
 import {assertUsable, instancePaths} from '../instance/paths.ts';
+import {whyMissing} from '../notify/program.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
 import {sandboxesInWords} from '../status/condition.ts';
@@ -41,7 +42,8 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 	const width = outputWidth();
 	const fine = `${config.path}: the configuration is fine (${sandboxesInWords(config.sandboxes.length)}, status in ${config.statusFile})`;
 	for (const line of wrapped(fine, width, {indent: 2})) say(line);
-	for (const warning of config.warnings)
+	const missing = config.notify && whyMissing(config.notify);
+	for (const warning of [...config.warnings, ...(missing ? [`notify: ${missing}`] : [])])
 		for (const line of wrapped(`warning: ${warning}`, width, {indent: 2})) say(styled('yellow', line));
 	for (const note of controlUiNotes(config)) for (const line of wrapped(note, width, {indent: 2})) say(line);
 	if (options.offline) return EXIT.ok;

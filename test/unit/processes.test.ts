@@ -2,15 +2,8 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
 import {afterEach, describe, expect, it} from 'vitest';
 import {type ProcessTable, procTable, startTimeOf} from '../../worker/host/process-table.ts';
-import {
-	endMarked,
-	endProcess,
-	findMarked,
-	MARKER,
-	signalGroup,
-	signalPid,
-	treeBelow,
-} from '../../worker/host/processes.ts';
+import {endMarked, endProcess, MARKER, signalGroup, signalPid, treeBelow} from '../../worker/host/processes.ts';
+import {findMarked} from '../support/marked.ts';
 import {isAlive} from '../support/processes.ts';
 import {until} from '../support/until.ts';
 

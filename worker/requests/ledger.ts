@@ -3,7 +3,7 @@ import {isSameAsk} from './answered.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
 import type {LedgerState} from './ledger-schema.ts';
 import type {Listing} from './listing.ts';
-import {type Plan, planFor, rejectionDueAt} from './plan.ts';
+import {GONE, type Plan, planFor, rejectionDueAt} from './plan.ts';
 import {grantableScopes, matchingEntry, PAIRING_SCOPE, type Policy} from './policy.ts';
 import {type Attempt, attemptIn, hasAll, type RequestRecord, type RequestRecords, recordOf} from './record.ts';
 import {shortHash} from './refusal.ts';
@@ -216,6 +216,20 @@ export class Ledger {
 			this.#record(requestId, {...known, attempts});
 		}
 		this.caused(caused.filter(id => id !== requestId));
+	}
+
+	/** Its approval has been begun, and nobody knows what became of it. */
+	isInDoubt(requestId: string): boolean {
+		return attemptIn(this.#recordOf(requestId)) !== null;
+	}
+
+	/** The only approval that a person has tried came to nothing. Where the request was gone by then, whoever has granted it is somebody else. */
+	failedForPerson(requestId: string, now: number, message: string): void {
+		const known = this.#recordOf(requestId);
+		if (!GONE.test(message)) return;
+		if (known?.kind === 'refused') this.#record(requestId, {...known, attempt: null});
+		if (known?.kind !== 'attempted') return;
+		this.#record(requestId, {...known, attempts: afterFailure(known.attempts, message, now, this.#slowInterval)});
 	}
 
 	/** A failed call of ours has made the gateway list these. */
