@@ -9,6 +9,7 @@ import {type ConfigSource, loadConfig} from './config/load.ts';
 import {paced} from './control/paced.ts';
 import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {ControlSockets} from './control/sockets.ts';
+import {inventoryTaker} from './discovery/taking.ts';
 import {forgetAlarms, readAlarms} from './instance/alarm-file.ts';
 import {endLeftovers, identify} from './instance/leftovers.ts';
 import {FileLock, holderOf} from './instance/lock.ts';
@@ -94,6 +95,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			onChange: () => show(),
 			onCall: call => monitoring.count({kind: 'called', call}),
 			witness: records,
+			takeInventory: inventoryTaker,
 		});
 		/** What goes on whatever the sandboxes are: who may ask, where things are written, who is told. Each step is taken back where a later one fails. */
 		const adopt = (next: Config, before: Config): Promise<void> =>

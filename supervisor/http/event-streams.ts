@@ -1,4 +1,3 @@
-import type {ServerResponse} from 'node:http';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import type {View} from './view.ts';
 
@@ -12,6 +11,16 @@ const PATIENCE = 10_000;
 /** How an EventSource that lost its connection comes again, in milliseconds. */
 const RETRY = 3000;
 
+/** Who is told: what a stream uses of an answer. */
+export interface EventReader {
+	/** What was written and not taken yet, in bytes. */
+	readonly writableLength: number;
+	write(chunk: string | Buffer): boolean;
+	once(event: 'close', act: () => void): unknown;
+	end(): unknown;
+	destroy(): unknown;
+}
+
 interface Stream {
 	/** Since when the last event waits to be taken; monotonic milliseconds. */
 	behindSince: number | null;
@@ -23,7 +32,7 @@ interface Stream {
 export class EventStreams {
 	readonly #clock: Clock;
 	readonly #view: () => Promise<View>;
-	readonly #streams = new Map<ServerResponse, Stream>();
+	readonly #streams = new Map<EventReader, Stream>();
 	/** What was told of each sandbox, and of what waits for a person, as JSON. */
 	#told = new Map<string, string>();
 	#toldPending = '';
@@ -42,7 +51,7 @@ export class EventStreams {
 	}
 
 	/** Takes over an answer whose head is written. */
-	add(response: ServerResponse): void {
+	add(response: EventReader): void {
 		this.#streams.set(response, {behindSince: null, needsAll: true});
 		response.once('close', () => this.#streams.delete(response));
 		response.write(`retry: ${RETRY}\n\n`);

@@ -72,8 +72,8 @@ export type SandboxEvent =
 	| {readonly kind: 'backoff-over'}
 	/** `timeout`: milliseconds until the worker is killed. */
 	| {readonly kind: 'stop'; readonly timeout: number}
-	/** A worker that cannot go on under the new spec must have been stopped before. */
-	| {readonly kind: 'adopt'; readonly spec: SandboxSpec}
+	/** A worker that cannot go on under the new spec must have been stopped before. `record`: what is remembered of its gateway, if that is another one. */
+	| {readonly kind: 'adopt'; readonly spec: SandboxSpec; readonly record?: SandboxRecord | null}
 	/** A pass without a supervisor has raised it, under this configuration of the sandbox; before the first worker. */
 	| ({readonly kind: 'recall-alarm'} & Omit<RememberedAlarm, 'sandbox'>)
 	| {readonly kind: 'clear-alarm'};

@@ -72,6 +72,17 @@ export const sandboxStatusSchema = z.object({
 });
 export type SandboxStatus = Readonly<z.infer<typeof sandboxStatusSchema>>;
 
+const inventorySchema = z.object({
+	inventory: z.string(),
+	/** When it last could be read. */
+	takenAt: time,
+	sandboxes: z.number(),
+	/** Why it cannot be used now, or `null`. */
+	error: z.string().nullable(),
+});
+/** What an inventory has given. */
+export type InventoryStatus = Readonly<z.infer<typeof inventorySchema>>;
+
 /** The status file, schema 1. Times are ISO 8601 UTC; what has not happened is `null`. It never holds a secret. */
 export const statusSchema = z.object({
 	schema: z.literal(1),
@@ -86,6 +97,10 @@ export const statusSchema = z.object({
 		config: z.object({path: z.string(), generation: z.number(), loadedAt: z.string(), error: z.string().nullable()}),
 		calls: z.object({running: z.number(), waiting: z.number(), limit: z.number()}),
 		warnings: z.array(z.string()),
+		/** Where several instances share the sandboxes: which one this is, `k/n`, and how many sandboxes are known that are other instances'. */
+		shard: z.object({share: z.string(), elsewhere: z.number()}).optional(),
+		/** Where the configuration has inventories. */
+		discovery: z.array(inventorySchema).optional(),
 	}),
 	totals: z.object({
 		sandboxes: z.number(),

@@ -66,7 +66,6 @@ describe('a mistake is named with file, line and key', () => {
 			'sandboxes:\n  - name: a\n    gateway: {url: "127.0.0.1:18789", tokenCommand: [x]}',
 			'FILE:3: sandboxes[0].gateway.url: must be a ws:// or wss:// URL without user name, password, query or fragment, such as ws://127.0.0.1:18789',
 		],
-		['discover:\n  - nemoclaw', 'FILE:1: discover: is not available yet in this version of pairkeeper; remove the key'],
 		['restart: {minDelay: 2s, maxDelay: 1s}', 'FILE:1: restart: minDelay must not be longer than maxDelay'],
 		['policy:\n  clients:\n    - {scopes: []}', 'FILE:3: policy.clients[0]: must name an id, a mode, or both'],
 		[
@@ -201,7 +200,6 @@ describe('a mistake is named with file, line and key', () => {
 			'restart: {often: 1}',
 			'FILE:1: restart.often: is not a key pairkeeper knows here; there are: minDelay, maxDelay, stableAfter',
 		],
-		['shard: 1/2', 'FILE:1: shard: is not available yet in this version of pairkeeper; remove the key'],
 		[
 			"listenHosts: ['keeper:9464']",
 			'FILE:1: listenHosts[0]: must be a host name without a port, such as keeper.example.org, not "keeper:9464"',
