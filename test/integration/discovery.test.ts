@@ -64,7 +64,7 @@ test('inventories of all kinds are watched side by side: what appears is approve
 			'openclaw-fleet',
 			{kubernetes: {selector: 'app=openclaw', namespaces: ['tenants'], container: 'openclaw', every}},
 			{command: ['inventory', '--json'], every, template: {exec: ['enter', '{name}']}},
-			{command: ['garbage'], every},
+			{command: ['garbage', '--all'], every},
 			{command: ['hanging'], every},
 		],
 	};
@@ -86,7 +86,7 @@ test('inventories of all kinds are watched side by side: what appears is approve
 		['discover[1] (openclaw-fleet)', 1],
 		['discover[2] (kubernetes, namespace tenants)', 1],
 		['discover[3] (inventory --json)', 1],
-		['discover[4] (garbage)', 0],
+		['discover[4] (garbage --all)', 0],
 		['discover[5] (hanging)', 0],
 	]);
 	expect((await callsOf(instance, 'nemoclaw'))[0]).toBe('list --json');
