@@ -1,12 +1,14 @@
 #!/bin/sh
-# Compiles to dist/ and writes the JSON Schema of the configuration beside the code it is made from.
+# Checks and bundles to dist/, and writes beside the code what is made from it.
 set -eu
 cd "$(dirname "$0")/.."
-rm -rf dist
-node_modules/.bin/tsc -p tsconfig.json
+compiled=node_modules/.cache/pairkeeper/compiled
+rm -rf dist "$compiled"
+node_modules/.bin/tsc -p tsconfig.json --outDir "$compiled"
+node_modules/.bin/node scripts/bundle.ts
+# Not bundled: every Node has to understand it, so that it can say that one is too old.
+cp "$compiled/supervisor/launcher.cjs" dist/supervisor/
 chmod +x dist/supervisor/launcher.cjs
-node_modules/.bin/node --input-type=module -e '
-	import {writeFileSync} from "node:fs";
-	import {configJsonSchema} from "./dist/supervisor/config/schema.js";
-	writeFileSync("dist/config.schema.json", JSON.stringify(configJsonSchema(), null, "\t") + "\n");
-'
+mkdir -p dist/supervisor/http
+cp supervisor/http/page.html dist/supervisor/http/
+node_modules/.bin/node scripts/generate.ts

@@ -1,4 +1,4 @@
-import {routeOf} from '../worker/protocol.ts';
+import {routeOf} from '../worker/transport/way.ts';
 import type {Config, SandboxConfig} from './config/config.ts';
 import {shardText} from './config/shard.ts';
 import {sandboxesInWords} from './status/condition.ts';

@@ -1,10 +1,10 @@
 import {randomUUID} from 'node:crypto';
 import {type Clock, isoTime} from '../worker/clock.ts';
-import {routeOf} from '../worker/protocol.ts';
 import {messageOf} from '../worker/text.ts';
+import {routeOf} from '../worker/transport/way.ts';
 import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
-import {CallTurns} from './calls/turns.ts';
+import {CallTurns, type FinishedCall} from './calls/turns.ts';
 import type {Config, SandboxConfig} from './config/config.ts';
 import {shardText} from './config/shard.ts';
 import {answerAbout, type SandboxRequest} from './control/answers.ts';
@@ -44,6 +44,8 @@ export interface SupervisionDeps {
 	readonly findOpenclaw: (name: string) => string | null;
 	/** Something in the status has changed. */
 	readonly onChange: () => void;
+	/** Hears of every call that had a turn and was not called off; nobody does where it is not given. */
+	readonly onCall?: (call: FinishedCall) => void;
 	/** Keeps the records; nobody does where it is not given. */
 	readonly witness?: Witness;
 	/** Asks inventories. */
@@ -98,7 +100,7 @@ export class Supervision {
 		this.#lastTick = clock.now();
 		this.#lastLook = clock.now();
 		this.#openclaw = this.#find(config);
-		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now());
+		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now(), deps.onCall);
 		this.#lender = new TurnLender(this.#turns);
 		const resumed = predecessor && resumeShift(predecessor.shift, config.deadline, clock);
 		this.#shift = resumed ?? beginShift(config.deadline, clock);

@@ -1,4 +1,5 @@
-import {type HeldRequest, MAX_HELD} from './protocol.ts';
+import {MAX_HELD} from './bounds.ts';
+import type {HeldRequest} from './protocol.ts';
 import {MAX_SHOWN} from './requests/decision.ts';
 import type {Held} from './requests/plan.ts';
 import {keyOf} from './requests/record.ts';

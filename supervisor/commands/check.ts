@@ -1,6 +1,7 @@
 import {systemClock} from '../../worker/clock.ts';
-import {type RouteKind, routeOf} from '../../worker/protocol.ts';
+import type {RouteKind} from '../../worker/protocol.ts';
 import {ADMIN_SCOPE, grantableScopes, matchingEntry} from '../../worker/requests/policy.ts';
+import {routeOf} from '../../worker/transport/way.ts';
 import {callLimit} from '../calls/limit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
@@ -9,6 +10,7 @@ import {loadConfig} from '../config/load.ts';
 import {shardText} from '../config/shard.ts';
 import {discoverOnce, inventoryTroubles, type OneInventory} from '../discovery/once.ts';
 import {assertUsable, instancePaths} from '../instance/paths.ts';
+import {whyMissing} from '../notify/program.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
 import {sandboxesInWords} from '../status/condition.ts';
@@ -49,7 +51,8 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 		sandboxes: [...written.sandboxes, ...(discovered?.sandboxes ?? [])],
 		warnings: [...written.warnings, ...(discovered?.warnings ?? [])],
 	};
-	for (const warning of config.warnings)
+	const missing = config.notify && whyMissing(config.notify);
+	for (const warning of [...config.warnings, ...(missing ? [`notify: ${missing}`] : [])])
 		for (const line of wrapped(`warning: ${warning}`, width, {indent: 2})) say(styled('yellow', line));
 	for (const note of controlUiNotes(config)) for (const line of wrapped(note, width, {indent: 2})) say(line);
 	for (const {text, isFailed} of (discovered?.inventories ?? []).map(inventoryText))

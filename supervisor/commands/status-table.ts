@@ -1,5 +1,5 @@
-import {CHOSEN_CLI, NOT_CONNECTED_YET} from '../../worker/protocol.ts';
 import {printable} from '../../worker/text.ts';
+import {CHOSEN_CLI, NOT_CONNECTED_YET} from '../../worker/transport/way.ts';
 import {CONDITIONS, conditionOf, countsOf, hasEnded} from '../status/condition.ts';
 import {countsInWords, namesIn} from '../status/health.ts';
 import type {InventoryStatus, SandboxStatus, Status} from '../status/schema.ts';

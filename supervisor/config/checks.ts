@@ -23,6 +23,7 @@ export function problemsIn(
 		...sandboxProblems(file),
 		...groupProblems(file, hasGroup),
 		...untrustedPaths(file),
+		...sharedFiles(file),
 	];
 }
 
@@ -124,6 +125,15 @@ function untrustedPaths({auditFile, notify}: ConfigFile): Problem[] {
 		...untrusted(auditFile, ['auditFile']),
 		...untrusted(program?.startsWith('/') ? program : null, ['notify', 0]),
 	];
+}
+
+/** What replaces a file must not replace one that something else is written to. */
+function sharedFiles(config: ConfigFile): Problem[] {
+	const keys = ['statusFile', 'auditFile', 'logFile', 'metricsFile', 'listen'] as const;
+	return keys.flatMap((key, index) => {
+		const other = keys.slice(0, index).find(before => config[before] !== null && config[before] === config[key]);
+		return other === undefined ? [] : [{at: [key], message: `is the file of ${other} already; give each its own`}];
+	});
 }
 
 function untrusted(file: string | null, at: KeyPath): Problem[] {

@@ -1,25 +1,15 @@
 import * as z from 'zod';
 import {refusalToPass} from '../../worker/host/environment.ts';
+import {parseListen} from '../http/address.ts';
 import {discoverSchema} from './discover-schema.ts';
 import {shardSchema} from './shard.ts';
 import {isPlain, program, word, words} from './texts.ts';
 import {duration, size} from './units.ts';
 import {oneOf, wanted} from './words.ts';
 
-const NOT_YET = {error: 'is not available yet in this version of pairkeeper; remove the key'};
-
-/** A key whose feature this version does not have: only the value that means "off" is accepted. */
-function notYet<T extends z.util.Literal | null>(off: T) {
-	return z.literal(off, NOT_YET).default(off as never);
-}
-
-/** As {@link notYet}, for a list. */
-function emptyYet() {
-	return z.array(z.unknown(), NOT_YET).max(0, NOT_YET).default([]);
-}
-
 /** What a sandbox may be called. */
 export const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 const absolutePath = z
@@ -176,6 +166,13 @@ const defaults = z
 	.strictObject(sandboxKeys, wanted('a map of what all sandboxes get, such as {exec: [docker, exec, "{name}"]}'))
 	.partial();
 
+const LISTEN_WORDS =
+	'an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464, or the absolute path of a Unix socket, at most 103 bytes long';
+const HOST_NAME_WORDS = wanted('a host name without a port, such as keeper.example.org');
+const hostName = z
+	.string(HOST_NAME_WORDS)
+	.regex(HOST_NAME, HOST_NAME_WORDS)
+	.transform(name => name.toLowerCase());
 /** What the sandboxes of an inventory get; checked here before their names, ports and hosts are known. */
 const template = z
 	.strictObject(sandboxKeys, wanted('a map of what its sandboxes get, such as {exec: [docker, exec, "{name}"]}'))
@@ -184,7 +181,7 @@ const template = z
 /** The configuration file. The JSON Schema that ships with the package is made from this. */
 export const configSchema = z.strictObject({
 	statusFile: absolutePath.nullable().default(null),
-	metricsFile: notYet(null),
+	metricsFile: absolutePath.nullable().default(null),
 	auditFile: absolutePath.nullable().default(null),
 	auditFailure: z.enum(['continue', 'stop'], {error: 'must be continue or stop'}).default('continue'),
 	notify: program('[/usr/local/bin/tell-ops]').nullable().default(null),
@@ -226,8 +223,12 @@ export const configSchema = z.strictObject({
 	controlGroup: word.nullable().default(null),
 	policy,
 	discover: discoverSchema(template),
-	listen: notYet(null),
-	listenHosts: emptyYet(),
+	listen: z
+		.string(wanted(LISTEN_WORDS))
+		.refine(text => parseListen(text) !== null, wanted(LISTEN_WORDS))
+		.nullable()
+		.default(null),
+	listenHosts: z.array(hostName, wanted('a list of host names, such as [keeper.example.org]')).default([]),
 	shard: shardSchema.default('1/1'),
 	include: z.array(word, wanted('a list of files, such as [conf.d/*.yaml]')).default([]),
 	defaults: defaults.default({}),

@@ -34,10 +34,11 @@ export class Notifier {
 		return this.#problem === null ? [] : [`notify: ${this.#problem}`];
 	}
 
-	/** From now on by this program, or by none. */
-	use(tell: Tell | null): void {
+	/** From now on by this program, or by none. `problem`: why it cannot be run, as far as that shows before it is. */
+	use(tell: Tell | null, problem: string | null = null): void {
 		this.#tell = tell;
-		this.#problem = null;
+		this.#problem = problem;
+		if (problem !== null) this.#deps.log('warn', 'the notify program cannot be run', {error: problem});
 		if (tell === null) this.#queue.clear();
 	}
 

@@ -1,6 +1,7 @@
 import type {Decision, HeldRequest, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
 import type {LogLevel} from '../log/log.ts';
+import type {ExitReason} from '../status/schema.ts';
 import type {LivenessFailure} from './liveness.ts';
 import type {SandboxRecord} from './record.ts';
 import type {SandboxSpec} from './spec.ts';
@@ -10,6 +11,14 @@ export interface SandboxState {
 	readonly spec: SandboxSpec;
 	readonly record: SandboxRecord;
 	readonly life: Life;
+	readonly held: HeldKnown;
+}
+
+/** The requests that wait for a person, as a worker has told them last. */
+export interface HeldKnown {
+	readonly requests: readonly HeldRequest[];
+	/** The worker that told them lives; what has become of them since another one ended is not known. */
+	readonly isFresh: boolean;
 }
 
 /** Where a sandbox is in its life; one with a worker has exactly one. */
@@ -38,8 +47,6 @@ export interface WorkerView {
 	readonly progress: number;
 	readonly lastProgressAt: number;
 	readonly snapshot: Snapshot | null;
-	/** The requests that wait for a person. */
-	readonly held: readonly HeldRequest[];
 	/** Why it is being killed, or `null`. */
 	readonly failure: LivenessFailure | null;
 }
@@ -81,6 +88,8 @@ export type Effect =
 	| {readonly kind: 'cancel-back-off'}
 	| {readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Fields}
 	| {readonly kind: 'log-decision'; readonly decision: Decision}
+	/** The worker has ended by itself, and the next one is to come. */
+	| {readonly kind: 'record-restart'; readonly reason: ExitReason}
 	/** The worker is gone, and its calls with it. `isAtFault`: it was killed for what it did. */
 	| {readonly kind: 'forget-turns'; readonly isAtFault: boolean}
 	/** The status shows something else than before. */

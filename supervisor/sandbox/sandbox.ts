@@ -2,7 +2,6 @@ import {randomUUID} from 'node:crypto';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import type {
 	DecisionResult,
-	HeldRequest,
 	PassSummary,
 	PersonalDecision,
 	Snapshot,
@@ -16,7 +15,7 @@ import type {Log} from '../log/log.ts';
 import {limitedLog} from '../log/log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {DecisionLog} from './decision-log.ts';
-import {type Effect, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
+import {type Effect, type HeldKnown, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
 import {initialState, transition} from './machine.ts';
 import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
@@ -69,6 +68,8 @@ export class Sandbox {
 	/** The process of the worker there is, and what resolves when it is gone with all that it started. */
 	#process: WorkerHandle | null = null;
 	#gone: PromiseWithResolvers<void> = Promise.withResolvers();
+	/** Resolves when the worker that was forked last is no longer on its way. */
+	#heard: PromiseWithResolvers<void> = Promise.withResolvers();
 	#cancelBackoff: Cancel = () => {};
 	#cancelKill: Cancel = () => {};
 
@@ -107,6 +108,11 @@ export class Sandbox {
 		this.#on({kind: 'start', initialDelay});
 	}
 
+	/** Resolves when the worker that was forked last has been heard of, has ended, or is to end. */
+	get heardOf(): Promise<void> {
+		return this.#heard.promise;
+	}
+
 	/** Ends a worker that fails to be alive. To be called about once a second. */
 	inspect(): void {
 		if (!this.#process) return;
@@ -119,10 +125,12 @@ export class Sandbox {
 		this.#on({kind: 'forgiven'});
 	}
 
-	/** Poll now, and fast for a while. Whether there is a worker to do so; one that is about to start polls at once. */
+	/** Poll now, and fast for a while. Whether there is a worker to do so, and not about to end; one that is about to start polls at once. */
 	kick(): boolean {
+		const {kind} = this.#state.life;
+		if (kind !== 'starting' && kind !== 'running') return false;
 		this.#process?.send({kind: 'kick'});
-		return this.#process !== null;
+		return true;
 	}
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
@@ -134,9 +142,9 @@ export class Sandbox {
 		return outcome;
 	}
 
-	/** The requests that wait for a person. */
-	get held(): readonly HeldRequest[] {
-		return workerIn(this.#state.life)?.held ?? [];
+	/** The requests that wait for a person, as far as is known. */
+	get held(): HeldKnown {
+		return this.#state.held;
 	}
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
@@ -200,6 +208,7 @@ export class Sandbox {
 				this.#state = state;
 				for (const effect of effects) this.#perform(effect);
 			}
+			if (this.#state.life.kind !== 'starting') this.#heard.resolve();
 		} finally {
 			this.#isTransiting = false;
 		}
@@ -234,6 +243,9 @@ export class Sandbox {
 				this.#decisions.log(effect.decision);
 				this.#witness.decided(this.name, effect.decision, this.#transport);
 				break;
+			case 'record-restart':
+				this.#witness.restarted(this.name, effect.reason);
+				break;
 			case 'forget-turns':
 				turns.forget(this.name, effect.isAtFault);
 				break;
@@ -246,6 +258,7 @@ export class Sandbox {
 	}
 
 	#fork(initialDelay: number): void {
+		this.#heard = Promise.withResolvers();
 		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
 		const start: Extract<ToWorker, {kind: 'start'}> = {
@@ -334,7 +347,7 @@ export class Sandbox {
 				const {kind: _, intent, ...subject} = message;
 				const process = this.#process;
 				void this.#witness
-					.intent(this.name, subject, reasonOf(subject, this.held))
+					.intent(this.name, subject, reasonOf(subject, this.held.requests))
 					.then(error => process?.send({kind: 'recorded', intent, error}));
 				break;
 			}

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import {ROUTES, TRANSPORTS} from '../../worker/protocol.ts';
-import {REFUSAL_REASONS} from '../../worker/requests/policy.ts';
+import {REFUSAL_REASONS} from '../../worker/requests/policy-schema.ts';
 
 const time = z.string().nullable();
 
@@ -8,11 +8,14 @@ const time = z.string().nullable();
  * Why a worker ended: `hang`, it was silent; `stalled`, it beat without making progress; `memory`, it was above its limit; `crash`, a signal or an exit
  * code other than 0; `exit`, exit code 0.
  */
-const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
+export const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
 
+/** What a sandbox can be doing; `idle`: it is not to be watched. */
+export const SANDBOX_STATES = ['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle'] as const;
+
 export const sandboxStatusSchema = z.object({
-	state: z.enum(['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle']),
+	state: z.enum(SANDBOX_STATES),
 	healthy: z.boolean(),
 	/** It has not listed yet, and may take its time: it is too young to be unhealthy. */
 	starting: z.boolean().default(false),

@@ -21,6 +21,7 @@ it('the worker imports nothing of the supervisor, nor of anything else here', ()
 
 it('the supervisor imports of the worker what both need to know, and nothing that watches or approves', () => {
 	const shared = [
+		'worker/checkpoint-schema.ts',
 		'worker/checkpoint.ts',
 		'worker/clock.ts',
 		'worker/host/command-group.ts',
@@ -34,12 +35,15 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/json.ts',
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',
+		'worker/requests/policy-schema.ts',
 		'worker/requests/policy.ts',
+		'worker/requests/request-schema.ts',
 		'worker/requests/request.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
 		'worker/transport/exec-input.ts',
 		'worker/transport/public-address.ts',
+		'worker/transport/way.ts',
 		'worker/turns.ts',
 	];
 	const imports = importsOf('supervisor');
