@@ -1,8 +1,14 @@
 #!/bin/sh
-# Compiles to dist/, and writes beside the code what is made from it.
+# Checks and bundles to dist/, and writes beside the code what is made from it.
 set -eu
 cd "$(dirname "$0")/.."
-rm -rf dist
-node_modules/.bin/tsc -p tsconfig.json
+compiled=node_modules/.cache/pairkeeper/compiled
+rm -rf dist "$compiled"
+node_modules/.bin/tsc -p tsconfig.json --outDir "$compiled"
+node_modules/.bin/node scripts/bundle.ts
+# Not bundled: every Node has to understand it, so that it can say that one is too old.
+cp "$compiled/supervisor/launcher.cjs" dist/supervisor/
 chmod +x dist/supervisor/launcher.cjs
+mkdir -p dist/supervisor/http
+cp supervisor/http/page.html dist/supervisor/http/
 node_modules/.bin/node scripts/generate.ts

@@ -1,20 +1,10 @@
 import {isDeepStrictEqual} from 'node:util';
-import * as z from 'zod';
-import {emptyLedger, type LedgerState, ledgerSchema, withoutAlarm} from './requests/ledger.ts';
-import {type RequestRecord, recordSchema} from './requests/record.ts';
-import {type Cadence, cadenceSchema, slowCadence} from './watch/cadence.ts';
+import type {Checkpoint, CheckpointChanges} from './checkpoint-schema.ts';
+import {emptyLedger, type LedgerState, withoutAlarm} from './requests/ledger.ts';
+import type {RequestRecord} from './requests/record.ts';
+import {type Cadence, slowCadence} from './watch/cadence.ts';
 
-/** What a worker hands to its successor. Times are monotonic milliseconds, so it is good until the next boot. */
-export const checkpointSchema = z.object({
-	/** `null` before the first poll. */
-	cadence: cadenceSchema.nullable(),
-	/** Failed passes in a row. */
-	failures: z.number(),
-	/** Why the last pass failed, or `null` where it did not. */
-	lastError: z.string().nullable(),
-	ledger: ledgerSchema,
-});
-export type Checkpoint = Readonly<z.infer<typeof checkpointSchema>>;
+export type {Checkpoint, CheckpointChanges} from './checkpoint-schema.ts';
 
 /** Nothing has happened yet. */
 export const emptyCheckpoint: Checkpoint = {cadence: null, failures: 0, lastError: null, ledger: emptyLedger};
@@ -29,21 +19,8 @@ export function checkpointWithoutAlarm(checkpoint: Checkpoint): Checkpoint {
 	return {...checkpoint, ledger: withoutAlarm(checkpoint.ledger)};
 }
 
-const ledgerChangesSchema = z
-	.object({
-		...ledgerSchema.shape,
-		/** By request: its record, or `null` where it is forgotten. */
-		requests: z.record(z.string(), recordSchema.nullable()),
-	})
-	.partial();
-
-/** What of a checkpoint is another than before. A field that is absent is as it was; of a cadence where there was none, as in {@link slowCadence}. */
-export const checkpointChangesSchema = z
-	.object({...checkpointSchema.shape, cadence: cadenceSchema.partial().nullable(), ledger: ledgerChangesSchema})
-	.partial();
-export type CheckpointChanges = Readonly<z.infer<typeof checkpointChangesSchema>>;
 type CadenceChanges = NonNullable<CheckpointChanges['cadence']>;
-type LedgerChanges = Readonly<z.infer<typeof ledgerChangesSchema>>;
+type LedgerChanges = NonNullable<CheckpointChanges['ledger']>;
 
 /** What there is to say of `after` to whoever knows `before`, or `null` where nothing has changed. Pure. */
 export function changesBetween(before: Checkpoint, after: Checkpoint): CheckpointChanges | null {

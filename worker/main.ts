@@ -3,8 +3,9 @@ import {killCommands} from './host/command-group.ts';
 import {becomeExpendable} from './host/expendable.ts';
 import {startTimeOf} from './host/process-table.ts';
 import {endMarked} from './host/processes.ts';
-import {type ToSupervisor, type ToWorker, toWorkerSchema} from './protocol.ts';
+import type {ToSupervisor, ToWorker} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
+import {loadGateway} from './transport/open.ts';
 import {Worker} from './worker.ts';
 
 /** How long what was started is looked for when the supervisor is gone, in milliseconds; the next supervisor looks again. */
@@ -23,10 +24,14 @@ let isOrphaned = false;
 for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as const) process.on(signal, () => {});
 process.on('SIGTERM', () => stopping.abort(new Error('stopped')));
 process.on('disconnect', () => void endWithSupervisor());
-process.on('message', (value: unknown) => receive(toWorkerSchema.parse(value)));
+// Only the supervisor can write to this channel, so what comes is what its own types say.
+process.on('message', (message: ToWorker) => receive(message));
 
 function receive(message: ToWorker): void {
 	switch (message.kind) {
+		case 'stand-by':
+			void standBy(message);
+			return;
 		case 'start':
 			void run(message);
 			return;
@@ -39,6 +44,13 @@ function receive(message: ToWorker): void {
 		default:
 			worker?.receive(message);
 	}
+}
+
+/** What fails here ends the process: no sandbox is to have it. */
+async function standBy({hasRoute}: Extract<ToWorker, {kind: 'stand-by'}>): Promise<void> {
+	// No sandbox can be called so.
+	process.title = 'pairkeeper: (standby)';
+	if (hasRoute) await loadGateway();
 }
 
 async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {

@@ -1,10 +1,12 @@
 import * as z from 'zod';
-import {checkpointChangesSchema, checkpointSchema} from './checkpoint.ts';
+import {MAX_HELD} from './bounds.ts';
+import {checkpointChangesSchema, checkpointSchema} from './checkpoint-schema.ts';
 import {CLIENT_FAILURES} from './client-error.ts';
-import {policySchema, REFUSAL_REASONS} from './requests/policy.ts';
-import {DECIDERS} from './requests/request.ts';
+
+import {policySchema, REFUSAL_REASONS} from './requests/policy-schema.ts';
+import {DECIDERS} from './requests/request-schema.ts';
 import {TURN_KINDS} from './turns.ts';
-import {cadenceConfigSchema, MODES} from './watch/cadence.ts';
+import {cadenceConfigSchema, MODES} from './watch/cadence-schema.ts';
 
 /** How to reach one sandbox's OpenClaw. */
 const targetSchema = z.object({
@@ -96,8 +98,10 @@ const taskSchema = z.discriminatedUnion('kind', [
 ]);
 export type Task = Readonly<z.infer<typeof taskSchema>>;
 
-/** The supervisor's messages to a worker. */
+/** The supervisor's messages to a worker, which trusts them: it has their types, and no schema is loaded in its process. */
 export const toWorkerSchema = z.discriminatedUnion('kind', [
+	/** There is no sandbox for it yet: what it will need is loaded meanwhile, that for a gateway where `hasRoute`. */
+	z.object({kind: z.literal('stand-by'), hasRoute: z.boolean()}),
 	z.object({
 		kind: z.literal('start'),
 		config: workerConfigSchema,
@@ -191,9 +195,6 @@ export const heldRequestSchema = z.object({
 });
 export type HeldRequest = Readonly<z.infer<typeof heldRequestSchema>>;
 
-/** How many held requests are told at most. */
-export const MAX_HELD = 256;
-
 /** What became of a request, or of the sandbox's approvals. Texts are safe to show, and short; `at` is wall-clock milliseconds. */
 const decisionSchema = z.discriminatedUnion('kind', [
 	z.object({
@@ -223,38 +224,6 @@ const decisionSchema = z.discriminatedUnion('kind', [
 ]);
 export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 
-/** Why it is not the gateway before it was tried. */
-export const NOT_CONNECTED_YET = 'not connected yet';
-
-/** Why it is not the gateway where the CLI was chosen. */
-export const CHOSEN_CLI = 'the configuration says transport: cli';
-
-/** What decides by which way a gateway is reached. */
-type Reachable = Pick<WorkerConfig, 'gateway' | 'inside' | 'transport'> & {
-	readonly target: Pick<SandboxTarget, 'exec'>;
-};
-
-/** The way to a sandbox's gateway, of which there is one at most; `null` where nobody is to look for one. */
-export function routeOf({gateway, inside, target, transport}: Reachable): RouteKind | null {
-	if (gateway !== null) return 'url';
-	if (inside !== null) return 'inside';
-	return target.exec.length === 0 && transport !== 'cli' ? 'host' : null;
-}
-
-/** What there is to say of a sandbox's transport before it was tried. */
-export function initialTransport(config: Reachable): Pick<Snapshot, 'transport' | 'route' | 'transportReason'> {
-	const {transport} = config;
-	const route = routeOf(config);
-	if (transport === 'gateway') return {transport, route, transportReason: NOT_CONNECTED_YET};
-	if (route === null) return {transport: 'cli', route: null, transportReason: null};
-	const isWanted = transport === 'auto';
-	return {
-		transport: 'cli',
-		route: null,
-		transportReason: isWanted ? NOT_CONNECTED_YET : CHOSEN_CLI,
-	};
-}
-
 /** A worker's messages to the supervisor. */
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	/** The event loop turns; `progress` grows with whatever the watch loop does. */
@@ -276,8 +245,12 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 		message: z.string(),
 		fields: z.record(z.string(), z.unknown()),
 	}),
-	/** All pending requests that the policy refuses, whenever they are others than before. */
-	z.object({kind: z.literal('held'), requests: z.array(heldRequestSchema).max(MAX_HELD)}),
+	/** The pending requests that the policy refuses, whenever they are others than before, though not at any rate; so many more for which there is no room. */
+	z.object({
+		kind: z.literal('held'),
+		requests: z.array(heldRequestSchema).max(MAX_HELD),
+		omitted: z.number().int().min(0).optional(),
+	}),
 	/** What became of a person's decision. */
 	z.object({kind: z.literal('decided'), id: z.string(), ...decisionResult.shape}),
 	/** This is about to be done, and waits for `recorded`. Only where the configuration says `isAudited`. */

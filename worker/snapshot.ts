@@ -1,7 +1,8 @@
 import type {Checkpoint} from './checkpoint.ts';
-import {initialTransport, type Snapshot, type WorkerConfig} from './protocol.ts';
+import type {Snapshot, WorkerConfig} from './protocol.ts';
 import type {Held} from './requests/plan.ts';
 import {keyOf} from './requests/record.ts';
+import {initialTransport} from './transport/way.ts';
 import {type Cadence, type CadenceConfig, interval} from './watch/cadence.ts';
 import type {WatchEvent} from './watch/watch.ts';
 

@@ -2,7 +2,8 @@ import type {Clock} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
 import type {Log} from '../log/log.ts';
 import {Journal, type Outcome, type Refusal} from './journal.ts';
-import {AuditWriter, type WriterConfig} from './writer.ts';
+import {AuditWriter} from './writer.ts';
+import type {WriterConfig} from './writing.ts';
 
 /** Where decisions are recorded; `auditFile: null`: nowhere. */
 export interface AuditConfig extends WriterConfig {

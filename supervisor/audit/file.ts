@@ -61,10 +61,12 @@ export class AuditFile {
 	async append(text: string): Promise<void> {
 		const {size} = await this.#handle.stat();
 		const bytes = Buffer.from(this.#isTorn ? `\n${text}` : text);
+		let written = 0;
 		try {
-			await writeWhole(this.#handle, bytes);
+			// A disk that gets full takes a part of it first.
+			while (written < bytes.length) written += (await this.#handle.write(bytes, written)).bytesWritten;
 		} catch (error) {
-			await this.#takeBack(size);
+			if (written > 0) await this.#takeBack(size, written);
 			throw error;
 		}
 		this.#isTorn = false;
@@ -79,9 +81,12 @@ export class AuditFile {
 		await this.#handle.close();
 	}
 
-	async #takeBack(size: number): Promise<void> {
+	/** Never what others have added: a file that hung has been opened a second time meanwhile, perhaps. */
+	async #takeBack(size: number, written: number): Promise<void> {
 		try {
-			await this.#handle.truncate(size);
+			const {size: present} = await this.#handle.stat();
+			this.#isTorn = present !== size + written;
+			if (!this.#isTorn) await this.#handle.truncate(size);
 		} catch {
 			this.#isTorn = true;
 		}
@@ -97,12 +102,4 @@ async function ownFile(handle: FileHandle, path: string): Promise<Stats> {
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
 	const {buffer, bytesRead} = await handle.read(Buffer.alloc(length), 0, length, position);
 	return buffer.subarray(0, bytesRead);
-}
-
-/** A disk that gets full takes a part of it first. */
-async function writeWhole(handle: FileHandle, bytes: Buffer): Promise<void> {
-	for (let written = 0; written < bytes.length; ) {
-		const {bytesWritten} = await handle.write(bytes, written);
-		written += bytesWritten;
-	}
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import {DECIDERS} from '../../worker/requests/request.ts';
+import {DECIDERS} from '../../worker/requests/request-schema.ts';
 
 /** What is done about a request: it is granted, taken out of the gateway's list, or left alone. */
 const AUDIT_ACTIONS = ['approve', 'reject', 'refuse'] as const;
@@ -63,12 +63,22 @@ export function pairOf({sandbox, action, requestId}: Pick<AuditLine, 'sandbox' |
 	return JSON.stringify([sandbox, action, requestId]);
 }
 
+/** The intent of something that may have its outcome already: the disk that it was written to did not answer, and it comes from there late. */
+export function lateIntent(intent: AuditLine, path: string): AuditLine {
+	return {...intent, error: `written late, since ${path} did not take it`};
+}
+
 /** The intents among these lines that have no outcome. Pure. */
 export function openIntents(lines: Iterable<AuditLine>): readonly AuditLine[] {
 	const open = new Map<string, AuditLine>();
+	const ended = new Set<string>();
 	for (const line of lines) {
-		if (line.phase === 'intent') open.set(pairOf(line), line);
-		else open.delete(pairOf(line));
+		const pair = pairOf(line);
+		const isLate = line.error !== null;
+		if (line.phase === 'outcome') {
+			open.delete(pair);
+			ended.add(pair);
+		} else if (!isLate || !ended.has(pair)) open.set(pair, line);
 	}
 	return [...open.values()];
 }

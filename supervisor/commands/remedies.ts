@@ -1,5 +1,6 @@
-import {type Failure, routeOf} from '../../worker/protocol.ts';
+import type {Failure} from '../../worker/protocol.ts';
 import {SECRET_VARIABLE} from '../../worker/text.ts';
+import {routeOf} from '../../worker/transport/way.ts';
 import type {SandboxConfig} from '../config/config.ts';
 
 const isItThere = 'is the gateway running, and its address right in gateway.url?';

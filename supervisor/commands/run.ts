@@ -1,3 +1,4 @@
+import {exitAtOnce} from '../host/exit.ts';
 import type {LogLevel} from '../log/log.ts';
 import {InstanceHeldError, supervise} from '../supervisor.ts';
 import {EXIT} from './exit-codes.ts';
@@ -11,7 +12,7 @@ export async function run(options: CommonOptions & {readonly logLevel: LogLevel}
 	try {
 		await supervise({...source, environment: process.env}, {logLevel});
 		// At once: a signal from now on would turn a good end into another.
-		process.exit(EXIT.ok);
+		exitAtOnce(EXIT.ok);
 	} catch (error) {
 		if (!(error instanceof InstanceHeldError)) throw error;
 		process.stderr.write(`${error.message}\n`);

@@ -1,5 +1,5 @@
-import {CHOSEN_CLI} from '../../worker/protocol.ts';
 import {printable} from '../../worker/text.ts';
+import {CHOSEN_CLI} from '../../worker/transport/way.ts';
 import type {SandboxStatus, Status} from '../status/schema.ts';
 import {ago, ahead} from '../time-text.ts';
 import {approvalInFull, exitInWords, isAnnounced, refusalInFull, wayOf} from './sandbox-text.ts';

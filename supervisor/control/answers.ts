@@ -5,6 +5,9 @@ import type {Phase} from '../status/composition.ts';
 import {fairShare, pendingRequest} from './pending.ts';
 import {type ControlRequest, type ControlResponse, MAX_PENDING} from './protocol.ts';
 
+/** So many names stand in a text. */
+const SHOWN_NAMES = 5;
+
 /** What may be asked about sandboxes. */
 export type SandboxRequest = Exclude<ControlRequest, {op: 'reload'}>;
 
@@ -36,11 +39,22 @@ function kick(sandboxes: readonly Sandbox[]): ControlResponse {
 	return {result: 'done', detail: `${kicked} of ${sandboxes.length} asked to poll now`};
 }
 
+/** The first few of these names. */
+function someOf(names: readonly string[]): string {
+	const rest = names.length - SHOWN_NAMES;
+	return names.slice(0, SHOWN_NAMES).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
 /** What waits for a person, in all sandboxes. */
 function pendingIn(fleet: Fleet): ControlResponse {
-	const all = fleet.all.map(({name, held}) => held.map(request => pendingRequest(name, request)));
+	const all = fleet.all.map(({name, held}) => held.requests.map(request => pendingRequest(name, request)));
 	const pending = fairShare(all, MAX_PENDING);
-	const left = all.flat().length - pending.length;
-	const detail = left > 0 ? `${left} more are not shown` : '';
-	return {result: 'done', detail, pending};
+	const omitted = fleet.all.reduce((sum, {held}) => sum + held.omitted, 0);
+	const left = all.flat().length - pending.length + omitted;
+	const stale = fleet.all.filter(({held}) => !held.isFresh && held.requests.length > 0).map(({name}) => name);
+	const details = [
+		...(left > 0 ? [`${left} more are not shown`] : []),
+		...(stale.length > 0 ? [`${someOf(stale)}: as it was when the worker ended, which is being started again`] : []),
+	];
+	return {result: 'done', detail: details.join('\n'), pending};
 }

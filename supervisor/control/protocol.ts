@@ -38,8 +38,11 @@ export type ControlResponse = z.infer<typeof controlResponseSchema>;
 /** So many requests that wait for a person are told at most; each sandbox has its share. */
 export const MAX_PENDING = 1000;
 
-/** The longest line a server reads, in bytes. */
+/** The longest line a server reads, in bytes: a kick may name thousands of sandboxes. */
 export const MAX_REQUEST = 2 ** 20;
+
+/** The longest line that is read of a group's members, in bytes. */
+export const MAX_GROUP_REQUEST = 4096;
 
 /** The longest line a client reads, in bytes. */
 export const MAX_RESPONSE = 16 * 2 ** 20;

@@ -1,7 +1,13 @@
 import {rmSync} from 'node:fs';
+import {systemClock} from '../../worker/clock.ts';
+import {type Rate, RateLimit} from '../../worker/rate-limit.ts';
 import {findGroupId} from '../host/name-service.ts';
 import type {InstancePaths} from '../instance/paths.ts';
-import {type Answer, ControlServer} from './server.ts';
+import {MAX_GROUP_REQUEST} from './protocol.ts';
+import {type Answer, ControlServer, type ServerBounds} from './server.ts';
+
+/** Connections of a group: more than it may ask, so that who asks too often is told that. */
+const CONNECTIONS: Rate = {burst: 120, perSecond: 20};
 
 /** How what is asked is answered, by who may ask at which socket. */
 export interface Answers {
@@ -16,6 +22,11 @@ export class ControlSockets {
 	readonly #path: string;
 	readonly #answer: Answer;
 	readonly #owner: ControlServer;
+	/** All that the group's members together may have; whose a connection is, Node does not tell. */
+	readonly #bounds: ServerBounds = {
+		maxRequest: MAX_GROUP_REQUEST,
+		connections: new RateLimit(CONNECTIONS, systemClock),
+	};
 	#group: {readonly name: string; readonly server: ControlServer} | null = null;
 
 	private constructor({groupSocket}: Pick<InstancePaths, 'groupSocket'>, {group}: Answers, owner: ControlServer) {
@@ -52,7 +63,8 @@ export class ControlSockets {
 		const gid = await findGroupId(group);
 		if (gid === null) throw new Error(`controlGroup: there is no group ${group} on this host any more`);
 		try {
-			const server = this.#group?.server ?? (await ControlServer.listen(this.#path, this.#answer, gid));
+			const server =
+				this.#group?.server ?? (await ControlServer.listen(this.#path, this.#answer, {gid, bounds: this.#bounds}));
 			server.giveTo(gid);
 			this.#group = {name: group, server};
 		} catch (error) {

@@ -1,15 +1,7 @@
 import {existsSync, lstatSync, statfsSync} from 'node:fs';
 import path from 'node:path';
-import {UntrustedPathError} from '../../worker/host/trusted-path.ts';
+import {isForUsToChange, UntrustedPathError} from '../../worker/host/trusted-path.ts';
 import {messageOf} from '../../worker/text.ts';
-
-const STICKY = 0o1000;
-
-/** Directories that a distribution made, or that hold what is not one user's (Filesystem Hierarchy Standard 3.0). */
-const SYSTEM = /^\/([^/]*|usr(\/.*)?|(var|run|home|media|dev|sys|proc)\/[^/]+)$/;
-
-/** Those of them that are a user's after all. */
-const OWN = /^\/root$|^\/home\/[^/]+$|^\/(var|run)\/[^/]*pairkeeper[^/]*$/;
 
 /** File systems in which no file of ours can be kept: proc and sysfs (statfs(2)). */
 const KERNEL_FILE_SYSTEMS = [0x9fa0, 0x62656572];
@@ -23,9 +15,7 @@ export function isKernels(directory: string): boolean {
 /** Whether it is for us to say who may write this file or directory: it is ours, and neither the system's nor shared on purpose. */
 export function isOursToChange(name: string): boolean {
 	const stats = lstatSync(name, {throwIfNoEntry: false});
-	if (!stats || stats.uid !== process.getuid?.()) return false;
-	if (!stats.isDirectory()) return true;
-	return (stats.mode & STICKY) === 0 && (OWN.test(name) || !SYSTEM.test(name));
+	return stats !== undefined && isForUsToChange(name, stats, process.getuid?.() ?? 0);
 }
 
 /** Why something is not trusted, and what to do about it: what the error says where it is for us to say who may write that, else `instead`. */

@@ -34,17 +34,18 @@ export class Notifier {
 		return this.#problem === null ? [] : [`notify: ${this.#problem}`];
 	}
 
-	/** From now on by this program, or by none. */
-	use(tell: Tell | null): void {
+	/** From now on by this program, or by none. `problem`: why it cannot be run, as far as that shows before it is. */
+	use(tell: Tell | null, problem: string | null = null): void {
 		this.#tell = tell;
-		this.#problem = null;
+		this.#problem = problem;
+		if (problem !== null) this.#deps.log('warn', 'the notify program cannot be run', {error: problem});
 		if (tell === null) this.#queue.clear();
 	}
 
-	/** Something has happened. */
-	put(happening: Omit<Happening, 'time'>): void {
+	/** Something has happened; `passedOver`: and so many other things like it just before. */
+	put(happening: Omit<Happening, 'time'>, passedOver = 0): void {
 		if (this.#tell === null || this.#ending.signal.aborted) return;
-		this.#queue.put({time: isoTime(this.#deps.clock.wall()), ...happening});
+		this.#queue.put({time: isoTime(this.#deps.clock.wall()), ...happening}, passedOver);
 		if (this.#isTelling) return;
 		this.#isTelling = true;
 		this.#telling = this.#tellAll();

@@ -1,5 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
+import which from 'which';
 import {type Command, endCommand} from '../../worker/host/command-group.ts';
 import {environmentFor} from '../../worker/host/environment.ts';
 import {endMarked, MARKER} from '../../worker/host/processes.ts';
@@ -12,6 +13,14 @@ const MAX_COMPLAINT = 400;
 
 /** How long what a program has left is looked for, in milliseconds. */
 const SWEEP = 2000;
+
+/** Why the program of the configuration could not be run now, or `null`; its remedy with it. */
+export function whyMissing([program = '']: readonly string[]): string | null {
+	if (which.sync(program, {nothrow: true}) !== null) return null;
+	return program.startsWith('/')
+		? `there is no program ${program} that can be run; install it, or make it executable: chmod +x ${program}`
+		: `there is no program ${program} in PATH; install it, or name its path: notify: [/path/to/${program}]`;
+}
 
 /** Tells the program of the configuration. `run`: marks this supervisor's processes. */
 export function programTeller([file = '', ...args]: readonly string[], passEnv: readonly string[], run: string): Tell {

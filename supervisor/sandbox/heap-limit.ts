@@ -6,8 +6,8 @@ const HEAP_SHARE = 0.5;
 /** Node itself does not start with less, in MiB. */
 const SMALLEST_HEAP = 32;
 
-/** Of young objects, in MiB: three times as much is reserved for them. Small, so that what a sandbox says is soon collected. */
-const SEMI_SPACE = 4;
+/** Of young objects, in MiB: three times as much is kept for them. As small as can be: what a sandbox says is soon collected, and a host has hundreds of workers. */
+const SEMI_SPACE = 1;
 
 /**
  * What V8 says where the heap is at its limit, or no memory can be had (deps/v8: `FatalProcessOutOfMemory`), before it aborts. A sandbox's words reach no

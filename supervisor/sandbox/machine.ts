@@ -1,12 +1,14 @@
 import {isDeepStrictEqual} from 'node:util';
 import {isoTime} from '../../worker/clock.ts';
-import {routeOf, type Snapshot, type ToSupervisor} from '../../worker/protocol.ts';
+import type {Snapshot, ToSupervisor} from '../../worker/protocol.ts';
 import {trip} from '../../worker/transport/circuit-breaker.ts';
+import {routeOf} from '../../worker/transport/way.ts';
 import type {LogLevel} from '../log/log.ts';
 import type {ExitReason} from '../status/schema.ts';
 import {
 	type Effect,
 	type Fields,
+	type HeldKnown,
 	type Life,
 	type Moment,
 	type SandboxEvent,
@@ -20,10 +22,17 @@ import {newRecord, recordFor, type SandboxRecord, withAlarm, withCheckpoint, wit
 import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';
 import {configurationOf, isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
 
+const noneHeld: HeldKnown = {requests: [], omitted: 0, isFresh: true};
+
 /** A sandbox that is to be watched; `record`: what is remembered of it, if anything is. */
 export function initialState(spec: SandboxSpec, record: SandboxRecord | null): SandboxState {
 	const target = targetOf(spec);
-	return {spec, record: record ? recordFor(target, record) : newRecord(target), life: atRest(spec, 'waiting')};
+	return {
+		spec,
+		record: record ? recordFor(target, record) : newRecord(target),
+		life: atRest(spec, 'waiting'),
+		held: noneHeld,
+	};
 }
 
 /** What an event makes of a sandbox. Pure; an event that means nothing in a state changes nothing. */
@@ -49,7 +58,9 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 				? onHeartbeat(state, event.message, moment)
 				: onCheckpoint(state, event.message);
 		case 'held':
-			return withWorker(state, {held: event.requests});
+			return 'worker' in life
+				? same({...state, held: {requests: event.requests, omitted: event.omitted ?? 0, isFresh: true}})
+				: same(state);
 		case 'turned':
 			return withWorker(state, {lastProgressAt: moment.now});
 		case 'forgiven':
@@ -61,7 +72,7 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 		case 'stop':
 			return onStop(state, event.timeout);
 		case 'adopt':
-			return {state: adopt(state, event.spec), effects: [{kind: 'show'}]};
+			return {state: adopt(state, event.spec, event.record ?? state.record), effects: [{kind: 'show'}]};
 		case 'recall-alarm':
 			return configurationOf(state.spec) === event.configuration
 				? {state: {...state, record: withAlarm(state.record, event.reason)}, effects: [{kind: 'show'}]}
@@ -108,7 +119,6 @@ function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): T
 		progress: 0,
 		lastProgressAt: now,
 		snapshot: null,
-		held: [],
 		failure: null,
 	};
 	return {state: {...state, life: {kind: 'starting', worker}}, effects: [{kind: 'fork', initialDelay}]};
@@ -118,7 +128,8 @@ function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): T
 function forkFailed(state: SandboxState, error: string): Transition {
 	const {maxDelay} = state.spec.restart;
 	const effects: Effect[] = [log('error', 'no worker could be started', {error}), {kind: 'show'}];
-	if (state.life.kind === 'stopping') return {state: {...state, life: atRest(state.spec, 'stopped')}, effects};
+	if (state.life.kind === 'stopping')
+		return {state: {...state, life: atRest(state.spec, 'stopped'), held: noneHeld}, effects};
 	return {state: {...state, life: {kind: 'backoff'}}, effects: [...effects, {kind: 'back-off', delay: maxDelay}]};
 }
 
@@ -206,7 +217,7 @@ function onExited(
 	if (!worker) return same(state);
 	const gone: Effect = {kind: 'forget-turns', isAtFault: worker.failure !== null || isOutOfMemory};
 	if (life.kind === 'stopping')
-		return {state: {...state, life: atRest(spec, 'stopped')}, effects: [gone, {kind: 'show'}]};
+		return {state: {...state, life: atRest(spec, 'stopped'), held: noneHeld}, effects: [gone, {kind: 'show'}]};
 	const ended: ExitReason = signal === null && code === 0 ? 'exit' : 'crash';
 	const reason = worker.failure ?? (isOutOfMemory ? 'memory' : ended);
 	const lifetime = moment.now - worker.startedAt;
@@ -219,10 +230,11 @@ function onExited(
 		lastExit: {reason, code, signal, at: isoTime(moment.wall)},
 	};
 	return {
-		state: {...state, record: after, life: {kind: 'backoff'}},
+		state: {...state, record: after, life: {kind: 'backoff'}, held: {...state.held, isFresh: false}},
 		effects: [
 			gone,
 			log('error', 'worker ended and is started again', {reason, code, signal, delay: Math.round(delay) / 1000}),
+			{kind: 'record-restart', reason},
 			{kind: 'back-off', delay},
 			{kind: 'show'},
 		],
@@ -247,17 +259,17 @@ function onStop(state: SandboxState, timeout: number): Transition {
 			};
 		default:
 			return {
-				state: {...state, life: atRest(spec, 'stopped')},
+				state: {...state, life: atRest(spec, 'stopped'), held: noneHeld},
 				effects: [...(life.kind === 'backoff' ? [{kind: 'cancel-back-off'} as const] : []), {kind: 'show'}],
 			};
 	}
 }
 
 /** What the old spec's gateway taught us is not held against another one; whoever changed the sandbox's configuration has seen its alarm. */
-function adopt(state: SandboxState, spec: SandboxSpec): SandboxState {
+function adopt(state: SandboxState, spec: SandboxSpec, remembered: SandboxRecord): SandboxState {
 	const {life} = state;
-	const kept = recordFor(targetOf(spec), state.record);
+	const kept = recordFor(targetOf(spec), remembered);
 	const record = isConfiguredAlike(state.spec, spec) ? kept : withoutAlarm({...kept, breaker: null});
 	const isAtRest = life.kind === 'idle' || life.kind === 'waiting' || life.kind === 'stopped';
-	return {spec, record, life: isAtRest ? atRest(spec, 'stopped') : life};
+	return {...state, spec, record, life: isAtRest ? atRest(spec, 'stopped') : life};
 }

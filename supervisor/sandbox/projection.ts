@@ -1,5 +1,5 @@
 import {isoTime} from '../../worker/clock.ts';
-import {initialTransport} from '../../worker/protocol.ts';
+import {initialTransport} from '../../worker/transport/way.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {type SandboxState, workerIn} from './life.ts';
 import {isCrashLooping} from './restart-policy.ts';

@@ -1,14 +1,8 @@
 import * as z from 'zod';
-import {
-	applyChanges,
-	checkpointSchema,
-	checkpointWithAlarm,
-	checkpointWithoutAlarm,
-	emptyCheckpoint,
-} from '../../worker/checkpoint.ts';
+import {applyChanges, checkpointWithAlarm, checkpointWithoutAlarm, emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {checkpointSchema} from '../../worker/checkpoint-schema.ts';
 import {isoTime} from '../../worker/clock.ts';
 import type {ToSupervisor} from '../../worker/protocol.ts';
-import {breakerSchema} from '../../worker/transport/circuit-breaker.ts';
 import {sandboxStatusSchema} from '../status/schema.ts';
 
 /** What is remembered of a sandbox: what its next worker is handed, and what is counted. It outlives workers, and supervisors that are killed. */
@@ -19,7 +13,7 @@ export const recordSchema = z.object({
 	/** Exits in a row of workers that had not become stable. */
 	unstableExits: z.number(),
 	/** The gateway is left alone, since it has brought a worker down; monotonic milliseconds. */
-	breaker: breakerSchema.nullable(),
+	breaker: z.object({openUntil: z.number(), coolDown: z.number()}).nullable(),
 	/** When a list last succeeded; monotonic milliseconds. */
 	lastListedAt: z.number().nullable().default(null),
 	/** The gateway was connected at some time in this shift. */

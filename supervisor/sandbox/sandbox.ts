@@ -2,7 +2,6 @@ import {randomUUID} from 'node:crypto';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import type {
 	DecisionResult,
-	HeldRequest,
 	PassSummary,
 	PersonalDecision,
 	Snapshot,
@@ -16,7 +15,7 @@ import type {Log} from '../log/log.ts';
 import {limitedLog} from '../log/log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
 import {DecisionLog} from './decision-log.ts';
-import {type Effect, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
+import {type Effect, type HeldKnown, type SandboxEvent, type SandboxState, workerIn} from './life.ts';
 import {initialState, transition} from './machine.ts';
 import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
@@ -42,7 +41,11 @@ export interface SandboxDeps {
 }
 
 /** Why nothing is done in a sandbox that is not to be watched. */
-const DISABLED = 'the sandbox is disabled in the configuration';
+function idleReason({discovered}: SandboxSpec): string {
+	return discovered?.isStopped
+		? 'the sandbox is stopped, as its inventory says'
+		: 'the sandbox is disabled in the configuration';
+}
 
 /** A decision that was not carried out, as far as is known. */
 function undecided(detail: string): DecisionResult {
@@ -65,6 +68,8 @@ export class Sandbox {
 	/** The process of the worker there is, and what resolves when it is gone with all that it started. */
 	#process: WorkerHandle | null = null;
 	#gone: PromiseWithResolvers<void> = Promise.withResolvers();
+	/** Resolves when the worker that was forked last is no longer on its way. */
+	#heard: PromiseWithResolvers<void> = Promise.withResolvers();
 	#cancelBackoff: Cancel = () => {};
 	#cancelKill: Cancel = () => {};
 
@@ -103,6 +108,11 @@ export class Sandbox {
 		this.#on({kind: 'start', initialDelay});
 	}
 
+	/** Resolves when the worker that was forked last has been heard of, has ended, or is to end. */
+	get heardOf(): Promise<void> {
+		return this.#heard.promise;
+	}
+
 	/** Ends a worker that fails to be alive. To be called about once a second. */
 	inspect(): void {
 		if (!this.#process) return;
@@ -115,28 +125,32 @@ export class Sandbox {
 		this.#on({kind: 'forgiven'});
 	}
 
-	/** Poll now, and fast for a while. Whether there is a worker to do so; one that is about to start polls at once. */
+	/** Poll now, and fast for a while. Whether there is a worker to do so, and not about to end; one that is about to start polls at once. */
 	kick(): boolean {
+		const {kind} = this.#state.life;
+		if (kind !== 'starting' && kind !== 'running') return false;
 		this.#process?.send({kind: 'kick'});
-		return this.#process !== null;
+		return true;
 	}
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
 	pass(timeout: number): Promise<PassSummary> {
-		if (!this.#state.spec.enabled) return Promise.resolve(failedPass(DISABLED));
+		const {spec} = this.#state;
+		if (!spec.enabled) return Promise.resolve(failedPass(idleReason(spec)));
 		const {id, outcome} = this.#waiters.add(timeout);
 		this.#process?.send({kind: 'pass', id});
 		return outcome;
 	}
 
-	/** The requests that wait for a person. */
-	get held(): readonly HeldRequest[] {
-		return workerIn(this.#state.life)?.held ?? [];
+	/** The requests that wait for a person, as far as is known. */
+	get held(): HeldKnown {
+		return this.#state.held;
 	}
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
 	decide(decision: PersonalDecision, timeout: number): Promise<DecisionResult> {
-		if (!this.#state.spec.enabled) return Promise.resolve(undecided(DISABLED));
+		const {spec} = this.#state;
+		if (!spec.enabled) return Promise.resolve(undecided(idleReason(spec)));
 		// Never kept for the next worker: what was seen has changed by then.
 		if (!this.#process) return Promise.resolve(undecided('its worker is being started; ask again in a moment'));
 		const {id, outcome} = this.#deciding.add(timeout);
@@ -159,10 +173,10 @@ export class Sandbox {
 		return !needsNewWorker(this.#state.spec, spec);
 	}
 
-	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. */
-	adopt(spec: SandboxSpec): void {
-		this.#on({kind: 'adopt', spec});
-		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(DISABLED));
+	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. `record`: what is remembered of the gateway, where that is another one. */
+	adopt(spec: SandboxSpec, record: SandboxRecord | null = null): void {
+		this.#on({kind: 'adopt', spec, record});
+		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(idleReason(spec)));
 	}
 
 	/** Ends the worker and all it started: politely, and after `timeout` milliseconds not. The next one has the passes that are waited for. */
@@ -194,6 +208,7 @@ export class Sandbox {
 				this.#state = state;
 				for (const effect of effects) this.#perform(effect);
 			}
+			if (this.#state.life.kind !== 'starting') this.#heard.resolve();
 		} finally {
 			this.#isTransiting = false;
 		}
@@ -228,6 +243,9 @@ export class Sandbox {
 				this.#decisions.log(effect.decision);
 				this.#witness.decided(this.name, effect.decision, this.#transport);
 				break;
+			case 'record-restart':
+				this.#witness.restarted(this.name, effect.reason);
+				break;
 			case 'forget-turns':
 				turns.forget(this.name, effect.isAtFault);
 				break;
@@ -240,6 +258,7 @@ export class Sandbox {
 	}
 
 	#fork(initialDelay: number): void {
+		this.#heard = Promise.withResolvers();
 		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
 		const start: Extract<ToWorker, {kind: 'start'}> = {
@@ -316,7 +335,7 @@ export class Sandbox {
 				this.#workerLog(message.level, message.message, message.fields);
 				break;
 			case 'held':
-				this.#on({kind: 'held', requests: message.requests});
+				this.#on(message);
 				this.#witness.held(this.name, message.requests);
 				break;
 			case 'decided': {
@@ -328,7 +347,7 @@ export class Sandbox {
 				const {kind: _, intent, ...subject} = message;
 				const process = this.#process;
 				void this.#witness
-					.intent(this.name, subject, reasonOf(subject, this.held))
+					.intent(this.name, subject, reasonOf(subject, this.held.requests))
 					.then(error => process?.send({kind: 'recorded', intent, error}));
 				break;
 			}

@@ -21,24 +21,29 @@ it('the worker imports nothing of the supervisor, nor of anything else here', ()
 
 it('the supervisor imports of the worker what both need to know, and nothing that watches or approves', () => {
 	const shared = [
+		'worker/checkpoint-schema.ts',
 		'worker/checkpoint.ts',
 		'worker/clock.ts',
 		'worker/host/command-group.ts',
 		'worker/host/environment.ts',
 		'worker/host/process-table.ts',
 		'worker/host/processes.ts',
+		'worker/host/run-command.ts',
 		'worker/host/token-file.ts',
 		'worker/host/trusted-path.ts',
 		'worker/host/trusted-program.ts',
 		'worker/json.ts',
 		'worker/protocol.ts',
 		'worker/rate-limit.ts',
+		'worker/requests/policy-schema.ts',
 		'worker/requests/policy.ts',
+		'worker/requests/request-schema.ts',
 		'worker/requests/request.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
 		'worker/transport/exec-input.ts',
 		'worker/transport/public-address.ts',
+		'worker/transport/way.ts',
 		'worker/turns.ts',
 	];
 	const imports = importsOf('supervisor');

@@ -17,8 +17,8 @@ import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {Audit} from '../../supervisor/audit/audit.ts';
 import {AuditFile} from '../../supervisor/audit/file.ts';
 import {Journal} from '../../supervisor/audit/journal.ts';
-import {type AuditLine, emptyEntry, textOf} from '../../supervisor/audit/line.ts';
-import {readLines} from '../../supervisor/audit/reading.ts';
+import {type AuditLine, emptyEntry, openIntents, textOf} from '../../supervisor/audit/line.ts';
+import {parseLines, readLines} from '../../supervisor/audit/reading.ts';
 import {AuditWriter, type AuditWriterDeps} from '../../supervisor/audit/writer.ts';
 import {systemClock} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
@@ -289,6 +289,73 @@ describe('a disk that hangs', () => {
 		await writer.close();
 		const result = onFailure === 'continue' ? 'done' : 'failed';
 		expect(fake.briefs).toEqual(['intent approve null r1', `outcome approve ${result} r1`]);
+	});
+
+	/** A disk for each path; the first one takes what it is given, and does not answer. */
+	function hungAndSound() {
+		const disks = {'/hung': new FakeFile(), '/sound': new FakeFile()};
+		const {promise, resolve} = Promise.withResolvers<void>();
+		disks['/hung'].hang = promise;
+		const clock = new SimulatedClock();
+		const config = {auditFailure: 'stop', runTimeout: 10 * SECOND} as const;
+		const open: NonNullable<AuditWriterDeps['open']> = path => disks[path as keyof typeof disks].open(path);
+		const writer = new AuditWriter('/hung', config, {clock, log, open});
+		return {disks, answer: resolve, writer, journal: new Journal({writer, clock}), clock, config};
+	}
+
+	it('is left for the file that a reload names, and nothing stands in both', async () => {
+		const {disks, answer, writer, journal, clock, config} = hungAndSound();
+		const asked = journal.intent('alpha', subjectOf('r1'), 'allowed');
+		await clock.sleep(2 * SECOND);
+		expect(await asked).toMatch(/cannot be recorded/);
+		expect(writer.warnings).toEqual([expect.stringMatching(/nothing is approved.*hung did not take a line/)]);
+		await writer.reopen('/sound', config);
+		expect(writer.warnings).toEqual([expect.stringMatching(/1 lines were given to \/hung, .* may be missing there/)]);
+		expect(await journal.intent('alpha', subjectOf('r2'), 'allowed')).toBeNull();
+		journal.outcome('alpha', done('r2'));
+		answer();
+		await vi.waitUntil(() => writer.warnings.length === 0);
+		await writer.close();
+		expect(disks['/hung'].briefs).toEqual(['intent approve null r1']);
+		expect(disks['/sound'].briefs).toEqual([
+			'outcome approve failed r1',
+			'intent approve null r2',
+			'outcome approve done r2',
+		]);
+	});
+
+	it('that refuses in the end what it was given, loses nothing: that comes late, and is no new beginning', async () => {
+		const {disks, answer, writer, journal, clock, config} = hungAndSound();
+		void journal.intent('alpha', subjectOf('r1'), 'allowed');
+		await clock.sleep(2 * SECOND);
+		await writer.reopen('/sound', config);
+		disks['/hung'].problem = new Error('EIO');
+		answer();
+		await vi.waitUntil(() => disks['/sound'].briefs.length === 2);
+		await writer.close();
+		expect(writer.warnings).toEqual([]);
+		expect(disks['/hung'].briefs).toEqual([]);
+		expect(disks['/sound'].briefs).toEqual(['outcome approve failed r1', 'intent approve null r1']);
+		expect(openIntents(parseLines(disks['/sound'].text))).toEqual([]);
+	});
+
+	it('says at the end how many lines it has not answered for', async () => {
+		const {writer, journal, clock} = hungAndSound();
+		void journal.intent('alpha', subjectOf('r1'), 'allowed');
+		const closed = writer.close();
+		await clock.sleep(2 * SECOND);
+		await closed;
+		expect(writer.warnings).toContainEqual(expect.stringMatching(/1 lines were given to \/hung/));
+	});
+
+	it('does not hold up a reload for longer than two seconds, nor is it opened more than twice at once', async () => {
+		const clock = new SimulatedClock();
+		const config = {auditFailure: 'continue', runTimeout: 10 * SECOND} as const;
+		const open = vi.fn(() => new Promise<never>(() => {}));
+		const writer = new AuditWriter('/hung', config, {clock, log, open});
+		for (let time = 0; time < 4; time++)
+			await expect(writer.reopen('/hung', config)).rejects.toThrow(/not be opened within 2 s|does not answer/);
+		expect(open).toHaveBeenCalledTimes(2);
 	});
 
 	it('does not hold up the end', async () => {

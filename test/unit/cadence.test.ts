@@ -6,12 +6,12 @@ import {
 	buyFastPolls,
 	type Cadence,
 	type CadenceConfig,
-	cadenceSchema,
 	fastTimeLeft,
 	initialCadence,
 	interval,
 	type PolledOutcome,
 } from '../../worker/watch/cadence.ts';
+import {cadenceSchema} from '../../worker/watch/cadence-schema.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 
 const config: CadenceConfig = {

@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {
-	applyChanges,
-	type Checkpoint,
-	changesBetween,
-	checkpointChangesSchema,
-	checkpointSchema,
-	emptyCheckpoint,
-} from '../../worker/checkpoint.ts';
+import {applyChanges, type Checkpoint, changesBetween, emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {checkpointChangesSchema, checkpointSchema} from '../../worker/checkpoint-schema.ts';
 import {requestOf} from './fixtures.ts';
 
 const time = fc.nat(100);

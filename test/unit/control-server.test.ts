@@ -2,7 +2,7 @@ import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import {connect, type Socket} from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {askSupervisor} from '../../supervisor/control/client.ts';
 import {ControlServer} from '../../supervisor/control/server.ts';
 import {ControlSockets} from '../../supervisor/control/sockets.ts';
@@ -67,6 +67,22 @@ describe('a server that many connect to', () => {
 		});
 		await server.close();
 		for (const client of idle) client.destroy();
+	});
+
+	it('reads no more of each, and serves no more of them, than it is told to', async () => {
+		const paths = instancePaths(path.join(folder, 'status.json'));
+		const take = vi.fn(() => take.mock.calls.length <= 2);
+		const bounds = {maxRequest: 4096, connections: {take}};
+		const server = await ControlServer.listen(paths.controlSocket, answer, {bounds});
+		const ask = (op: object) => askSupervisor(paths, op as {op: 'reload'}, 4000);
+		expect(await ask({op: 'kick', sandboxes: Array(600).fill('a-sandbox')})).toMatchObject({
+			response: {result: 'refused', detail: expect.stringMatching(/too long/)},
+		});
+		expect(await ask({op: 'reload'})).toMatchObject({response: {result: 'done'}});
+		expect(await ask({op: 'reload'})).toMatchObject({
+			response: {result: 'failed', detail: expect.stringMatching(/more is asked here/)},
+		});
+		await server.close();
 	});
 
 	it('answers another one, however many wait for an answer', async () => {

@@ -7,7 +7,7 @@ describe('a worker’s heap', () => {
 		[1024, 512],
 		[1, 32],
 	])('of %d MiB of memory may have %d, and Node starts with that', (memory, heap) => {
-		expect(heapLimits(memory * 2 ** 20)).toEqual([`--max-old-space-size=${heap}`, '--max-semi-space-size=4']);
+		expect(heapLimits(memory * 2 ** 20)).toEqual([`--max-old-space-size=${heap}`, '--max-semi-space-size=1']);
 	});
 
 	it.each([

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Ledger, ledgerSchema, MAX_FUTILE_AN_HOUR} from '../../worker/requests/ledger.ts';
+import {Ledger, MAX_FUTILE_AN_HOUR} from '../../worker/requests/ledger.ts';
+import {ledgerSchema} from '../../worker/requests/ledger-schema.ts';
 import type {Step} from '../../worker/requests/plan.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
 import {defaultPolicy, entryOf, listingOf, MINUTE, requestOf, SECOND} from './fixtures.ts';

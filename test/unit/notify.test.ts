@@ -5,9 +5,9 @@ import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import type {Happening, NotifyKind} from '../../supervisor/notify/event.ts';
 import {HealthWatch} from '../../supervisor/notify/health-watch.ts';
 import {Notifier} from '../../supervisor/notify/notifier.ts';
-import {runProgram} from '../../supervisor/notify/program.ts';
+import {runProgram, whyMissing} from '../../supervisor/notify/program.ts';
 import {NotifyQueue} from '../../supervisor/notify/queue.ts';
-import {findMarked} from '../../worker/host/processes.ts';
+import {findMarked} from '../support/marked.ts';
 import {until} from '../support/until.ts';
 import {SECOND, SimulatedClock} from './fixtures.ts';
 
@@ -158,6 +158,20 @@ describe('the program', () => {
 		} finally {
 			vi.unstubAllEnvs();
 		}
+	});
+
+	it('that is not there is told with a remedy before anything has happened, and no more when it has done its work', async () => {
+		expect(whyMissing(['sh', '-c', 'true'])).toBeNull();
+		expect(whyMissing(['no-such-program'])).toMatch(/no program no-such-program in PATH.*notify: \[/);
+		const there = path.join(folder, 'tell');
+		writeFileSync(there, '', {mode: 0o600});
+		expect(whyMissing([there])).toMatch(/chmod \+x/);
+		const notifier = new Notifier({clock: new SimulatedClock(), log: () => {}});
+		notifier.use(async () => null, whyMissing(['no-such-program']));
+		expect(notifier.warnings).toEqual([expect.stringMatching(/^notify: there is no program/)]);
+		notifier.put({event: 'healthy', sandbox: 'alpha', message: '', request: null});
+		await vi.waitUntil(() => notifier.warnings.length === 0);
+		await notifier.close();
 	});
 
 	it('is ended with all that it started, in sessions of their own too', async () => {

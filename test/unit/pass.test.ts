@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {ClientError} from '../../worker/client-error.ts';
-import {Ledger, ledgerSchema} from '../../worker/requests/ledger.ts';
+import {Ledger} from '../../worker/requests/ledger.ts';
+import {ledgerSchema} from '../../worker/requests/ledger-schema.ts';
 import {type PassEvent, runPass} from '../../worker/requests/pass.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
 import {defaultPolicy, entryOf, MemoryGateway, SECOND, SimulatedClock} from './fixtures.ts';

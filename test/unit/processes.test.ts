@@ -2,15 +2,8 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
 import {afterEach, describe, expect, it} from 'vitest';
 import {type ProcessTable, procTable, startTimeOf} from '../../worker/host/process-table.ts';
-import {
-	endMarked,
-	endProcess,
-	findMarked,
-	MARKER,
-	signalGroup,
-	signalPid,
-	treeBelow,
-} from '../../worker/host/processes.ts';
+import {endMarked, endProcess, MARKER, signalGroup, signalPid, treeBelow} from '../../worker/host/processes.ts';
+import {findMarked} from '../support/marked.ts';
 import {isAlive} from '../support/processes.ts';
 import {until} from '../support/until.ts';
 
@@ -99,6 +92,12 @@ describe('a search among the processes of a host', () => {
 		expect(await findMarked('run', {since: '100', table})).toEqual([ours, same]);
 		expect(table.read).toEqual([ours, same]);
 		expect(await findMarked('run/w/1', {table})).toEqual([ours, older, same]);
+	});
+
+	it('does not look into those that are known to be somebody else’s', async () => {
+		const table = tableOf({[ours]: {environment}, [older]: {environment: `${MARKER}=run/w/2`}});
+		expect(await findMarked('run', {table, others: new Set([older])})).toEqual([ours]);
+		expect(table.read).toEqual([ours]);
 	});
 
 	it('reads no more of each than what we have given to any', async () => {

@@ -1,6 +1,6 @@
 import {describe, expect, it, test} from 'vitest';
-import {initialTransport, routeOf} from '../../worker/protocol.ts';
 import {configFile, obeyedFiles} from '../../worker/transport/cli/command.ts';
+import {initialTransport, routeOf} from '../../worker/transport/way.ts';
 import {workerConfigOf} from './sandbox-fixtures.ts';
 
 const {target} = workerConfigOf();

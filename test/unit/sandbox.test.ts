@@ -461,6 +461,48 @@ describe('another spec', () => {
 	});
 });
 
+describe('what waits for a person', () => {
+	it('is known while the next worker is being started, as what was, and replaced by what that one tells', async () => {
+		const {sandbox, workers, clock} = new PuppetSandbox();
+		sandbox.start();
+		workers[0]?.say({kind: 'held', requests: [heldOf()]});
+		expect(sandbox.held).toMatchObject({requests: [heldOf()], isFresh: true});
+		workers[0]?.exit();
+		expect(sandbox.held).toMatchObject({requests: [heldOf()], isFresh: false});
+		await clock.sleep(100);
+		expect(sandbox.held).toMatchObject({requests: [heldOf()], isFresh: false});
+		workers[1]?.say({kind: 'held', requests: []});
+		expect(sandbox.held).toMatchObject({requests: [], isFresh: true});
+	});
+
+	it('is nothing where nobody watches any more', async () => {
+		const {sandbox, workers} = new PuppetSandbox();
+		sandbox.start();
+		workers[0]?.say({kind: 'held', requests: [heldOf()]});
+		const stopped = sandbox.stop(SECOND);
+		workers[0]?.exit(0);
+		await stopped;
+		expect(sandbox.held.requests).toEqual([]);
+	});
+});
+
+describe('a kick', () => {
+	it('is for a worker that is there, and not about to end', () => {
+		const {sandbox, worker} = started();
+		expect(sandbox.kick()).toBe(true);
+		void sandbox.stop(SECOND);
+		expect(sandbox.kick()).toBe(false);
+		expect(worker.heard.filter(({kind}) => kind === 'kick')).toHaveLength(1);
+	});
+
+	function started() {
+		const puppets = new PuppetSandbox();
+		expect(puppets.sandbox.kick()).toBe(false);
+		puppets.sandbox.start();
+		return {sandbox: puppets.sandbox, worker: puppets.worker};
+	}
+});
+
 describe("a person's decision", () => {
 	const approval = {action: 'approve', requestId: 'h1', digest: 'd1'} as const;
 	const decided = {kind: 'decided', result: 'done', detail: 'approved'} as const;
@@ -497,7 +539,7 @@ describe('the records', () => {
 	it('are told of an intent before the worker may go on, with what the policy says of the request', async () => {
 		const puppets = startedPuppets();
 		puppets.worker.say({kind: 'held', requests: [heldOf()]});
-		expect(puppets.sandbox.held).toEqual([heldOf()]);
+		expect(puppets.sandbox.held.requests).toEqual([heldOf()]);
 		const subject = {...subjectOf('h1'), by: 'person'} as const;
 		puppets.worker.say({kind: 'intent', intent: 7, action: 'approve', ...subject});
 		puppets.worker.say({kind: 'intent', intent: 8, action: 'approve', ...subjectOf('r1')});
@@ -512,13 +554,14 @@ describe('the records', () => {
 		puppets.worker.beat();
 		puppets.worker.say({kind: 'checkpoint', changes: {}, decisions: [approvalOf('h1')]});
 		puppets.worker.exit();
-		expect(puppets.sandbox.held).toEqual([]);
+		expect(puppets.sandbox.held).toMatchObject({isFresh: false});
 		expect(puppets.witnessed).toEqual([
 			'1 held in alpha',
 			'intent approve h1 of alpha (disallowed-scope)',
 			'intent approve r1 of alpha (allowed)',
 			'approved in alpha by cli',
 			'gone in alpha',
+			'restarted in alpha (crash)',
 		]);
 	});
 });

@@ -1,6 +1,7 @@
 import {readdirSync, readFileSync, readlinkSync, realpathSync} from 'node:fs';
 import path from 'node:path';
 import {systemClock} from '../clock.ts';
+import {UntrustedPathError} from './trusted-path.ts';
 
 /** How long, in milliseconds, a directory that was found to be ours alone is taken to be so: a container that mounts it is not started behind our back often. */
 const VALID_FOR = 60_000;
@@ -43,6 +44,17 @@ export function sharedWith(places: readonly string[]): Shared | null {
 	const shared = unknown.length === 0 ? null : containerWith(unknown, now + PATIENCE);
 	if (shared === null) for (const place of unknown) alone.set(place, now);
 	return shared;
+}
+
+/** Throws where {@link sharedWith} finds something: the container's root being ours, no mode protects it. */
+export function assertAlone(places: readonly string[]): void {
+	const shared = sharedWith(places);
+	if (shared === null) return;
+	throw new UntrustedPathError(
+		shared.place,
+		`is mounted in a container too (process ${shared.pid}), whose root is root here and could change it`,
+		'run the call in there, by exec: [docker, exec, NAME] or the like',
+	);
 }
 
 function containerWith(places: readonly string[], until: number): Shared | null {

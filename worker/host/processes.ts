@@ -40,6 +40,8 @@ export interface ProcessId {
 export interface SweepBounds {
 	/** The start time of the oldest process that it can be about, in the kernel's ticks; `null`: any. */
 	readonly since?: string | null;
+	/** Processes that are known to carry another marker, by their pids: on a host of many workers they are most of what there is to look at. */
+	readonly others?: ReadonlySet<number>;
 	/** Milliseconds it may take altogether. */
 	readonly within?: number;
 	readonly table?: ProcessTable;
@@ -97,14 +99,6 @@ export async function endMarked(owners: string | readonly string[], bounds: Swee
 	return {ended: ended.size, isWhole: false};
 }
 
-/** The processes whose marker is `owner` or below it, this one excepted. Those whose environment we may not read are passed over. */
-export async function findMarked(owner: string, bounds: SweepBounds = {}): Promise<number[]> {
-	const found: number[] = [];
-	for await (const look of marked(owner, bounds, Number.POSITIVE_INFINITY))
-		if (typeof look === 'object') found.push(look.pid);
-	return found;
-}
-
 /** A process and all that it has started and that still hangs on it, in whatever namespace: found by their parents, at the cost of what there is of them. */
 export function treeBelow(pid: number, table: ProcessTable = procTable): readonly ProcessId[] {
 	const tree: ProcessId[] = [];
@@ -125,12 +119,15 @@ export function endProcess({pid, startTime}: ProcessId, table: ProcessTable = pr
 }
 
 /** What a look at one process comes to: it has the marker, or its environment has not come in time; or all time is up. */
-type Look = ProcessId | 'unread' | 'over';
+export type Look = ProcessId | 'unread' | 'over';
 
-/** Those with a marker, in no order. What costs little is asked first, so that only what can be ours costs more. */
-async function* marked(
+/**
+ * The processes whose marker is one of `owners` or below it, this one excepted, in no order, until the monotonic millisecond `until`; those whose environment
+ * we may not read are passed over. What costs little is asked first, so that only what can be ours costs more.
+ */
+export async function* marked(
 	owners: string | readonly string[],
-	{since = null, table = procTable}: SweepBounds,
+	{since = null, others, table = procTable}: SweepBounds,
 	until: number,
 ): AsyncGenerator<Look> {
 	const oldest = Number(since ?? 0);
@@ -143,7 +140,7 @@ async function* marked(
 			yield 'over';
 			return;
 		}
-		if (pid === process.pid) continue;
+		if (pid === process.pid || others?.has(pid)) continue;
 		const stat = table.stat(pid);
 		if (stat === null || stat.isKernelThread || Number(stat.startTime) < oldest) continue;
 		// What we may not look into, and what lives in a container, is not ours. A call's own tree is ended without this search.

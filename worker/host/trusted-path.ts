@@ -9,9 +9,12 @@ const MAX_LINKS = 32;
 /** Debian's group of those who may add to /usr/local without being root (Debian Policy, 9.1.2), and the number it has everywhere. */
 const STAFF = 50;
 
-/** What the system made, for everybody: no mode of these is changed for the sake of one program (hier(7)). */
+/** What the system made, for everybody: no mode of these is changed for the sake of one program (hier(7), Filesystem Hierarchy Standard 3.0). */
 const SYSTEM =
-	/^\/($|(bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|run|sbin|srv|sys|tmp|usr|var)$|(dev|proc|sys|usr)\/|run\/(lock|user)$|var\/(cache|lib|local|lock|log|mail|opt|run|spool|tmp)$)/;
+	/^\/($|(bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|run|sbin|srv|sys|tmp|usr|var)$|(dev|proc|sys|usr)\/|(media|run|var)\/[^/]+$)/;
+
+/** Those of them that are ours after all: a service manager makes them for us (systemd.exec(5), RuntimeDirectory=). */
+const OWN = /^\/(run|var)\/[^/]*pairkeeper[^/]*$/;
 
 /** Somebody else could change what stands at this path; the message says where, and what to do. */
 export class UntrustedPathError extends Error {
@@ -90,17 +93,25 @@ function check(
 	{uid, rule, isParent}: {readonly uid: number; readonly rule: GroupRule; readonly isParent: boolean},
 ): void {
 	if (!isOurs(stats, uid)) {
-		const remedy =
-			uid === 0 && !SYSTEM.test(name) ? `make it yours: chown 0 ${name}` : "use one that is yours or root's";
+		const remedy = uid === 0 && !isSystems(name) ? `make it yours: chown 0 ${name}` : "use one that is yours or root's";
 		throw new UntrustedPathError(name, `belongs to user ${stats.uid}, who could change it`, remedy);
 	}
 	const isRootsSticky = isParent && stats.isDirectory() && stats.uid === 0 && (stats.mode & STICKY) !== 0;
 	if (isRootsSticky || !isWritableByOthers(name, stats, rule)) return;
-	const isForUsToChange = stats.uid === uid && (stats.mode & STICKY) === 0 && !SYSTEM.test(name);
-	const remedy = isForUsToChange
+	const remedy = isForUsToChange(name, stats, uid)
 		? `fix: chmod go-w ${name}`
 		: 'that is not for pairkeeper to change: configure a place in a directory that only you can write';
 	throw new UntrustedPathError(name, 'can be written by other users', remedy);
+}
+
+/** Whether it is for this user to say who may write this file or directory: it is the user's, and neither the system's nor shared on purpose. */
+export function isForUsToChange(name: string, stats: Stats, uid: number): boolean {
+	if (stats.uid !== uid) return false;
+	return !stats.isDirectory() || ((stats.mode & STICKY) === 0 && !isSystems(name));
+}
+
+function isSystems(name: string): boolean {
+	return SYSTEM.test(name) && !OWN.test(name);
 }
 
 function isWritableByOthers(name: string, {mode, uid, gid}: Stats, rule: GroupRule): boolean {

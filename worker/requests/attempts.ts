@@ -1,20 +1,12 @@
-import * as z from 'zod';
+import type {Attempts} from './record-schema.ts';
+
+export type {Attempts} from './record-schema.ts';
 
 /** The first wait after a failed attempt, in milliseconds; it doubles up to the slow interval. */
 const FIRST_WAIT = 1000;
 
 /** So many failures of one request in a row are worth a warning. */
 const TROUBLED_AFTER = 3;
-
-/** How the attempts to approve, or to reject, one request have gone so far. */
-export const attemptsSchema = z.object({
-	failures: z.number(),
-	/** Why the last one failed. */
-	error: z.string().nullable(),
-	/** Monotonic milliseconds from which the next one is due. */
-	retryAt: z.number(),
-});
-export type Attempts = Readonly<z.infer<typeof attemptsSchema>>;
 
 /** Nothing has failed yet. */
 export const noAttempts: Attempts = {failures: 0, error: null, retryAt: 0};

@@ -70,6 +70,7 @@ export async function approve(
 	const deed = {action: 'approve', by, request, transport: deps.via()} as const;
 	const unrecorded = await recorded(deed, deps);
 	if (unrecorded !== null) return unrecorded;
+	const isOnlyTry = !ledger.isInDoubt(requestId);
 	ledger.attempt(request, paired, by);
 	report([{kind: 'attempt', requestId}]);
 	try {
@@ -81,7 +82,9 @@ export async function approve(
 		report([{kind: 'approved', request, by, transport: deed.transport, isNews}, ...alarms]);
 		return {kind: 'done'};
 	} catch (error) {
-		return failed(deed, error, deps);
+		const result = failed(deed, error, deps);
+		if (by === 'person' && isOnlyTry) ledger.failedForPerson(requestId, clock.now(), result.error.message);
+		return result;
 	}
 }
 
@@ -120,7 +123,11 @@ async function recorded(deed: Deed, {intend, report, signal}: DeedDeps): Promise
 	}
 }
 
-function failed(deed: Deed, thrown: unknown, {ledger, clock, report, signal}: DeedDeps): DeedResult {
+function failed(
+	deed: Deed,
+	thrown: unknown,
+	{ledger, clock, report, signal}: DeedDeps,
+): Exclude<DeedResult, {kind: 'done'}> {
 	signal.throwIfAborted();
 	const error = toClientError(thrown);
 	const {requestId} = deed.request;

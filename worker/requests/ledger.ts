@@ -1,22 +1,16 @@
-import * as z from 'zod';
 import {expectedScopes} from './alarm.ts';
 import {isSameAsk} from './answered.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
+import type {LedgerState} from './ledger-schema.ts';
 import type {Listing} from './listing.ts';
-import {type Plan, planFor, rejectionDueAt} from './plan.ts';
+import {GONE, type Plan, planFor, rejectionDueAt} from './plan.ts';
 import {grantableScopes, matchingEntry, PAIRING_SCOPE, type Policy} from './policy.ts';
-import {
-	type Attempt,
-	attemptIn,
-	hasAll,
-	type RequestRecord,
-	type RequestRecords,
-	recordOf,
-	recordsSchema,
-} from './record.ts';
+import {type Attempt, attemptIn, hasAll, type RequestRecord, type RequestRecords, recordOf} from './record.ts';
 import {shortHash} from './refusal.ts';
 import {removedBetween, type Sighting, sightingOf} from './removed.ts';
 import type {PairedDevice, PairingRequest} from './request.ts';
+
+export type {LedgerState} from './ledger-schema.ts';
 
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;
@@ -39,31 +33,6 @@ const HOUR = 3_600_000;
 
 /** How long a foreign approval is told of, in milliseconds. */
 const FOREIGN_NEWS = HOUR;
-
-/** What one worker hands to the next about the requests it has met. Times are monotonic milliseconds. */
-export const ledgerSchema = z.object({
-	/** A hash of the policy by which requests were refused; under another one they are decided anew. */
-	policy: z.string(),
-	requests: recordsSchema,
-	/** Ids of requests that our own failed approvals caused, the latest ones. */
-	caused: z.array(z.string()).readonly(),
-	/** Something has been approved here at some time. */
-	hasApproved: z.boolean(),
-	/** How many were approved in each stretch of the last hour. */
-	approvals: z.array(z.object({from: z.number(), count: z.number()})).readonly(),
-	/** How many were rejected, or could not be settled, in each stretch of the last hour. */
-	futile: z
-		.array(z.object({from: z.number(), count: z.number()}))
-		.readonly()
-		.default([]),
-	/** A short hash of the id of each device that a person has removed in this shift, the first ones. */
-	removed: z.array(z.string()).readonly(),
-	/** The last approval of a request we had seen pending that was not ours. */
-	foreign: z.object({requestId: z.string(), at: z.number()}).nullable(),
-	/** Why nothing is approved in this sandbox any more, until a reload. */
-	alarm: z.string().nullable(),
-});
-export type LedgerState = Readonly<z.infer<typeof ledgerSchema>>;
 
 /** The ledger of a sandbox that nobody has looked at yet. */
 export const emptyLedger: LedgerState = {
@@ -247,6 +216,20 @@ export class Ledger {
 			this.#record(requestId, {...known, attempts});
 		}
 		this.caused(caused.filter(id => id !== requestId));
+	}
+
+	/** Its approval has been begun, and nobody knows what became of it. */
+	isInDoubt(requestId: string): boolean {
+		return attemptIn(this.#recordOf(requestId)) !== null;
+	}
+
+	/** The only approval that a person has tried came to nothing. Where the request was gone by then, whoever has granted it is somebody else. */
+	failedForPerson(requestId: string, now: number, message: string): void {
+		const known = this.#recordOf(requestId);
+		if (!GONE.test(message)) return;
+		if (known?.kind === 'refused') this.#record(requestId, {...known, attempt: null});
+		if (known?.kind !== 'attempted') return;
+		this.#record(requestId, {...known, attempts: afterFailure(known.attempts, message, now, this.#slowInterval)});
 	}
 
 	/** A failed call of ours has made the gateway list these. */

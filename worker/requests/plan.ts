@@ -221,7 +221,7 @@ function isGranted({deviceId, roles, scopes}: Refused, paired: readonly PairedDe
 }
 
 /** How OpenClaw says that a request is gone (docs/cli/devices.md). */
-const GONE = /unknown requestId|no pending device request/i;
+export const GONE = /unknown requestId|no pending device request/i;
 
 /** Our only try to approve it came too late: somebody else had settled it. */
 function isSomebodyElses(record: RequestRecord): boolean {

@@ -1,28 +1,10 @@
 import {createHash} from 'node:crypto';
-import * as z from 'zod';
 import {rolesOf} from './gives.ts';
-import {isWithin, matchingEntry, type Policy, REFUSAL_REASONS, type RefusalReason} from './policy.ts';
+import {isWithin, matchingEntry, type Policy, type RefusalReason} from './policy.ts';
+import type {Refusal} from './record-schema.ts';
 import type {MalformedRequest, PairingRequest} from './request.ts';
 
-/** What is remembered of a request that the policy refuses. */
-export const refusalSchema = z.object({
-	reason: z.enum(REFUSAL_REASONS),
-	deviceId: z.string().nullable(),
-	/** The digest of what was refused: an entry of another one is decided anew, since 2026.9.6 may change who asks under one id. */
-	digest: z.string(),
-	/** When it, or what it has replaced, was refused first; monotonic milliseconds. */
-	since: z.number(),
-	/** The device had all it asks for before, so that its scopes prove nothing. */
-	had: z.boolean(),
-	/** A short hash of each role that it is for. */
-	roles: z.array(z.string()).readonly(),
-	/** A short hash of each: what is remembered goes to the supervisor, so what a sandbox can put into it is kept small. */
-	scopes: z.array(z.string()).readonly(),
-	/** Monotonic milliseconds from which it is rejected; `null`: never. */
-	rejectAt: z.number().nullable(),
-	rejected: z.boolean(),
-});
-export type Refusal = Readonly<z.infer<typeof refusalSchema>>;
+export type {Refusal} from './record-schema.ts';
 
 /** What a refusal depends on besides the request and the reason. */
 export interface RefusalContext {

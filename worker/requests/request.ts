@@ -1,8 +1,4 @@
-import * as z from 'zod';
-
-/** Whose decision something was. */
-export const DECIDERS = ['policy', 'person'] as const;
-export type Decider = (typeof DECIDERS)[number];
+export type {Decider, PairingRequest} from './request-schema.ts';
 
 /** A request id that may be named to OpenClaw: never an option, never more than one word. */
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
@@ -11,22 +7,6 @@ const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 export function isRequestId(value: unknown): value is string {
 	return typeof value === 'string' && REQUEST_ID.test(value);
 }
-
-/** A pending request whose every known field is of the right type. `null` stands for an absent field. */
-export const requestSchema = z.object({
-	kind: z.literal('request'),
-	requestId: z.string(),
-	deviceId: z.string().nullable(),
-	publicKey: z.string().nullable(),
-	clientId: z.string().nullable(),
-	clientMode: z.string().nullable(),
-	role: z.string().nullable(),
-	roles: z.array(z.string()).readonly().nullable(),
-	scopes: z.array(z.string()).readonly().nullable(),
-	/** When the gateway created it, milliseconds since the epoch. */
-	ts: z.number().nullable(),
-});
-export type PairingRequest = Readonly<z.infer<typeof requestSchema>>;
 
 /** A pending entry that cannot be trusted as a request; `requestId` is `null` when there is none that could be named to OpenClaw. */
 export interface MalformedRequest {

@@ -1,8 +1,8 @@
 import {closeSync, constants, fstatSync, openSync, readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import JSON5 from 'json5';
-import {sharedWith} from '../../host/foreign-mounts.ts';
-import {assertTrusted, assertTrustedProgram, UntrustedPathError} from '../../host/trusted-path.ts';
+import {assertAlone} from '../../host/foreign-mounts.ts';
+import {assertTrusted, assertTrustedProgram} from '../../host/trusted-path.ts';
 import {assertProgram} from '../../host/trusted-program.ts';
 import {isRecord} from '../../json.ts';
 import type {SandboxTarget} from '../../protocol.ts';
@@ -51,17 +51,6 @@ export function assertObeyed(target: SandboxTarget, passEnv: readonly string[]):
 		home,
 	);
 	if (target.openclaw !== null) assertProgram(target.openclaw);
-}
-
-/** Throws where a container can write one of these: its root being ours, no mode protects them. */
-export function assertAlone(places: readonly string[]): void {
-	const shared = sharedWith(places);
-	if (shared === null) return;
-	throw new UntrustedPathError(
-		shared.place,
-		`is mounted in a container too (process ${shared.pid}), whose root is root here and could change it`,
-		'run the call in there, by exec: [docker, exec, NAME] or the like',
-	);
 }
 
 function assertCode(directory: string): void {

@@ -1,8 +1,8 @@
 import {ClientError, type ClientFailure, toClientError} from '../../client-error.ts';
 import {type Clock, isoTime} from '../../clock.ts';
-import {NOT_CONNECTED_YET} from '../../protocol.ts';
 import {printable} from '../../text.ts';
 import {type Breaker, trip} from '../circuit-breaker.ts';
+import {NOT_CONNECTED_YET} from '../way.ts';
 import {listDevices} from './client.ts';
 import {afterAttempt, noReconnectAttempts, probation, waitAfter} from './reconnect.ts';
 import type {Route} from './route.ts';

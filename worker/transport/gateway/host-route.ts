@@ -1,11 +1,11 @@
 import {constants} from 'node:fs';
 import {open} from 'node:fs/promises';
 import path from 'node:path';
+import {assertAlone} from '../../host/foreign-mounts.ts';
 import {assertTrusted} from '../../host/trusted-path.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 import {messageOf, printable} from '../../text.ts';
 import {configFile, hostEnvironment} from '../cli/command.ts';
-import {assertAlone} from '../cli/obeyed.ts';
 import {type HostSettings, settingsIn, unfit} from './host-settings.ts';
 import {listenerCheck} from './listener-check.ts';
 import type {Route} from './route.ts';

@@ -2,7 +2,7 @@ import {every} from '../../clock.ts';
 import type {WorkerConfig} from '../../protocol.ts';
 import type {Turns} from '../../turns.ts';
 import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
-import {cliClient} from '../cli/client.ts';
+import {lazyCliClient} from '../cli/lazy-client.ts';
 import {watchingOutruns} from '../cli/outrun-watch.ts';
 import {withFallback} from '../fallback.ts';
 import type {Transport, TransportDeps} from '../transport.ts';
@@ -65,7 +65,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 	watchBusyness(connection, meter, deps);
 	const second = new SecondConnection({route, timeout, clock: deps.clock});
 	const viaGateway = gatewayClient({session: () => connection.required(), scopes, second});
-	const cli = cliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
+	const cli = lazyCliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
 	const {client: viaCli, warnings: outruns} = watchingOutruns(cli, {
 		clock: deps.clock,
 		slowInterval: config.cadence.slowInterval,

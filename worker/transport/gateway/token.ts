@@ -2,7 +2,6 @@ import {randomUUID} from 'node:crypto';
 import {ClientError} from '../../client-error.ts';
 import {environmentFor} from '../../host/environment.ts';
 import {MARKER} from '../../host/processes.ts';
-import {runCommand} from '../../host/run-command.ts';
 import {readTokenFile, toToken} from '../../host/token-file.ts';
 import {assertProgram} from '../../host/trusted-program.ts';
 import {messageOf, printable} from '../../text.ts';
@@ -56,6 +55,8 @@ async function runTokenCommand([file = '', ...args]: readonly string[], bounds: 
 	} catch (error) {
 		throw new ClientError('unsafe', printable(messageOf(error), 400), {cause: error});
 	}
+	// Most tokens come from files, for which nothing has to be loaded.
+	const {runCommand} = await import('../../host/run-command.ts');
 	// Its own, since what an earlier run has left may still be looked for when this one starts.
 	const owner = `${bounds.owner}/${randomUUID()}`;
 	const env = {[MARKER]: owner, ...environmentFor({kind: 'program'}, bounds.passEnv ?? [], process.env)};

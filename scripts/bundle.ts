@@ -1,0 +1,48 @@
+// Bundles the sources into dist/: a file that each process starts with, and chunks for what it loads only when that is needed, so that a worker costs
+// what it uses. The code of packages is in it, and their licences beside it. Run by build.sh.
+import {mkdir, writeFile} from 'node:fs/promises';
+import path from 'node:path';
+import {build} from 'esbuild';
+import {licencesOf} from './support/licences.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+/** What packages that are CommonJS take to be there, and is not in a module unless it is made (Node: docs/esm, differences between ES modules and CommonJS). */
+const commonJs = [
+	"import {createRequire as nodeCreateRequire} from 'node:module';",
+	'const require = nodeCreateRequire(import.meta.url);',
+	'const __filename = import.meta.filename;',
+	'const __dirname = import.meta.dirname;',
+].join(' ');
+
+/** The two are processes of their own and share nothing in memory, so that each has all its code in as few files as can be. */
+const parts = ['supervisor', 'worker'] as const;
+
+await mkdir(path.join(root, 'dist/meta'), {recursive: true});
+const inputs: string[] = [];
+for (const part of parts) {
+	const {metafile} = await build({
+		absWorkingDir: root,
+		entryPoints: {[`${part}/main`]: `${part}/main.ts`},
+		outdir: 'dist',
+		chunkNames: `${part}/[name]-[hash]`,
+		bundle: true,
+		splitting: true,
+		format: 'esm',
+		platform: 'node',
+		// It brings a binary for each machine, and is the one package that npm fetches beside ours.
+		external: ['koffi'],
+		target: 'node22.19',
+		banner: {js: commonJs},
+		legalComments: 'none',
+		// Read only where NODE_OPTIONS has --enable-source-maps: they cost memory.
+		sourcemap: 'linked',
+		sourcesContent: false,
+		metafile: true,
+		logLevel: 'warning',
+	});
+	inputs.push(...Object.keys(metafile.inputs));
+	// What is in which file, for tests and for whoever wonders; it is not packed.
+	await writeFile(path.join(root, 'dist/meta', `${part}.json`), JSON.stringify(metafile));
+}
+await writeFile(path.join(root, 'dist/LICENCES.txt'), await licencesOf(inputs, root));

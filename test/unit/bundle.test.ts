@@ -1,0 +1,69 @@
+import {readFileSync} from 'node:fs';
+import path from 'node:path';
+import {expect, it} from 'vitest';
+
+/** What is read here of what the bundler says of its outputs (esbuild: metafile). */
+interface Output {
+	readonly imports: readonly {readonly path: string; readonly kind: string; readonly external?: boolean}[];
+	readonly entryPoint?: string;
+	readonly inputs: Readonly<Record<string, object>>;
+}
+
+const dist = path.resolve(import.meta.dirname, '../../dist');
+
+function outputsOf(part: string): Readonly<Record<string, Output>> {
+	return JSON.parse(readFileSync(path.join(dist, 'meta', `${part}.json`), 'utf8')).outputs;
+}
+
+/** The sources in a file of `dist/`, and in all that is loaded with it, whatever is done. */
+function loadedWith(file: string, outputs: Readonly<Record<string, Output>>, seen = new Set<string>()): string[] {
+	if (seen.has(file)) return [];
+	seen.add(file);
+	const output = outputs[file];
+	if (!output) throw new Error(`${file} is not a file of the bundle`);
+	const imported = output.imports.filter(({kind, external}) => kind === 'import-statement' && !external);
+	return [...Object.keys(output.inputs), ...imported.flatMap(each => loadedWith(each.path, outputs, seen))];
+}
+
+function packagesIn(sources: readonly string[]): string[] {
+	const names = sources.flatMap(source => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
+	return [...new Set(names)].sort();
+}
+
+/** The file that is loaded when that source is asked for by `import()`. */
+function chunkOf(source: string, outputs: Readonly<Record<string, Output>>): string {
+	const found = Object.entries(outputs).find(([, {entryPoint}]) => entryPoint === source);
+	if (!found) throw new Error(`${source} is in no chunk of its own`);
+	return found[0];
+}
+
+it('a worker whose gateway answers loads OpenClaw’s client and what that needs, and no code for calls, schemas or logs', () => {
+	const outputs = outputsOf('worker');
+	const start = loadedWith('dist/worker/main.js', outputs);
+	const gateway = loadedWith(chunkOf('worker/transport/gateway/open.ts', outputs), outputs);
+	expect(packagesIn(start)).toEqual(['p-timeout']);
+	expect(packagesIn([...start, ...gateway])).toEqual([
+		'@openclaw/gateway-client',
+		'@openclaw/gateway-protocol',
+		'isexe',
+		'p-timeout',
+		'which',
+		'ws',
+	]);
+});
+
+it('what a call of the CLI takes is loaded with the first one', () => {
+	const outputs = outputsOf('worker');
+	const call = packagesIn(loadedWith(chunkOf('worker/transport/cli/client.ts', outputs), outputs));
+	expect(call).toContain('execa');
+	expect(call).not.toContain('zod');
+	expect(call).not.toContain('ws');
+});
+
+it('health, which monitors run all the time, loads nothing that supervises', () => {
+	const outputs = outputsOf('supervisor');
+	const health = packagesIn(loadedWith(chunkOf('supervisor/commands/health.ts', outputs), outputs));
+	expect(health).toContain('zod');
+	expect(health).not.toContain('winston');
+	expect(health).not.toContain('execa');
+});
