@@ -1,12 +1,16 @@
 import os from 'node:os';
+import {within} from '../worker/clock.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
 import {type SandboxRecord, withCountsOf, withoutAlarm} from './sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from './sandbox/sandbox.ts';
 import {type SandboxSpec, targetOf} from './sandbox/spec.ts';
 import type {SandboxStatus} from './status/schema.ts';
 
-/** Between two forks, in milliseconds, shared by the cores: a host of many sandboxes does not come up in one burst. */
-const FORK_GAP = 150;
+/** So many first workers a core may have been forked and not have been heard of: enough to keep the core busy, and none waits long for its part of it. */
+const STARTS_PER_CORE = 2;
+
+/** One that is not heard of within this, in milliseconds, holds the others no longer. */
+const START_PATIENCE = 2000;
 
 /** So many sandboxes that have left the configuration are remembered, the last ones. */
 const MAX_RETIRED = 4096;
@@ -28,6 +32,8 @@ export interface Changes {
 export interface FleetDeps extends SandboxDeps {
 	/** Aborts when no more sandboxes are to be started. */
 	readonly signal: AbortSignal;
+	/** How many first workers may be on their way at once; as many as the cores bear where it is not given. */
+	readonly startsAtOnce?: number;
 }
 
 /** The sandboxes of the configuration, and what is remembered of those that have left it. */
@@ -58,15 +64,22 @@ export class Fleet {
 		return [...this.#sandboxes.values()];
 	}
 
-	/** Forks the first worker of each sandbox that has none, one after the other; first polls are spread over `spread` milliseconds. */
+	/**
+	 * Forks the first worker of each sandbox that has none, as fast as the machine makes workers of the ones before; first polls are spread over `spread`
+	 * milliseconds. Resolves when all are forked, whatever has been heard of them.
+	 */
 	async start(spread: number): Promise<void> {
-		const {clock, random, signal} = this.#deps;
-		const gap = FORK_GAP / os.availableParallelism();
+		const {clock, random, signal, startsAtOnce = STARTS_PER_CORE * os.availableParallelism()} = this.#deps;
 		const waiting = this.all.filter(({isWaiting}) => isWaiting);
+		const underWay = new Set<Promise<void>>();
 		for (const sandbox of waiting) {
+			if (underWay.size >= startsAtOnce) await Promise.race(underWay);
 			if (signal.aborted) return;
 			sandbox.start(waiting.length > 1 ? random() * spread : 0);
-			await clock.sleep(gap, signal);
+			const start: Promise<void> = within(sandbox.heardOf, {ms: START_PATIENCE, clock}, () => {}).then(
+				() => void underWay.delete(start),
+			);
+			underWay.add(start);
 		}
 	}
 
@@ -88,7 +101,7 @@ export class Fleet {
 		for (const sandbox of removed) this.#retire(sandbox);
 		for (const [name, spec] of specs) {
 			const sandbox = this.#sandboxes.get(name);
-			if (sandbox) sandbox.adopt(spec);
+			if (sandbox) this.#adopt(sandbox, spec);
 			else this.#add(name, spec);
 		}
 		await this.start(0);
@@ -141,16 +154,22 @@ export class Fleet {
 	}
 
 	#add(name: string, spec: SandboxSpec): void {
-		const ofName = this.#retired.filter(each => each.name === name);
-		const ofTarget = ofName.find(({record}) => record.target === targetOf(spec));
-		this.#retired = this.#retired.filter(each => each !== ofTarget);
-		// What was counted belongs to the name, the rest to the target.
-		const latest = ofName.at(-1)?.record ?? null;
-		const record = ofTarget && latest ? withCountsOf(latest, ofTarget.record) : latest;
-		const sandbox = new Sandbox(name, spec, record, this.#deps);
+		const sandbox = new Sandbox(name, spec, this.#recall(name, targetOf(spec)), this.#deps);
 		this.#sandboxes.set(name, sandbox);
 		for (const alarm of this.#alarms.filter(each => each.sandbox === name)) sandbox.recallAlarm(alarm);
 		this.#alarms = this.#alarms.filter(alarm => alarm.sandbox !== name);
+	}
+
+	/** What is remembered of the gateway that it had is put by, and what is remembered of the new one counts. */
+	#adopt(sandbox: Sandbox, spec: SandboxSpec): void {
+		const {name, record} = sandbox;
+		const target = targetOf(spec);
+		if (record.target === target) {
+			sandbox.adopt(spec);
+			return;
+		}
+		this.#remember({name, record});
+		sandbox.adopt(spec, this.#recall(name, target));
 	}
 
 	/** A sandbox that comes back within the shift finds its alarm, its refusals and its fast time as they were. */
@@ -159,7 +178,31 @@ export class Fleet {
 		this.#sandboxes.delete(name);
 		// Somebody may have asked for a pass since it was stopped.
 		void sandbox.stop(0);
-		const others = this.#retired.filter(each => each.name !== name || each.record.target !== record.target);
-		this.#retired = [...others, {name, record}].slice(-MAX_RETIRED);
+		this.#remember({name, record});
 	}
+
+	#remember({name, record}: Remembered): void {
+		const others = this.#retired.filter(each => each.name !== name || each.record.target !== record.target);
+		this.#retired = latest([...others, {name, record}], MAX_RETIRED);
+	}
+
+	/** What is remembered of this target under this name, and no more so by the retired. What was counted belongs to the name, the rest to the target. */
+	#recall(name: string, target: string): SandboxRecord | null {
+		const ofName = this.#retired.filter(each => each.name === name);
+		const ofTarget = ofName.find(({record}) => record.target === target);
+		this.#retired = this.#retired.filter(each => each !== ofTarget);
+		const last = ofName.at(-1)?.record ?? null;
+		return ofTarget && last ? withCountsOf(last, ofTarget.record) : last;
+	}
+}
+
+/** The latest of these, `limit` of them: those with an alarm before all others, so that no stream of names that come and go makes one forgotten. */
+function latest(remembered: readonly Remembered[], limit: number): readonly Remembered[] {
+	const excess = remembered.length - limit;
+	if (excess <= 0) return remembered;
+	const [calm, alarmed] = [false, true].map(isAlarmed =>
+		remembered.filter(({record}) => (record.checkpoint.ledger.alarm !== null) === isAlarmed),
+	);
+	const dropped = new Set([...(calm ?? []), ...(alarmed ?? [])].slice(0, excess));
+	return remembered.filter(each => !dropped.has(each));
 }

@@ -100,6 +100,8 @@ export type Task = Readonly<z.infer<typeof taskSchema>>;
 
 /** The supervisor's messages to a worker, which trusts them: it has their types, and no schema is loaded in its process. */
 export const toWorkerSchema = z.discriminatedUnion('kind', [
+	/** There is no sandbox for it yet: what it will need is loaded meanwhile, that for a gateway where `hasRoute`. */
+	z.object({kind: z.literal('stand-by'), hasRoute: z.boolean()}),
 	z.object({
 		kind: z.literal('start'),
 		config: workerConfigSchema,

@@ -41,7 +41,11 @@ export interface SandboxDeps {
 }
 
 /** Why nothing is done in a sandbox that is not to be watched. */
-const DISABLED = 'the sandbox is disabled in the configuration';
+function idleReason({discovered}: SandboxSpec): string {
+	return discovered?.isStopped
+		? 'the sandbox is stopped, as its inventory says'
+		: 'the sandbox is disabled in the configuration';
+}
 
 /** A decision that was not carried out, as far as is known. */
 function undecided(detail: string): DecisionResult {
@@ -64,6 +68,8 @@ export class Sandbox {
 	/** The process of the worker there is, and what resolves when it is gone with all that it started. */
 	#process: WorkerHandle | null = null;
 	#gone: PromiseWithResolvers<void> = Promise.withResolvers();
+	/** Resolves when the worker that was forked last is no longer on its way. */
+	#heard: PromiseWithResolvers<void> = Promise.withResolvers();
 	#cancelBackoff: Cancel = () => {};
 	#cancelKill: Cancel = () => {};
 
@@ -102,6 +108,11 @@ export class Sandbox {
 		this.#on({kind: 'start', initialDelay});
 	}
 
+	/** Resolves when the worker that was forked last has been heard of, has ended, or is to end. */
+	get heardOf(): Promise<void> {
+		return this.#heard.promise;
+	}
+
 	/** Ends a worker that fails to be alive. To be called about once a second. */
 	inspect(): void {
 		if (!this.#process) return;
@@ -124,7 +135,8 @@ export class Sandbox {
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
 	pass(timeout: number): Promise<PassSummary> {
-		if (!this.#state.spec.enabled) return Promise.resolve(failedPass(DISABLED));
+		const {spec} = this.#state;
+		if (!spec.enabled) return Promise.resolve(failedPass(idleReason(spec)));
 		const {id, outcome} = this.#waiters.add(timeout);
 		this.#process?.send({kind: 'pass', id});
 		return outcome;
@@ -137,7 +149,8 @@ export class Sandbox {
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
 	decide(decision: PersonalDecision, timeout: number): Promise<DecisionResult> {
-		if (!this.#state.spec.enabled) return Promise.resolve(undecided(DISABLED));
+		const {spec} = this.#state;
+		if (!spec.enabled) return Promise.resolve(undecided(idleReason(spec)));
 		// Never kept for the next worker: what was seen has changed by then.
 		if (!this.#process) return Promise.resolve(undecided('its worker is being started; ask again in a moment'));
 		const {id, outcome} = this.#deciding.add(timeout);
@@ -160,10 +173,10 @@ export class Sandbox {
 		return !needsNewWorker(this.#state.spec, spec);
 	}
 
-	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. */
-	adopt(spec: SandboxSpec): void {
-		this.#on({kind: 'adopt', spec});
-		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(DISABLED));
+	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. `record`: what is remembered of the gateway, where that is another one. */
+	adopt(spec: SandboxSpec, record: SandboxRecord | null = null): void {
+		this.#on({kind: 'adopt', spec, record});
+		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(idleReason(spec)));
 	}
 
 	/** Ends the worker and all it started: politely, and after `timeout` milliseconds not. The next one has the passes that are waited for. */
@@ -195,6 +208,7 @@ export class Sandbox {
 				this.#state = state;
 				for (const effect of effects) this.#perform(effect);
 			}
+			if (this.#state.life.kind !== 'starting') this.#heard.resolve();
 		} finally {
 			this.#isTransiting = false;
 		}
@@ -229,6 +243,9 @@ export class Sandbox {
 				this.#decisions.log(effect.decision);
 				this.#witness.decided(this.name, effect.decision, this.#transport);
 				break;
+			case 'record-restart':
+				this.#witness.restarted(this.name, effect.reason);
+				break;
 			case 'forget-turns':
 				turns.forget(this.name, effect.isAtFault);
 				break;
@@ -241,6 +258,7 @@ export class Sandbox {
 	}
 
 	#fork(initialDelay: number): void {
+		this.#heard = Promise.withResolvers();
 		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
 		const start: Extract<ToWorker, {kind: 'start'}> = {

@@ -1,6 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {CallTurns} from '../../supervisor/calls/turns.ts';
 import {Fleet, type Remembered} from '../../supervisor/fleet.ts';
+import {newRecord} from '../../supervisor/sandbox/record.ts';
 import {configurationOf, type SandboxSpec} from '../../supervisor/sandbox/spec.ts';
 import type {CheckpointChanges} from '../../worker/checkpoint.ts';
 import {MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
@@ -11,9 +12,15 @@ class PuppetFleet {
 	readonly clock = new SimulatedClock();
 	readonly workers: PuppetWorker[] = [];
 	readonly ending = new AbortController();
+	/** Is told of every worker. */
+	onFork: (worker: PuppetWorker) => void = () => {};
 	readonly fleet: Fleet;
 
-	constructor(specs: Readonly<Record<string, SandboxSpec>>, remembered: readonly Remembered[] = []) {
+	constructor(
+		specs: Readonly<Record<string, SandboxSpec>>,
+		remembered: readonly Remembered[] = [],
+		startsAtOnce = Number.POSITIVE_INFINITY,
+	) {
 		this.fleet = new Fleet(new Map(Object.entries(specs)), remembered, {
 			run: 'run',
 			clock: this.clock,
@@ -22,6 +29,7 @@ class PuppetFleet {
 			onChange: () => {},
 			turns: new CallTurns(1, () => this.clock.now()),
 			signal: this.ending.signal,
+			startsAtOnce,
 			fork: (start, listener) => {
 				const worker = new PuppetWorker(this.workers.length + 1, start, listener);
 				const {send} = worker;
@@ -30,6 +38,7 @@ class PuppetFleet {
 					if (message.kind === 'stop') this.clock.after(1, () => worker.exit(0));
 				};
 				this.workers.push(worker);
+				this.onFork(worker);
 				return worker;
 			},
 		});
@@ -41,6 +50,11 @@ class PuppetFleet {
 		void work.finally(() => over.abort());
 		while (!over.signal.aborted) await this.clock.sleep(SECOND, over.signal);
 		return work;
+	}
+
+	/** Those that have been forked, in order. */
+	get names(): string[] {
+		return this.workers.map(({start}) => start.config.name);
 	}
 
 	reconcile(specs: Readonly<Record<string, SandboxSpec>>) {
@@ -63,7 +77,7 @@ class PuppetFleet {
 	}
 }
 
-const named = (name: string, change = {}) => specOf({name, ...change});
+const named = (name: string, change = {}, more: Partial<SandboxSpec> = {}) => specOf({name, ...change}, more);
 const elsewhere = {target: {...workerConfigOf().target, exec: ['enter', 'another']}};
 const alarm = {ledger: {alarm: 'odd'}};
 
@@ -81,13 +95,44 @@ describe('a fleet', () => {
 	});
 
 	it('forks no more once it is to end', async () => {
-		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
+		const puppets = new PuppetFleet({a: named('a'), b: named('b')}, [], 1);
 		const started = puppets.fleet.start(0);
 		puppets.ending.abort();
 		await puppets.passing(started);
 		expect(puppets.workers).toHaveLength(1);
 		await puppets.reconcile({a: named('a'), c: named('c')});
 		expect(puppets.workers).toHaveLength(1);
+	});
+
+	it('has no more workers on their way than the machine bears, and forks the next one once one is heard of or has ended', async () => {
+		const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+		const restart = {minDelay: MINUTE, maxDelay: MINUTE, stableAfter: MINUTE};
+		const puppets = new PuppetFleet(Object.fromEntries(names.map(name => [name, specOf({name}, {restart})])), [], 2);
+		let onTheirWay = 0;
+		const seen: number[] = [];
+		puppets.onFork = worker => {
+			seen.push(++onTheirWay);
+			puppets.clock.after(100, () => {
+				onTheirWay--;
+				if (worker.pid % 2) worker.beat();
+				else worker.exit(1);
+			});
+		};
+		const began = puppets.clock.now();
+		await puppets.fleet.start(0);
+		expect(puppets.names).toEqual(names);
+		expect(Math.max(...seen)).toBe(2);
+		expect(puppets.clock.now() - began).toBe(200);
+	});
+
+	it('holds nobody for long for workers that hang at their start, those neither that a reload adds', async () => {
+		const names = Array.from({length: 40}, (_, index) => `s${index}`);
+		const puppets = new PuppetFleet({a: named('a')}, [], 4);
+		await puppets.passing(puppets.fleet.start(0));
+		const began = puppets.clock.now();
+		await puppets.reconcile(Object.fromEntries(['a', ...names].map(name => [name, named(name)])));
+		expect(puppets.names).toEqual(['a', ...names]);
+		expect(puppets.clock.now() - began).toBeLessThanOrEqual((names.length / 4) * 2 * SECOND);
 	});
 
 	it('forgives all its workers their silence when the supervisor was held up', async () => {
@@ -211,5 +256,65 @@ describe('a sandbox that leaves the configuration', () => {
 			/no longer watched/,
 		);
 		expect(puppets.clock.now() - before).toBeLessThan(MINUTE);
+	});
+});
+
+describe('a discovered sandbox', () => {
+	const discovered = (identity: string, {isStopped = false, port = 1} = {}) =>
+		named(
+			'a',
+			{inside: {execInput: ['enter'], port, tokenFile: null, tokenCommand: []}},
+			{
+				enabled: !isStopped,
+				discovered: {by: 'discover[0] (one)', identity, configuration: 'c', isStopped},
+			},
+		);
+	const alarmOf = (puppets: PuppetFleet) => puppets.worker('a').start.checkpoint?.ledger.alarm;
+
+	it('keeps its alarm, whatever its inventory says of it: another port, stopped, gone, and back', async () => {
+		const puppets = new PuppetFleet({a: discovered('1')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		for (const specs of [
+			{a: discovered('1', {port: 2})},
+			{a: discovered('1', {isStopped: true})},
+			{a: discovered('1')},
+			{},
+		])
+			await puppets.reconcile(specs);
+		const {length} = puppets.workers;
+		await puppets.reconcile({a: discovered('1')});
+		expect([puppets.workers.length, alarmOf(puppets)]).toEqual([length + 1, 'odd']);
+	});
+
+	it('is another one with another id, and the first one again with its own', async () => {
+		const puppets = new PuppetFleet({a: discovered('1')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		expect(await puppets.reconcile({a: discovered('2')})).toMatchObject({changed: 1});
+		expect(alarmOf(puppets)).toBeNull();
+		await puppets.reconcile({a: discovered('1')});
+		expect(alarmOf(puppets)).toBe('odd');
+	});
+
+	it('begins with the alarm of a pass that no supervisor made, whenever it is discovered', async () => {
+		const puppets = new PuppetFleet({});
+		puppets.fleet.recallAlarms([{sandbox: 'a', configuration: configurationOf(discovered('1')), reason: 'odd'}]);
+		await puppets.passing(puppets.fleet.start(0));
+		await puppets.reconcile({a: discovered('1')});
+		expect(alarmOf(puppets)).toBe('odd');
+	});
+
+	it('is not forgotten with its alarm for all the names that come and go', async () => {
+		const others = Array.from({length: 4095}, (_, index) => ({name: `s${index}`, record: newRecord('t')}));
+		const puppets = new PuppetFleet({a: discovered('1')}, others);
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		await puppets.reconcile({});
+		for (const name of ['x', 'y', 'z']) await puppets.reconcile({[name]: {...named(name), enabled: false}});
+		await puppets.reconcile({});
+		expect(puppets.fleet.remembered.map(({name}) => name)).toHaveLength(4096);
+		await puppets.reconcile({a: discovered('1')});
+		expect(alarmOf(puppets)).toBe('odd');
 	});
 });

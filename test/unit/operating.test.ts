@@ -30,11 +30,17 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	'supervisor/config/environment.ts': ['a '],
 	'supervisor/config/issues.ts': ['at the top', 'to the '],
 	'supervisor/config/known.ts': ['a client'],
-	'supervisor/config/schema.ts': ['[', '1 to 63'],
+	'supervisor/config/schema.ts': ['[', '1 to 63', 'an IP address'],
 	'supervisor/config/targets.ts': ['not set'],
 	'supervisor/config/words.ts': ['a ', 'an ', 'at ', 'true or false', 'what stands there', 'something else'],
 	'supervisor/config/yaml-mistakes.ts': ['the keys beside it', '… on line'],
 	'worker/requests/listing.ts': ['array of'],
+	// What programs read: metrics' help, headers, C.
+	'supervisor/http/answers.ts': ['text/', 'application/json'],
+	'supervisor/http/event-streams.ts': ['event: '],
+	'supervisor/http/page.ts': ['img-src'],
+	'supervisor/monitoring/catalog.ts': 'all',
+	'supervisor/service/datagrams.ts': ['int socket', 'long sendto'],
 	// Programs for a shell.
 	'supervisor/commands/completion.ts': 'all',
 	'worker/transport/cli/command.ts': 'all',

@@ -561,6 +561,7 @@ describe('the records', () => {
 			'intent approve r1 of alpha (allowed)',
 			'approved in alpha by cli',
 			'gone in alpha',
+			'restarted in alpha (crash)',
 		]);
 	});
 });
