@@ -41,6 +41,8 @@ export interface WorkerListener {
 /** A living worker, as its supervisor sees it. */
 export interface WorkerHandle {
 	readonly pid: number | null;
+	/** When it started, in the kernel's ticks since boot, or `null` when that is not known; with the pid it names the process for good. */
+	readonly startTime: string | null;
 	/** Resident memory in bytes, or `null` when it cannot be read. */
 	readonly rss: number | null;
 	/** Sends a message; to a worker that is gone it is dropped. */
@@ -65,8 +67,8 @@ class WorkerProcess implements WorkerHandle {
 	/** What marks its processes: `<run>/<worker>`. */
 	readonly #owner: string;
 	readonly #child: ChildProcess;
-	/** When it started, in the kernel's ticks: nothing that it started is older. */
-	readonly #startTime: string | null;
+	/** Nothing that it started is older. */
+	readonly startTime: string | null;
 	readonly #closed: Promise<void>;
 	#isOver = false;
 	#isOutOfMemory = false;
@@ -82,7 +84,7 @@ class WorkerProcess implements WorkerHandle {
 			execArgv: [...process.execArgv, ...heapLimits(workerMemory), ...debuggerOff()],
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
-		this.#startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
+		this.startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
 		this.#closed = new Promise(resolve => this.#child.once('close', () => resolve()));
 		const end = (exit: WorkerExit) => void this.#end(exit, listener);
 		this.#child.once('exit', (code, signal) => end({code, signal}));
@@ -128,7 +130,7 @@ class WorkerProcess implements WorkerHandle {
 	async #sweep(listener: WorkerListener): Promise<void> {
 		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
 		try {
-			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.#startTime}), retry);
+			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.startTime}), retry);
 			if (!isWhole) listener.onOutput('what it started could not all be looked for in time');
 		} catch (error) {
 			listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
