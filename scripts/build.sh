@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks and bundles to dist/, and writes the JSON Schema of the configuration beside the code it is made from.
+# Checks and bundles to dist/, and writes beside the code what is made from it.
 set -eu
 cd "$(dirname "$0")/.."
 compiled=node_modules/.cache/pairkeeper/compiled
@@ -11,8 +11,4 @@ cp "$compiled/supervisor/launcher.cjs" dist/supervisor/
 chmod +x dist/supervisor/launcher.cjs
 mkdir -p dist/supervisor/http
 cp supervisor/http/page.html dist/supervisor/http/
-node_modules/.bin/node --input-type=module -e '
-	import {writeFileSync} from "node:fs";
-	import {configJsonSchema} from "./supervisor/config/schema.ts";
-	writeFileSync("dist/config.schema.json", JSON.stringify(configJsonSchema(), null, "\t") + "\n");
-'
+node_modules/.bin/node scripts/generate.ts

@@ -1,12 +1,16 @@
 import os from 'node:os';
+import {within} from '../worker/clock.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
 import {type SandboxRecord, withCountsOf, withoutAlarm} from './sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from './sandbox/sandbox.ts';
 import {type SandboxSpec, targetOf} from './sandbox/spec.ts';
 import type {SandboxStatus} from './status/schema.ts';
 
-/** Between two forks, in milliseconds, shared by the cores: a host of many sandboxes does not come up in one burst. */
-const FORK_GAP = 150;
+/** So many first workers a core may have been forked and not have been heard of: enough to keep the core busy, and none waits long for its part of it. */
+const STARTS_PER_CORE = 2;
+
+/** One that is not heard of within this, in milliseconds, holds the others no longer. */
+const START_PATIENCE = 2000;
 
 /** So many sandboxes that have left the configuration are remembered, the last ones. */
 const MAX_RETIRED = 4096;
@@ -28,6 +32,8 @@ export interface Changes {
 export interface FleetDeps extends SandboxDeps {
 	/** Aborts when no more sandboxes are to be started. */
 	readonly signal: AbortSignal;
+	/** How many first workers may be on their way at once; as many as the cores bear where it is not given. */
+	readonly startsAtOnce?: number;
 }
 
 /** The sandboxes of the configuration, and what is remembered of those that have left it. */
@@ -58,15 +64,22 @@ export class Fleet {
 		return [...this.#sandboxes.values()];
 	}
 
-	/** Forks the first worker of each sandbox that has none, one after the other; first polls are spread over `spread` milliseconds. */
+	/**
+	 * Forks the first worker of each sandbox that has none, as fast as the machine makes workers of the ones before; first polls are spread over `spread`
+	 * milliseconds. Resolves when all are forked, whatever has been heard of them.
+	 */
 	async start(spread: number): Promise<void> {
-		const {clock, random, signal} = this.#deps;
-		const gap = FORK_GAP / os.availableParallelism();
+		const {clock, random, signal, startsAtOnce = STARTS_PER_CORE * os.availableParallelism()} = this.#deps;
 		const waiting = this.all.filter(({isWaiting}) => isWaiting);
+		const underWay = new Set<Promise<void>>();
 		for (const sandbox of waiting) {
+			if (underWay.size >= startsAtOnce) await Promise.race(underWay);
 			if (signal.aborted) return;
 			sandbox.start(waiting.length > 1 ? random() * spread : 0);
-			await clock.sleep(gap, signal);
+			const start: Promise<void> = within(sandbox.heardOf, {ms: START_PATIENCE, clock}, () => {}).then(
+				() => void underWay.delete(start),
+			);
+			underWay.add(start);
 		}
 	}
 

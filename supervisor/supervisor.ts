@@ -21,7 +21,7 @@ import {Monitoring} from './monitoring/monitoring.ts';
 import {Notifier} from './notify/notifier.ts';
 import {programTeller, whyMissing} from './notify/program.ts';
 import {Records} from './records.ts';
-import {forkWorker} from './sandbox/worker-process.ts';
+import {Standby} from './sandbox/standby.ts';
 import {inScope} from './scope.ts';
 import {ServiceManager} from './service/service-manager.ts';
 import {startText} from './start-text.ts';
@@ -84,12 +84,14 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		const records = new Records({audit, notifier, clock, tally: monitoring.count});
 		// Nothing is shown before what a predecessor left is ended, though a stop may change what there is to show.
 		let show = () => {};
-		const supervision = new Supervision(config, predecessor, {
+		const {random} = Math;
+		const standby = new Standby({clock, log, random, run: () => supervision.run, onChange: () => show()});
+		const supervision: Supervision = new Supervision(config, predecessor, {
 			clock,
 			log,
 			version: VERSION,
-			fork: forkWorker,
-			random: Math.random,
+			fork: standby.fork,
+			random,
 			tickGap,
 			findOpenclaw,
 			onChange: () => show(),
@@ -165,7 +167,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 						return `${JSON.stringify(status, null, '\t')}\n`;
 					},
 				},
-				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision))},
+				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision, standby))},
 			],
 			{clock, log},
 		);
@@ -188,6 +190,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			group: paced(request => answer(request, false), clock, supervision.ending),
 		});
 		defer(() => control.close());
+		defer(() => standby.end());
 		defer(() => supervision.end());
 		await useBesides(config);
 		defer(
@@ -232,9 +235,10 @@ async function cleanUpAfter(predecessor: SupervisorState, log: Log): Promise<voi
 	log('warn', 'the last supervisor was killed; what it left has been ended', {processes});
 }
 
-function stateOf(supervision: Supervision): SupervisorState {
+function stateOf(supervision: Supervision, standby: Standby): SupervisorState {
 	const {run, shift, sandboxes, pids} = supervision.handover;
-	return {schema: 2, bootId: bootId(), run, shift, workers: identify(pids), sandboxes: [...sandboxes]};
+	const workers = identify([...pids, ...standby.pids]);
+	return {schema: 2, bootId: bootId(), run, shift, workers, sandboxes: [...sandboxes]};
 }
 
 /** Somebody may have begun to approve while nobody listened; two approvers on one gateway race, so it is waited for as long as that takes, or until a stop. */

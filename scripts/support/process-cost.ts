@@ -37,3 +37,13 @@ export function descendantsOf(pid: number): number[] {
 		[...parents].flatMap(([each, its]) => (its === parent ? [each, ...below(each)] : []));
 	return below(pid);
 }
+
+/** What of a process is in memory, in bytes, where what it shares with others counts in part (proc(5): smaps_rollup). */
+export function proportionalOf(pid: number): number {
+	return Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) * 1024;
+}
+
+/** How many descriptors a process has open. */
+export function descriptorsOf(pid: number): number {
+	return readdirSync(`/proc/${pid}/fd`).length;
+}

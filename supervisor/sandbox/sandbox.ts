@@ -68,6 +68,8 @@ export class Sandbox {
 	/** The process of the worker there is, and what resolves when it is gone with all that it started. */
 	#process: WorkerHandle | null = null;
 	#gone: PromiseWithResolvers<void> = Promise.withResolvers();
+	/** Resolves when the worker that was forked last is no longer on its way. */
+	#heard: PromiseWithResolvers<void> = Promise.withResolvers();
 	#cancelBackoff: Cancel = () => {};
 	#cancelKill: Cancel = () => {};
 
@@ -104,6 +106,11 @@ export class Sandbox {
 	/** Forks the first worker, unless the sandbox is disabled. `initialDelay` in milliseconds spreads first polls. */
 	start(initialDelay = 0): void {
 		this.#on({kind: 'start', initialDelay});
+	}
+
+	/** Resolves when the worker that was forked last has been heard of, has ended, or is to end. */
+	get heardOf(): Promise<void> {
+		return this.#heard.promise;
 	}
 
 	/** Ends a worker that fails to be alive. To be called about once a second. */
@@ -201,6 +208,7 @@ export class Sandbox {
 				this.#state = state;
 				for (const effect of effects) this.#perform(effect);
 			}
+			if (this.#state.life.kind !== 'starting') this.#heard.resolve();
 		} finally {
 			this.#isTransiting = false;
 		}
@@ -250,6 +258,7 @@ export class Sandbox {
 	}
 
 	#fork(initialDelay: number): void {
+		this.#heard = Promise.withResolvers();
 		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
 		const start: Extract<ToWorker, {kind: 'start'}> = {
@@ -326,7 +335,7 @@ export class Sandbox {
 				this.#workerLog(message.level, message.message, message.fields);
 				break;
 			case 'held':
-				this.#on({kind: 'held', requests: message.requests});
+				this.#on(message);
 				this.#witness.held(this.name, message.requests);
 				break;
 			case 'decided': {

@@ -12,9 +12,15 @@ class PuppetFleet {
 	readonly clock = new SimulatedClock();
 	readonly workers: PuppetWorker[] = [];
 	readonly ending = new AbortController();
+	/** Is told of every worker. */
+	onFork: (worker: PuppetWorker) => void = () => {};
 	readonly fleet: Fleet;
 
-	constructor(specs: Readonly<Record<string, SandboxSpec>>, remembered: readonly Remembered[] = []) {
+	constructor(
+		specs: Readonly<Record<string, SandboxSpec>>,
+		remembered: readonly Remembered[] = [],
+		startsAtOnce = Number.POSITIVE_INFINITY,
+	) {
 		this.fleet = new Fleet(new Map(Object.entries(specs)), remembered, {
 			run: 'run',
 			clock: this.clock,
@@ -23,6 +29,7 @@ class PuppetFleet {
 			onChange: () => {},
 			turns: new CallTurns(1, () => this.clock.now()),
 			signal: this.ending.signal,
+			startsAtOnce,
 			fork: (start, listener) => {
 				const worker = new PuppetWorker(this.workers.length + 1, start, listener);
 				const {send} = worker;
@@ -31,6 +38,7 @@ class PuppetFleet {
 					if (message.kind === 'stop') this.clock.after(1, () => worker.exit(0));
 				};
 				this.workers.push(worker);
+				this.onFork(worker);
 				return worker;
 			},
 		});
@@ -42,6 +50,11 @@ class PuppetFleet {
 		void work.finally(() => over.abort());
 		while (!over.signal.aborted) await this.clock.sleep(SECOND, over.signal);
 		return work;
+	}
+
+	/** Those that have been forked, in order. */
+	get names(): string[] {
+		return this.workers.map(({start}) => start.config.name);
 	}
 
 	reconcile(specs: Readonly<Record<string, SandboxSpec>>) {
@@ -82,13 +95,44 @@ describe('a fleet', () => {
 	});
 
 	it('forks no more once it is to end', async () => {
-		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
+		const puppets = new PuppetFleet({a: named('a'), b: named('b')}, [], 1);
 		const started = puppets.fleet.start(0);
 		puppets.ending.abort();
 		await puppets.passing(started);
 		expect(puppets.workers).toHaveLength(1);
 		await puppets.reconcile({a: named('a'), c: named('c')});
 		expect(puppets.workers).toHaveLength(1);
+	});
+
+	it('has no more workers on their way than the machine bears, and forks the next one once one is heard of or has ended', async () => {
+		const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+		const restart = {minDelay: MINUTE, maxDelay: MINUTE, stableAfter: MINUTE};
+		const puppets = new PuppetFleet(Object.fromEntries(names.map(name => [name, specOf({name}, {restart})])), [], 2);
+		let onTheirWay = 0;
+		const seen: number[] = [];
+		puppets.onFork = worker => {
+			seen.push(++onTheirWay);
+			puppets.clock.after(100, () => {
+				onTheirWay--;
+				if (worker.pid % 2) worker.beat();
+				else worker.exit(1);
+			});
+		};
+		const began = puppets.clock.now();
+		await puppets.fleet.start(0);
+		expect(puppets.names).toEqual(names);
+		expect(Math.max(...seen)).toBe(2);
+		expect(puppets.clock.now() - began).toBe(200);
+	});
+
+	it('holds nobody for long for workers that hang at their start, those neither that a reload adds', async () => {
+		const names = Array.from({length: 40}, (_, index) => `s${index}`);
+		const puppets = new PuppetFleet({a: named('a')}, [], 4);
+		await puppets.passing(puppets.fleet.start(0));
+		const began = puppets.clock.now();
+		await puppets.reconcile(Object.fromEntries(['a', ...names].map(name => [name, named(name)])));
+		expect(puppets.names).toEqual(['a', ...names]);
+		expect(puppets.clock.now() - began).toBeLessThanOrEqual((names.length / 4) * 2 * SECOND);
 	});
 
 	it('forgives all its workers their silence when the supervisor was held up', async () => {

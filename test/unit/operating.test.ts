@@ -10,12 +10,15 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	// Screens, tables and lines that say how things are.
 	'supervisor/commands/check.ts': ['…: the configuration is fine', 'see below', 'install it'],
 	'supervisor/commands/decide.ts': ['Approve this?'],
+	'supervisor/commands/exit-codes.ts': 'all',
+	'supervisor/commands/init-text.ts': 'all',
+	'supervisor/commands/init.ts': ['pairkeeper init --write', 'written to'],
 	'supervisor/commands/pending-text.ts': 'all',
 	'supervisor/commands/sandbox-text.ts': 'all',
 	'supervisor/commands/sandbox-view.ts': 'all',
 	'supervisor/commands/status-table.ts': [
 		...['no sandbox is watched', '… idle', 'last seen', 'openclaw calls', 'deadline reached', 'gone (was'],
-		...['LAST', 'not yet', 'not by the gateway', 'and … more remarks'],
+		...['LAST', 'not yet', 'not by the gateway', 'and … more remarks', 'share … of', 'not read yet'],
 	],
 	'supervisor/commands/watch-view.ts': 'all',
 	'supervisor/control/answers.ts': ['… of … asked to poll now', '… more are not shown'],
@@ -38,7 +41,8 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	'supervisor/config/words.ts': ['a ', 'an ', 'at ', 'true or false', 'what stands there', 'something else'],
 	'supervisor/config/yaml-mistakes.ts': ['the keys beside it', '… on line'],
 	'worker/requests/listing.ts': ['array of'],
-	// What ends an errand of our own.
+	// What ends an errand of our own; what ps shows.
+	'worker/main.ts': ['pairkeeper: '],
 	'supervisor/discovery/rounds.ts': ['not wanted any more'],
 	// What programs read: metrics' help, headers, C.
 	'supervisor/http/answers.ts': ['text/', 'application/json'],

@@ -1,0 +1,100 @@
+import {setTimeout as sleep} from 'node:timers/promises';
+import {table} from '../../supervisor/commands/table.ts';
+import {judge, percentile} from './figures.ts';
+import {FullHost} from './full-host.ts';
+import {monotonic} from './monotonic.ts';
+import {descendantsOf, descriptorsOf, proportionalOf} from './process-cost.ts';
+
+const SANDBOXES = 10;
+const REQUESTS_A_SECOND = 30;
+/** One in so many is refused. */
+const REFUSED_IN = 5;
+/** Between two rows, in milliseconds. */
+const ROW = 180_000;
+/** What was seen later may be so many times what the first row shows: flat, with what garbage and noise make of it. */
+const FLAT = 1.25;
+
+interface SteadyRow {
+	readonly minutes: number;
+	readonly supervisorMemory: number;
+	readonly workerMemory: number;
+	readonly descriptors: number;
+	readonly p50: number;
+	readonly p99: number;
+}
+
+/** Ten sandboxes under steady work for so many minutes; says how memory, descriptors and latency went, and whether they stayed flat. */
+export async function steadyWork(minutes: number, signal: AbortSignal): Promise<boolean> {
+	await using host = await FullHost.prepare(SANDBOXES);
+	await host.start(SANDBOXES, signal);
+	const rows: SteadyRow[] = [];
+	const began = monotonic();
+	while (monotonic() - began < minutes * 60_000) {
+		const latencies = await work(host, Math.min(ROW, minutes * 60_000), signal);
+		const row = rowOf(host, (monotonic() - began) / 60_000, latencies);
+		rows.push(row);
+		console.log(cellsOf(row).join('  '));
+		// So many approvals are an alarm after some minutes, and a person has looked at it.
+		await host.pairkeeper.reload(host.config());
+	}
+	console.log(`\n${table(['MINUTE', 'SUPERVISOR', 'A WORKER', 'DESCRIPTORS', 'P50', 'P99'], rows.map(cellsOf))}\n`);
+	await host.stop();
+	return isFlat(rows);
+}
+
+/** Requests at a constant pace for so many milliseconds; the sorted milliseconds that those that are allowed took. */
+async function work({farm}: FullHost, ms: number, signal: AbortSignal): Promise<readonly number[]> {
+	const latencies: number[] = [];
+	const open = new Set<Promise<void>>();
+	const began = monotonic();
+	for (let at = 0; at < (ms / 1000) * REQUESTS_A_SECOND; at++) {
+		const due = began + (at / REQUESTS_A_SECOND) * 1000;
+		await sleep(Math.max(due - monotonic(), 0), undefined, {signal});
+		// The refused ones are spread over all sandboxes too.
+		const index = (at + Math.floor(at / SANDBOXES)) % SANDBOXES;
+		const isAllowed = at % REFUSED_IN !== 0;
+		const asked: Promise<void> = farm.ask([index], {isAllowed}).then(times => {
+			if (isAllowed) latencies.push(...times);
+			open.delete(asked);
+		});
+		open.add(asked);
+	}
+	await Promise.all(open);
+	return latencies.sort((a, b) => a - b);
+}
+
+function rowOf({pairkeeper}: FullHost, minutes: number, latencies: readonly number[]): SteadyRow {
+	const workers = descendantsOf(pairkeeper.pid);
+	const sum = (cost: (pid: number) => number) => workers.reduce((total, pid) => total + cost(pid), 0);
+	return {
+		minutes,
+		supervisorMemory: proportionalOf(pairkeeper.pid),
+		workerMemory: sum(proportionalOf) / workers.length,
+		descriptors: descriptorsOf(pairkeeper.pid) + sum(descriptorsOf),
+		p50: percentile(latencies, 0.5),
+		p99: percentile(latencies, 0.99),
+	};
+}
+
+function cellsOf({minutes, supervisorMemory, workerMemory, descriptors, p50, p99}: SteadyRow): string[] {
+	const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+	return [
+		minutes.toFixed(1),
+		mebibytes(supervisorMemory),
+		mebibytes(workerMemory),
+		String(descriptors),
+		`${p50.toFixed(1)} ms`,
+		`${p99.toFixed(1)} ms`,
+	];
+}
+
+/** The last row against the first one, which is of minutes of work already. */
+function isFlat(rows: readonly SteadyRow[]): boolean {
+	const [first, last] = [rows[0], rows.at(-1)];
+	if (!first || !last) return false;
+	const times = (value: number) => `${value.toFixed(2)} times`;
+	const kept = (['supervisorMemory', 'workerMemory', 'descriptors', 'p50', 'p99'] as const).map(key =>
+		judge(`${key} at the end against the first row`, last[key] / first[key], FLAT, times),
+	);
+	return kept.every(isMet => isMet);
+}
