@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks and bundles to dist/, and writes the JSON Schema of the configuration beside the code it is made from.
+# Checks and bundles to dist/, and writes beside the code what is made from it.
 set -eu
 cd "$(dirname "$0")/.."
 compiled=node_modules/.cache/pairkeeper/compiled
@@ -9,8 +9,6 @@ node_modules/.bin/node scripts/bundle.ts
 # Not bundled: every Node has to understand it, so that it can say that one is too old.
 cp "$compiled/supervisor/launcher.cjs" dist/supervisor/
 chmod +x dist/supervisor/launcher.cjs
-node_modules/.bin/node --input-type=module -e '
-	import {writeFileSync} from "node:fs";
-	import {configJsonSchema} from "./supervisor/config/schema.ts";
-	writeFileSync("dist/config.schema.json", JSON.stringify(configJsonSchema(), null, "\t") + "\n");
-'
+mkdir -p dist/supervisor/http
+cp supervisor/http/page.html dist/supervisor/http/
+node_modules/.bin/node scripts/generate.ts

@@ -30,6 +30,8 @@ for (const part of parts) {
 		splitting: true,
 		format: 'esm',
 		platform: 'node',
+		// It brings a binary for each machine, and is the one package that npm fetches beside ours.
+		external: ['koffi'],
 		target: 'node22.19',
 		banner: {js: commonJs},
 		legalComments: 'none',

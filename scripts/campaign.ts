@@ -17,7 +17,7 @@ const ORDINARY_USER = 64_321;
 const {values} = parseArgs({options: {seed: {type: 'string'}, faults: {type: 'string'}, sandboxes: {type: 'string'}}});
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const faults = Number(values.faults ?? 200);
-const sandboxes = Number(values.sandboxes ?? 6);
+const sandboxes = Number(values.sandboxes ?? 4);
 if (![seed, faults, sandboxes].every(number => Number.isSafeInteger(number) && number >= 0)) {
 	console.error('usage: npm run campaign -- [--seed NUMBER] [--faults NUMBER] [--sandboxes NUMBER]');
 	process.exitCode = 2;
@@ -26,7 +26,7 @@ else await campaign();
 
 async function campaign(): Promise<void> {
 	console.log(machine());
-	console.log(`seed ${seed}, ${faults} faults, ${2 * sandboxes} sandboxes`);
+	console.log(`seed ${seed}, ${faults} faults, ${3 * sandboxes} sandboxes`);
 	const smallFolder = process.env.CAMPAIGN_SMALL_FOLDER ?? null;
 	try {
 		const report = await runCampaign({
@@ -44,7 +44,7 @@ async function campaign(): Promise<void> {
 	}
 }
 
-function show({injected, skipped, before, after, wrong, lost, twice, leftOver, ...report}: Report): void {
+function show({injected, skipped, before, after, wrong, lost, twice, leftOver, audit, ...report}: Report): void {
 	const names = [...new Set([...Object.keys(injected), ...Object.keys(skipped)])].sort();
 	const rows = names.map(name => [name, String(injected[name] ?? 0), String(skipped[name] ?? 0)]);
 	console.log(`\n${table(['FAULT', 'INJECTED', 'NOTHING TO HIT'], rows)}\n`);
@@ -52,11 +52,13 @@ function show({injected, skipped, before, after, wrong, lost, twice, leftOver, .
 	const lines = [
 		`requests made ${report.asked}, of which right ${report.right}; approved ${report.approved}`,
 		`wrong ${wrong.length}, lost ${lost.length}, twice ${twice.length}, processes left over ${leftOver.length}`,
+		`audit file: ${audit.lines} lines; approved without an intent ${audit.unrecorded.length}, begun without an end ${audit.unended.length}, not to be read ${audit.torn}`,
 		`supervisor: ${before.descriptors} descriptors, then ${after.descriptors}; memory ${grown.toFixed(1)} MiB more`,
 		`longest wait of a sandbox that was left in peace: ${(report.longestWait / 1000).toFixed(1)} s`,
 	];
 	for (const line of lines) console.log(line);
-	const faulty = {wrong, lost, twice, 'left over': leftOver};
+	const {unrecorded, unended} = audit;
+	const faulty = {wrong, lost, twice, 'left over': leftOver, 'not on record': unrecorded, 'without an end': unended};
 	for (const [what, each] of Object.entries(faulty)) for (const one of each) console.log(`${what}: ${one}`);
 	if (Object.values(faulty).some(({length}) => length > 0)) process.exitCode = 1;
 }

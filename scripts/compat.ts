@@ -155,35 +155,36 @@ async function whyNotBy({way, gateway: {name}, pairkeeper}: Watched): Promise<st
 /** A device that the gateway does not know. */
 async function firstPairing(watched: Watched): Promise<Cell> {
 	const device = new Device();
-	const answer = await ask(watched, device, read);
-	if (answer.kind === 'hello')
-		return {text: 'let in without being asked for', isFine: !canAskLocals(watched.gateway.version)};
-	return approvalOf(watched, device, read);
+	return approvalOf(watched, device, read, !canAskLocals(watched.gateway.version));
 }
 
 /** A device that has read asks for write. */
 async function lateUpgrade(watched: Watched): Promise<Cell> {
 	const device = await paired(watched);
-	const answer = await ask(watched, device, readAndWrite);
-	if (answer.kind === 'hello') return {text: 'let in without being asked for', isFine: false};
-	return approvalOf(watched, device, readAndWrite);
+	return approvalOf(watched, device, readAndWrite, false);
 }
 
-/** The CLI in the sandbox, as its user has it: paired by itself, and refused what it was not paired for. */
+/**
+ * The CLI in the sandbox, as its user has it: paired by itself, refused what it was not paired for, and run again once its request is decided. By the CLI
+ * a request of the approver's own device may be replaced by one for `operator.admin`, which pairkeeper rejects, so that the next ask is clean.
+ */
 async function ownCli({gateway, pairkeeper}: Watched): Promise<Cell> {
+	const decisions = async () =>
+		(await pairkeeper.log('"action"')).filter(({message}) => /^(approved|request rejected)/.test(String(message)));
 	await gateway.cli(['devices', 'list'], {signal});
-	const {approved: before} = await pairkeeper.statusOf(gateway.name);
-	const first = await gateway.cli(['cron', 'list'], {signal});
-	if (first.exitCode === 0) return {text: 'needs none', isFine: true};
-	if (!/pairing|approval/.test(first.stderr))
-		return {text: `fails: ${first.stderr.trim().split('\n')[0]}`, isFine: false};
-	const {lastApproval} = await pairkeeper.untilSandbox(gateway.name, 'to approve', ({approved}) => approved > before, {
-		timeoutMs: patience,
-		signal,
-	});
-	const {exitCode, stderr} = await gateway.cli(['cron', 'list'], {signal});
-	if (exitCode !== 0) return {text: `approved, and still refused: ${stderr.trim().split('\n')[0]}`, isFine: false};
-	return {text: milliseconds(lastApproval?.latencyMs ?? Number.NaN), isFine: true};
+	for (let asks = 1; asks <= mostRepeats; asks++) {
+		const before = (await decisions()).length;
+		const {exitCode, stderr} = await gateway.cli(['cron', 'list'], {signal});
+		if (exitCode === 0) {
+			if (asks === 1) return {text: 'needs none', isFine: true};
+			const {lastApproval} = await pairkeeper.statusOf(gateway.name);
+			const latency = milliseconds(lastApproval?.latencyMs ?? Number.NaN);
+			return {text: asks === 2 ? latency : `${latency}, in at ask ${asks}`, isFine: true};
+		}
+		if (!/pairing|approval/.test(stderr)) return {text: `fails: ${stderr.trim().split('\n')[0]}`, isFine: false};
+		await until('a decision', async () => (await decisions()).length > before, {timeoutMs: patience, signal});
+	}
+	return {text: `never, in ${mostRepeats} asks`, isFine: false};
 }
 
 /** A device that does not wait: it asks again every 2 s, with another scope than the last time, so that each ask has an id of its own. */
@@ -231,11 +232,19 @@ async function paired(watched: Watched): Promise<Device> {
 	return device;
 }
 
-/** When the device's request was approved, after it was made, and whether that let it in. */
-async function approvalOf(watched: Watched, device: Device, scopes: readonly string[]): Promise<Cell> {
-	const {pairkeeper} = watched;
-	const approval = async () =>
-		(await pairkeeper.log(device.id, 'latencyMs')).find(({message}) => message === 'approved');
+/** When a request of the device was approved, after it was made, and whether that let it in. */
+async function approvalOf(
+	watched: Watched,
+	device: Device,
+	scopes: readonly string[],
+	mayNeedNone: boolean,
+): Promise<Cell> {
+	const approvals = async () =>
+		(await watched.pairkeeper.log(device.id, 'latencyMs')).filter(({message}) => message === 'approved');
+	const before = (await approvals()).length;
+	const asked = await ask(watched, device, scopes);
+	if (asked.kind === 'hello') return {text: 'let in without being asked for', isFine: mayNeedNone};
+	const approval = async () => (await approvals())[before];
 	const {latencyMs} = await until('an approval', approval, {timeoutMs: patience, everyMs: 20, signal});
 	const answer = await ask(watched, device, scopes);
 	if (answer.kind !== 'hello') return {text: 'approved, and not let in', isFine: false};

@@ -7,6 +7,9 @@ install_packages
 if [[ $(id -u) = 0 ]]; then
 	need ip iproute2 || true
 	need runc runc || true
+	# What Prometheus and a browser say of what is shown to them.
+	need promtool prometheus || true
+	need chromium chromium || true
 fi
 node scripts/setup-openclaw.ts
 step 'Linting' biome check .

@@ -106,7 +106,7 @@ export class Fleet {
 		for (const sandbox of removed) this.#retire(sandbox);
 		for (const [name, spec] of specs) {
 			const sandbox = this.#sandboxes.get(name);
-			if (sandbox) sandbox.adopt(spec);
+			if (sandbox) this.#adopt(sandbox, spec);
 			else this.#add(name, spec);
 		}
 		await this.start(0);
@@ -160,16 +160,22 @@ export class Fleet {
 	}
 
 	#add(name: string, spec: SandboxSpec): void {
-		const ofName = this.#retired.filter(each => each.name === name);
-		const ofTarget = ofName.find(({record}) => record.target === targetOf(spec));
-		this.#retired = this.#retired.filter(each => each !== ofTarget);
-		// What was counted belongs to the name, the rest to the target.
-		const latest = ofName.at(-1)?.record ?? null;
-		const record = ofTarget && latest ? withCountsOf(latest, ofTarget.record) : latest;
-		const sandbox = new Sandbox(name, spec, record, this.#deps);
+		const sandbox = new Sandbox(name, spec, this.#recall(name, targetOf(spec)), this.#deps);
 		this.#sandboxes.set(name, sandbox);
 		for (const alarm of this.#alarms.filter(each => each.sandbox === name)) sandbox.recallAlarm(alarm);
 		this.#alarms = this.#alarms.filter(alarm => alarm.sandbox !== name);
+	}
+
+	/** What is remembered of the gateway that it had is put by, and what is remembered of the new one counts. */
+	#adopt(sandbox: Sandbox, spec: SandboxSpec): void {
+		const {name, record} = sandbox;
+		const target = targetOf(spec);
+		if (record.target === target) {
+			sandbox.adopt(spec);
+			return;
+		}
+		this.#remember({name, record});
+		sandbox.adopt(spec, this.#recall(name, target));
 	}
 
 	/** A sandbox that comes back within the shift finds its alarm, its refusals and its fast time as they were. */
@@ -178,7 +184,31 @@ export class Fleet {
 		this.#sandboxes.delete(name);
 		// Somebody may have asked for a pass since it was stopped.
 		void sandbox.stop(0);
-		const others = this.#retired.filter(each => each.name !== name || each.record.target !== record.target);
-		this.#retired = [...others, {name, record}].slice(-MAX_RETIRED);
+		this.#remember({name, record});
 	}
+
+	#remember({name, record}: Remembered): void {
+		const others = this.#retired.filter(each => each.name !== name || each.record.target !== record.target);
+		this.#retired = latest([...others, {name, record}], MAX_RETIRED);
+	}
+
+	/** What is remembered of this target under this name, and no more so by the retired. What was counted belongs to the name, the rest to the target. */
+	#recall(name: string, target: string): SandboxRecord | null {
+		const ofName = this.#retired.filter(each => each.name === name);
+		const ofTarget = ofName.find(({record}) => record.target === target);
+		this.#retired = this.#retired.filter(each => each !== ofTarget);
+		const last = ofName.at(-1)?.record ?? null;
+		return ofTarget && last ? withCountsOf(last, ofTarget.record) : last;
+	}
+}
+
+/** The latest of these, `limit` of them: those with an alarm before all others, so that no stream of names that come and go makes one forgotten. */
+function latest(remembered: readonly Remembered[], limit: number): readonly Remembered[] {
+	const excess = remembered.length - limit;
+	if (excess <= 0) return remembered;
+	const [calm, alarmed] = [false, true].map(isAlarmed =>
+		remembered.filter(({record}) => (record.checkpoint.ledger.alarm !== null) === isAlarmed),
+	);
+	const dropped = new Set([...(calm ?? []), ...(alarmed ?? [])].slice(0, excess));
+	return remembered.filter(each => !dropped.has(each));
 }

@@ -1,7 +1,7 @@
 import {Argument, Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
 import type {Shell} from './commands/completion.ts';
-import {EXIT} from './commands/exit-codes.ts';
+import {EXIT, EXIT_TEXTS} from './commands/exit-codes.ts';
 import {durationUpTo} from './commands/options.ts';
 import type {SchemaName} from './commands/schema.ts';
 import {ConfigError} from './config/config.ts';
@@ -31,7 +31,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 	}
 }
 
-function program(): Command {
+/** The command line as a whole; the manual page and the completions are made from it too. */
+export function program(): Command {
 	const root = new Command('pairkeeper')
 		.description('Keeps one pairing watcher alive per OpenClaw sandbox and approves what the policy allows.')
 		.version(VERSION)
@@ -84,7 +85,6 @@ function program(): Command {
 		});
 	command(root, 'pending', 'show what waits for a person: the requests that the policy refuses')
 		.option('--json', 'as JSON')
-		.addHelpText('after', ASKING_HELP)
 		.action(act(async () => (await import('./commands/pending.ts')).pending));
 	command(root, 'audit', 'show what was decided, from the audit file')
 		.addOption(new Option('--since <duration>', 'not what is older than this').argParser(durationUpTo(MAX_SINCE)))
@@ -93,7 +93,6 @@ function program(): Command {
 		.action(act(async () => (await import('./commands/audit.ts')).audit));
 	command(root, 'check', 'check the configuration and whether each sandbox answers, with remedies')
 		.option('--offline', 'only the configuration')
-		.addHelpText('after', CHECK_HELP)
 		.action(act(async () => (await import('./commands/check.ts')).check));
 	command(root, 'kick', 'ask running workers to poll now, and fast for a while')
 		.argument('[sandboxes...]', 'their names; without any, all of them')
@@ -104,6 +103,9 @@ function program(): Command {
 	command(root, 'reload', 'have the configuration read again and alarms cleared, and say what came of it').action(
 		act(async () => (await import('./commands/control.ts')).reload),
 	);
+	command(root, 'init', 'print a first configuration of what is found on this host')
+		.option('--write', 'write it instead, where there is none yet')
+		.action(act(async () => (await import('./commands/init.ts')).init));
 	command(root, 'completion', 'print the completion for a shell; --help says where it goes')
 		.addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
 		.addOption(new Option('--sandboxes', 'print the names of the sandboxes instead').hideHelp())
@@ -128,7 +130,8 @@ function timeoutOption(): Option {
 }
 
 function command(root: Command, name: string, description: string): Command {
-	return withCommonOptions(root.command(name).description(description));
+	const exits = (EXIT_TEXTS[name] ?? []).join('\n  ');
+	return withCommonOptions(root.command(name).description(description)).addHelpText('after', `\nExit codes: ${exits}`);
 }
 
 function withCommonOptions(command: Command): Command {
@@ -160,8 +163,8 @@ function exitCodeFor(error: unknown, argv: readonly string[]): number {
 
 const EXAMPLES = `
 First steps:
-  1. Write /etc/pairkeeper/config.yaml, or ~/.config/pairkeeper/config.yaml
-     as another user than root:
+  1. pairkeeper init --write, or write /etc/pairkeeper/config.yaml yourself
+     (as another user than root: ~/.config/pairkeeper/config.yaml):
        sandboxes:
          - name: alpha
            exec: [openshell, sandbox, exec, --name, alpha, --]
@@ -178,12 +181,4 @@ Where it goes:
 
 const RUN_HELP = `
 Signals: SIGTERM and SIGINT stop it in an orderly way (a second one at once),
-  SIGHUP reloads the configuration and reopens the log.
-Exit codes: 0 deadline or signal, 2 usage or configuration, 3 another instance
-  holds this status file, 1 anything else.`;
-
-const CHECK_HELP = `
-Exit codes: 0 all fine, 1 a sandbox failed or is degraded, 2 configuration.`;
-
-const ASKING_HELP = `
-Exit codes: 0 done, 3 pairkeeper is not running, 1 no permission or no answer.`;
+  SIGHUP reloads the configuration and reopens the log.`;

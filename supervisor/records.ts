@@ -2,16 +2,19 @@ import type {Clock} from '../worker/clock.ts';
 import type {Decision, HeldRequest, Snapshot, Subject} from '../worker/protocol.ts';
 import type {Audit} from './audit/audit.ts';
 import {type PendingRequest, pendingRequest} from './control/pending.ts';
+import {countedIn, type Tally} from './monitoring/tally.ts';
 import type {NotifyKind} from './notify/event.ts';
 import {HealthWatch} from './notify/health-watch.ts';
 import type {Notifier} from './notify/notifier.ts';
 import type {Witness} from './sandbox/witness.ts';
-import type {SandboxStatus} from './status/schema.ts';
+import type {ExitReason, SandboxStatus} from './status/schema.ts';
 
 export interface RecordsDeps {
 	readonly audit: Pick<Audit, 'intent' | 'outcome' | 'refusal' | 'gone'>;
 	readonly notifier: Pick<Notifier, 'put'>;
 	readonly clock: Pick<Clock, 'now'>;
+	/** Counts it; nobody does where it is not given. */
+	readonly tally?: Tally;
 	/** Nothing more is approved in a sandbox. */
 	readonly onAlarm?: (sandbox: string, reason: string) => void;
 }
@@ -33,6 +36,8 @@ export class Records implements Witness {
 
 	decided(sandbox: string, decision: Decision, transport: Snapshot['transport'] | null): void {
 		recordDecision(this.#deps.audit, sandbox, decision, transport);
+		const counted = countedIn(decision);
+		if (counted) this.#deps.tally?.(counted);
 		if (decision.kind !== 'alarm') return;
 		this.#deps.onAlarm?.(sandbox, decision.reason);
 		this.#tell(sandbox, 'alarm', `${decision.reason}; nothing more is approved there`);
@@ -41,11 +46,18 @@ export class Records implements Witness {
 	held(sandbox: string, requests: readonly HeldRequest[]): void {
 		const known = this.#held.get(sandbox);
 		this.#held.set(sandbox, new Set(requests.map(nameOf)));
-		for (const request of requests) {
-			if (known?.has(nameOf(request))) continue;
+		const fresh = requests.filter(request => !known?.has(nameOf(request)));
+		// Of many the first and the last one can be told; those between are counted, and need no words.
+		for (const request of fresh.length > 2 ? [fresh[0], fresh.at(-1)] : fresh) {
+			if (!request) continue;
 			const entry = pendingRequest(sandbox, request);
-			this.#tell(sandbox, 'refused', refusalText(entry), entry);
+			const passedOver = request === fresh[0] ? 0 : fresh.length - 2;
+			this.#tell(sandbox, 'refused', refusalText(entry), entry, passedOver);
 		}
+	}
+
+	restarted(_: string, reason: ExitReason): void {
+		this.#deps.tally?.({kind: 'restarted', reason});
 	}
 
 	gone(sandbox: string): void {
@@ -58,8 +70,14 @@ export class Records implements Witness {
 			this.#tell(sandbox, event, healthText(event, sandboxes[sandbox]));
 	}
 
-	#tell(sandbox: string, event: NotifyKind, message: string, request: PendingRequest | null = null): void {
-		this.#deps.notifier.put({event, sandbox, message, request});
+	#tell(
+		sandbox: string,
+		event: NotifyKind,
+		message: string,
+		request: PendingRequest | null = null,
+		passedOver = 0,
+	): void {
+		this.#deps.notifier.put({event, sandbox, message, request}, passedOver);
 	}
 }
 

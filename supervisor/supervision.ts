@@ -4,10 +4,13 @@ import {messageOf} from '../worker/text.ts';
 import {routeOf} from '../worker/transport/way.ts';
 import {TurnLender} from './calls/lending.ts';
 import {callLimit} from './calls/limit.ts';
-import {CallTurns} from './calls/turns.ts';
+import {CallTurns, type FinishedCall} from './calls/turns.ts';
 import type {Config, SandboxConfig} from './config/config.ts';
+import {shardText} from './config/shard.ts';
 import {answerAbout, type SandboxRequest} from './control/answers.ts';
 import type {ControlResponse} from './control/protocol.ts';
+import {Discovery} from './discovery/discovery.ts';
+import type {TakeInventory} from './discovery/taking.ts';
 import {Fleet, type Remembered} from './fleet.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
 import type {ProcessIdentity, SupervisorState} from './instance/state-file.ts';
@@ -41,8 +44,12 @@ export interface SupervisionDeps {
 	readonly findOpenclaw: (name: string) => string | null;
 	/** Something in the status has changed. */
 	readonly onChange: () => void;
+	/** Hears of every call that had a turn and was not called off; nobody does where it is not given. */
+	readonly onCall?: (call: FinishedCall) => void;
 	/** Keeps the records; nobody does where it is not given. */
 	readonly witness?: Witness;
+	/** Asks inventories. */
+	readonly takeInventory?: (run: string) => TakeInventory;
 }
 
 /** Where a new configuration comes from, and what else it is for. */
@@ -65,6 +72,7 @@ export class Supervision {
 	readonly #turns: CallTurns;
 	readonly #lender: TurnLender;
 	readonly #fleet: Fleet;
+	readonly #discovery: Discovery;
 	readonly #ending = new AbortController();
 	readonly #startedWall: number;
 	#config: Config;
@@ -79,6 +87,8 @@ export class Supervision {
 	/** What changes the sandboxes is done one after the other, and after the start. */
 	readonly #started = Promise.withResolvers<void>();
 	#work: Promise<unknown> = this.#started.promise;
+	/** What was discovered is about to be looked at. */
+	#isDiscoveryDue = false;
 
 	/** `predecessor`: what a supervisor left that was killed in this boot; its shift goes on, unless it is over. */
 	constructor(config: Config, predecessor: SupervisorState | null, deps: SupervisionDeps) {
@@ -90,11 +100,18 @@ export class Supervision {
 		this.#lastTick = clock.now();
 		this.#lastLook = clock.now();
 		this.#openclaw = this.#find(config);
-		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now());
+		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now(), deps.onCall);
 		this.#lender = new TurnLender(this.#turns);
 		const resumed = predecessor && resumeShift(predecessor.shift, config.deadline, clock);
 		this.#shift = resumed ?? beginShift(config.deadline, clock);
 		if (resumed) deps.log('info', 'the shift of the last supervisor goes on', {deadlineAt: resumed.deadlineWall});
+		this.#discovery = new Discovery(config, {
+			clock,
+			log: deps.log,
+			take: deps.takeInventory?.(this.run) ?? (async () => []),
+			environment: process.env,
+			onChange: () => this.#onDiscovered(),
+		});
 		this.#fleet = new Fleet(this.#specs(config), (resumed && predecessor?.sandboxes) ?? [], {
 			...deps,
 			run: this.run,
@@ -115,6 +132,8 @@ export class Supervision {
 
 	/** Starts all sandboxes, and from then on reloads and kicks are taken. Resolves early when it is to end. */
 	async start(): Promise<void> {
+		// What it finds comes after those that are written, however long it takes.
+		this.#discovery.start();
 		await this.#fleet.start(this.#config.fastInterval);
 		if (!this.#ending.signal.aborted) this.#enter('running');
 		this.#started.resolve();
@@ -190,7 +209,16 @@ export class Supervision {
 			shift: this.#shift,
 			config: this.#configState,
 			calls: this.#turns.counts,
-			warnings: [...this.#config.warnings, ...warnings, ...this.#openclawWarning()],
+			warnings: [...this.#config.warnings, ...warnings, ...this.#openclawWarning(), ...this.#discovery.warnings],
+			...(this.#config.shard.count > 1
+				? {
+						shard: {
+							share: shardText(this.#config.shard),
+							elsewhere: this.#config.elsewhere.length + this.#discovery.elsewhere,
+						},
+					}
+				: {}),
+			discovery: this.#discovery.statuses,
 			sandboxes: this.#fleet.statuses,
 		});
 	}
@@ -206,7 +234,7 @@ export class Supervision {
 	async #endNow(): Promise<void> {
 		this.#ending.abort('stopped' satisfies End);
 		this.#enter('stopping');
-		await this.#fleet.stop(this.#config.stopTimeout);
+		await Promise.all([this.#discovery.close(), this.#fleet.stop(this.#config.stopTimeout)]);
 		// A reload that is under way finds that it is to stop.
 		this.#started.resolve();
 		await this.#work;
@@ -231,13 +259,39 @@ export class Supervision {
 		this.#openclaw = this.#find(config);
 		this.#turns.limit = callLimit(config.maxConcurrentCalls);
 		this.#shift = withDeadline(this.#shift, config.deadline, this.#deps.clock);
+		this.#discovery.adopt(config);
 		return this.#fleet.reconcile(this.#specs(config), stopTimeout);
 	}
 
 	#specs(config: Config): ReadonlyMap<string, SandboxSpec> {
 		return new Map(
-			config.sandboxes.map(sandbox => [sandbox.name, specFor(config, sandbox, this.#openclaw.path)] as const),
+			[...config.sandboxes, ...this.#discovery.sandboxes].map(
+				sandbox => [sandbox.name, specFor(config, sandbox, this.#openclaw.path)] as const,
+			),
 		);
+	}
+
+	/** Makes the sandboxes those that are there now, after whatever is being done about them. */
+	#onDiscovered(): void {
+		this.#deps.onChange();
+		if (this.#isDiscoveryDue) return;
+		this.#isDiscoveryDue = true;
+		void this.#serially(async () => {
+			this.#isDiscoveryDue = false;
+			if (this.#ending.signal.aborted) return;
+			const {added, removed, changed} = await this.#fleet.reconcile(
+				this.#specs(this.#config),
+				this.#config.stopTimeout,
+			);
+			if (added + removed + changed > 0)
+				this.#deps.log('info', 'the sandboxes are others than before', {
+					added,
+					removed,
+					changed,
+					watched: this.#fleet.names.length,
+				});
+			this.#deps.onChange();
+		});
 	}
 
 	/** One that was moved, or was installed after we started, is found without a reload. */
@@ -263,10 +317,14 @@ export class Supervision {
 	/** Only where it is run: a gateway that is connected needs no program, and the CLI may never have to stand in for it. */
 	#openclawWarning(): string[] {
 		const {path, isThere} = this.#openclaw;
-		if (isThere || !this.#config.sandboxes.some(sandbox => sandbox.enabled && this.#runsOpenclaw(sandbox))) return [];
+		if (isThere || !this.#sandboxes.some(sandbox => sandbox.enabled && this.#runsOpenclaw(sandbox))) return [];
 		return [
 			`openclaw is not to be found as ${path}; install it, or name its path in the configuration: openclaw: /path/to/openclaw`,
 		];
+	}
+
+	get #sandboxes(): readonly SandboxConfig[] {
+		return [...this.#config.sandboxes, ...this.#discovery.sandboxes];
 	}
 
 	#runsOpenclaw(sandbox: SandboxConfig): boolean {

@@ -1,5 +1,6 @@
 import {once} from 'node:events';
 import {every, systemClock} from '../worker/clock.ts';
+import {allOrNone} from './all-or-none.ts';
 import {Audit} from './audit/audit.ts';
 import {findOpenclaw} from './calls/openclaw-path.ts';
 import {Coalesced} from './coalesced.ts';
@@ -8,6 +9,7 @@ import {type ConfigSource, loadConfig} from './config/load.ts';
 import {paced} from './control/paced.ts';
 import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {ControlSockets} from './control/sockets.ts';
+import {inventoryTaker} from './discovery/taking.ts';
 import {forgetAlarms, readAlarms} from './instance/alarm-file.ts';
 import {endLeftovers} from './instance/leftovers.ts';
 import {FileLock, holderOf} from './instance/lock.ts';
@@ -15,13 +17,16 @@ import {type InstancePaths, instancePaths, prepareDirectory} from './instance/pa
 import {bootId, forgetState, readState, type SupervisorState} from './instance/state-file.ts';
 import {LogFile} from './log/file.ts';
 import type {Log, LogLevel} from './log/log.ts';
+import {Monitoring} from './monitoring/monitoring.ts';
 import {Notifier} from './notify/notifier.ts';
 import {programTeller, whyMissing} from './notify/program.ts';
 import {Records} from './records.ts';
-import {forkWorker} from './sandbox/worker-process.ts';
+import {Standby} from './sandbox/standby.ts';
 import {inScope} from './scope.ts';
+import {ServiceManager} from './service/service-manager.ts';
 import {startText} from './start-text.ts';
 import {Publisher} from './status/publisher.ts';
+import type {Status} from './status/schema.ts';
 import {type End, Supervision} from './supervision.ts';
 import {VERSION} from './version.ts';
 
@@ -59,25 +64,37 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		const {log} = logFile;
 		defer(() => logFile.close());
 		const clock = systemClock;
-		const tickGap = Math.min(TICK, config.heartbeatTimeout / 4);
+		const serviceManager = await ServiceManager.find(process.env, {clock, log});
+		defer(() => serviceManager.close());
+		const tickGap = Math.min(TICK, config.heartbeatTimeout / 4, serviceManager.tickGap);
 		const predecessor = readState(paths.stateFile);
 		const audit = new Audit({clock, log});
 		defer(() => audit.close());
 		const notifier = new Notifier({clock, log});
 		defer(() => notifier.close());
-		const records = new Records({audit, notifier, clock});
+		const monitoring: Monitoring = new Monitoring({
+			clock,
+			log,
+			status: () => shown(),
+			pending: async () => (await supervision.answer({op: 'pending'})).pending ?? [],
+		});
+		const records = new Records({audit, notifier, clock, tally: monitoring.count});
 		// Nothing is shown before what a predecessor left is ended, though a stop may change what there is to show.
 		let show = () => {};
-		const supervision = new Supervision(config, predecessor, {
+		const {random} = Math;
+		const standby = new Standby({clock, log, random, run: () => supervision.run, onChange: () => show()});
+		const supervision: Supervision = new Supervision(config, predecessor, {
 			clock,
 			log,
 			version: VERSION,
-			fork: forkWorker,
-			random: Math.random,
+			fork: standby.fork,
+			random,
 			tickGap,
 			findOpenclaw,
 			onChange: () => show(),
+			onCall: call => monitoring.count({kind: 'called', call}),
 			witness: records,
+			takeInventory: inventoryTaker,
 		});
 		/** What goes on whatever the sandboxes are: who may ask, where things are written, who is told. Each step is taken back where a later one fails. */
 		const adopt = (next: Config, before: Config): Promise<void> =>
@@ -85,31 +102,35 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				{take: () => control.letIn(next.controlGroup), takeBack: () => control.letIn(before.controlGroup)},
 				{take: () => audit.adopt(next), takeBack: () => audit.adopt(before)},
 				{take: async () => logFile.reopen({file: next.logFile, format: next.logFormat}), takeBack: async () => {}},
-			]).then(() => useNotify(next));
+			]).then(() => useBesides(next));
 		let present = config;
-		const useNotify = (next: Config): void => {
+		/** What never refuses a configuration: where it cannot be as that wants it, it is a warning. */
+		const useBesides = async (next: Config): Promise<void> => {
 			const {notify, passEnv} = next;
 			present = next;
 			if (notify === null) notifier.use(null);
 			else notifier.use(programTeller(notify, passEnv, supervision.run), whyMissing(notify));
+			await monitoring.adopt(next);
+		};
+		const reload = async (clearsAlarms: boolean): Promise<ControlResponse> => {
+			const response = await supervision.reload({
+				clearsAlarms,
+				// Whether there is such a group is asked when it is let in, without holding everything up.
+				load: () => loadConfig(source, {hasGroup: () => true}),
+				adopt,
+				refused: async present => {
+					logFile.tryReopen({file: present.logFile, format: present.logFormat});
+					await audit.reopen();
+				},
+			});
+			if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
+			return response;
 		};
 		const reloads = new Coalesced(
-			async (clearsAlarms: boolean): Promise<ControlResponse> => {
-				const response = await supervision.reload({
-					clearsAlarms,
-					// Whether there is such a group is asked when it is let in, without holding everything up.
-					load: () => loadConfig(source, {hasGroup: () => true}),
-					adopt,
-					refused: async present => {
-						logFile.tryReopen({file: present.logFile, format: present.logFormat});
-						await audit.reopen();
-					},
-				});
-				if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
-				return response;
-			},
+			(clearsAlarms: boolean) => serviceManager.duringReload(() => reload(clearsAlarms)),
 			(one, other) => one || other,
 		);
+		supervision.ending.addEventListener('abort', () => serviceManager.stopping(present.stopTimeout), {once: true});
 		const answer = (request: ControlRequest, isOwner: boolean): Promise<ControlResponse> => {
 			// Only who may decide about alarms clears them.
 			if (request.op === 'reload') return reloads.ask(isOwner);
@@ -137,19 +158,27 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				{
 					path: paths.statusFile,
 					mode: 0o644,
-					compose: () =>
-						`${JSON.stringify(supervision.status([...publisher.warnings, ...logFile.warnings, ...audit.warnings, ...notifier.warnings]), null, '\t')}\n`,
+					compose: () => {
+						const status = shown();
+						serviceManager.show(status);
+						return `${JSON.stringify(status, null, '\t')}\n`;
+					},
 				},
-				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision))},
+				{path: paths.stateFile, mode: 0o600, compose: () => JSON.stringify(stateOf(supervision, standby))},
 			],
 			{clock, log},
 		);
-		show = () => publisher.touch();
+		const shown = (): Status =>
+			supervision.status([publisher, logFile, audit, notifier, monitoring].flatMap(({warnings}) => warnings));
+		show = () => {
+			publisher.touch();
+			monitoring.touch();
+		};
 		// A start that failed leaves to the next one what it found; after a life that ended well there is nothing to resume.
 		let isNothingLeft = predecessor === null;
 		defer(async () => {
 			await supervision.end();
-			await publisher.close();
+			await Promise.all([publisher.close(), monitoring.close()]);
 			if (isNothingLeft) forgetState(paths.stateFile);
 			log('info', 'pairkeeper has ended');
 		});
@@ -158,11 +187,13 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			group: paced(request => answer(request, false), clock, supervision.ending),
 		});
 		defer(() => control.close());
+		defer(() => standby.end());
 		defer(() => supervision.end());
-		useNotify(config);
+		await useBesides(config);
 		defer(
 			every(clock, tickGap, () => {
 				supervision.tick();
+				serviceManager.ticked();
 				audit.tick();
 				if (present.notify !== null) records.look(supervision.status().sandboxes, present.runTimeout);
 			}),
@@ -175,30 +206,17 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		await audit.start(config);
 		supervision.recallAlarms(readAlarms(paths.alarmFile));
 		await supervision.start();
+		if (!supervision.ending.aborted) {
+			// Who waits for us to be up may look at the status at once.
+			await publisher.write();
+			serviceManager.ready();
+		}
 		if (!supervision.ending.aborted) await once(supervision.ending, 'abort');
 		const end: End = supervision.ending.reason;
 		log('info', end === 'deadline' ? 'the deadline is reached' : 'stopping');
 		isNothingLeft = true;
 		return end;
 	});
-}
-
-/** Something that is done, and how it is taken back. */
-interface Step {
-	readonly take: () => Promise<void>;
-	readonly takeBack: () => Promise<void>;
-}
-
-/** Takes all steps, or none: rejects with the error of the one that failed. */
-async function allOrNone(steps: readonly Step[]): Promise<void> {
-	for (const [index, {take}] of steps.entries()) {
-		try {
-			await take();
-		} catch (error) {
-			for (const {takeBack} of steps.slice(0, index).reverse()) await takeBack().catch(() => {});
-			throw error;
-		}
-	}
 }
 
 function heldError({statusFile, lockFile}: InstancePaths): InstanceHeldError {
@@ -214,9 +232,16 @@ async function cleanUpAfter(predecessor: SupervisorState, log: Log): Promise<voi
 	log('warn', 'the last supervisor was killed; what it left has been ended', {processes});
 }
 
-function stateOf(supervision: Supervision): SupervisorState {
+function stateOf(supervision: Supervision, standby: Standby): SupervisorState {
 	const {run, shift, sandboxes, workers} = supervision.handover;
-	return {schema: 2, bootId: bootId(), run, shift, workers: [...workers], sandboxes: [...sandboxes]};
+	return {
+		schema: 2,
+		bootId: bootId(),
+		run,
+		shift,
+		workers: [...workers, ...standby.processes],
+		sandboxes: [...sandboxes],
+	};
 }
 
 /** Somebody may have begun to approve while nobody listened; two approvers on one gateway race, so it is waited for as long as that takes, or until a stop. */

@@ -5,6 +5,7 @@ import {startTimeOf} from './host/process-table.ts';
 import {endMarked} from './host/processes.ts';
 import type {ToSupervisor, ToWorker} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
+import {loadGateway} from './transport/open.ts';
 import {Worker} from './worker.ts';
 
 /** How long what was started is looked for when the supervisor is gone, in milliseconds; the next supervisor looks again. */
@@ -28,6 +29,9 @@ process.on('message', (message: ToWorker) => receive(message));
 
 function receive(message: ToWorker): void {
 	switch (message.kind) {
+		case 'stand-by':
+			void standBy(message);
+			return;
 		case 'start':
 			void run(message);
 			return;
@@ -40,6 +44,13 @@ function receive(message: ToWorker): void {
 		default:
 			worker?.receive(message);
 	}
+}
+
+/** What fails here ends the process: no sandbox is to have it. */
+async function standBy({hasRoute}: Extract<ToWorker, {kind: 'stand-by'}>): Promise<void> {
+	// No sandbox can be called so.
+	process.title = 'pairkeeper: (standby)';
+	if (hasRoute) await loadGateway();
 }
 
 async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {

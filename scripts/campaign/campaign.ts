@@ -1,18 +1,26 @@
 // A campaign: a supervisor and a dozen sandboxes, requests right and wrong, and faults one after the other; then quiet, and the account.
-import {execFile} from 'node:child_process';
-import {readdirSync, readFileSync} from 'node:fs';
-import {chmod, mkdir, open, readFile, rename, rm} from 'node:fs/promises';
+import {readFileSync} from 'node:fs';
+import {mkdir, readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {promisify} from 'node:util';
 import {type Status, statusSchema} from '../../supervisor/status/schema.ts';
 import {Instance} from '../../test/support/instance.ts';
 import type {Run} from '../../test/support/pairkeeper.ts';
 import {until} from '../../test/support/until.ts';
+import {type Account, type Asked, type AuditAccount, accountOf, auditAccountOf} from './account.ts';
+import {byGateway, byInside} from './gateways.ts';
+import {
+	type Footprint,
+	footprintOf,
+	isThere,
+	moveAside,
+	signalTo,
+	spoilFolder,
+	tighten,
+	WallClock,
+} from './host-faults.ts';
 import {type Fault, planOf} from './plan.ts';
-import {type Asked, byCalls, byGateway, requestFor, type TriedSandbox} from './sandboxes.ts';
-
-const run = promisify(execFile);
+import {byCalls, requestFor, type TriedSandbox, type Undo} from './sandboxes.ts';
 
 export interface CampaignOptions {
 	readonly seed: number;
@@ -25,27 +33,14 @@ export interface CampaignOptions {
 	readonly signal: AbortSignal;
 }
 
-/** What a supervisor holds, when nothing happens. */
-export interface Footprint {
-	readonly descriptors: number;
-	/** Resident, in bytes. */
-	readonly memory: number;
-}
-
-export interface Report {
+export interface Report extends Account {
 	/** How many of each kind were injected, and how many could not be. */
 	readonly injected: Readonly<Record<string, number>>;
 	readonly skipped: Readonly<Record<string, number>>;
-	readonly asked: number;
-	readonly right: number;
-	readonly approved: number;
-	/** Granted, and must not have been. */
-	readonly wrong: readonly string[];
-	/** Never granted, and should have been. */
-	readonly lost: readonly string[];
-	readonly twice: readonly string[];
+	readonly audit: AuditAccount;
 	/** Processes that were there after the end. */
 	readonly leftOver: readonly string[];
+	/** What a supervisor held before, and at the end, when nothing happened. */
 	readonly before: Footprint;
 	readonly after: Footprint;
 	/** The longest time from a request to its approval, in milliseconds, in a sandbox that was left in peace. */
@@ -55,8 +50,11 @@ export interface Report {
 /** How long what was asked may take when nothing goes wrong any more, in milliseconds. */
 const PATIENCE = 120_000;
 
-/** As much of a descriptor table as lets a supervisor go on, but start nothing. */
-const FEW_DESCRIPTORS = 30;
+/** So many faults lie between two looks at the alarms. */
+const CLEARED_EVERY = 25;
+
+/** A clock that was set is looked at within this time, in milliseconds. */
+const CLOCK_GAP = 1200;
 
 /** Runs a campaign to its end, and cleans up after it. */
 export async function runCampaign(options: CampaignOptions): Promise<Report> {
@@ -78,7 +76,8 @@ class Campaign {
 	readonly #injected: Record<string, number> = {};
 	readonly #skipped: Record<string, number> = {};
 	/** Undo what lasts for a while. */
-	readonly #undo = new Set<() => Promise<void>>();
+	readonly #undo = new Set<Undo>();
+	readonly #clock: WallClock;
 	#run: Run | null = null;
 	#longestWait = 0;
 
@@ -86,6 +85,7 @@ class Campaign {
 		this.#instance = instance;
 		this.#options = options;
 		this.#folder = options.smallFolder ?? instance.path('small');
+		this.#clock = new WallClock(instance.path('clock'));
 	}
 
 	async run(): Promise<Report> {
@@ -94,11 +94,14 @@ class Campaign {
 		for (let index = 0; index < sandboxes; index++) {
 			this.#sandboxes.push(await byCalls(this.#instance, `calls-${index}`, index === 0));
 			this.#sandboxes.push(await byGateway(this.#instance, `gateway-${index}`, index === 0));
+			this.#sandboxes.push(await byInside(this.#instance, `inside-${index}`, index === 0));
 		}
+		await mkdir(this.#auditFolder, {mode: 0o700});
+		await this.#clock.set(0);
 		await this.#configure();
 		await this.#start();
 		await this.#untilHealthy();
-		const before = this.#footprint();
+		const before = footprintOf(this.#run?.pid ?? 0);
 		const watching = new AbortController();
 		const watched = this.#watchTheHealthy(watching.signal);
 		for (const [index, {wishes, fault, pauseMs}] of planOf(seed, faults).entries()) {
@@ -106,21 +109,32 @@ class Campaign {
 			for (const [at, wish] of wishes.entries()) await this.#ask(wish, `q-${index}-${at}`);
 			await this.#inject(fault);
 			await sleep(pauseMs);
+			// What lies is not approved for until somebody has looked at it.
+			if ((index + 1) % CLEARED_EVERY === 0) await this.#clearAlarms();
 			if ((index + 1) % 100 === 0) say(`${index + 1} of ${faults} faults`);
 		}
 		for (const sandbox of this.#sandboxes) await sandbox.recover();
 		await this.#reload();
+		await this.#clearAlarms();
 		await this.#untilSettled();
 		await this.#untilHealthy();
 		watching.abort();
 		await watched;
-		const after = this.#footprint();
-		const account = await this.#account();
+		const after = footprintOf(this.#run?.pid ?? 0);
+		const account = await accountOf(this.#asked, this.#sandboxes);
 		this.#run?.kill('SIGTERM');
 		await this.#run?.ended;
 		const leftOver = await this.#leftOver();
-		const {injected, skipped} = {injected: this.#injected, skipped: this.#skipped};
-		return {injected, skipped, ...account, leftOver, before, after, longestWait: Math.round(this.#longestWait)};
+		return {
+			injected: this.#injected,
+			skipped: this.#skipped,
+			...account,
+			audit: auditAccountOf(this.#auditFile, (await this.#granted()).flat()),
+			leftOver,
+			before,
+			after,
+			longestWait: Math.round(this.#longestWait),
+		};
 	}
 
 	async end(): Promise<void> {
@@ -133,6 +147,18 @@ class Campaign {
 		return join(this.#folder, 'status.json');
 	}
 
+	get #auditFolder(): string {
+		return join(this.#folder, 'audit');
+	}
+
+	get #auditFile(): string {
+		return join(this.#auditFolder, 'audit.jsonl');
+	}
+
+	#granted(): Promise<(readonly string[])[]> {
+		return Promise.all(this.#sandboxes.map(async ({granted}) => granted()));
+	}
+
 	async #status(): Promise<Status> {
 		return statusSchema.parse(JSON.parse(await readFile(this.#statusFile, 'utf8')));
 	}
@@ -141,6 +167,9 @@ class Campaign {
 		const keys = {
 			statusFile: this.#statusFile,
 			logFile: join(this.#folder, 'pairkeeper.log'),
+			auditFile: this.#auditFile,
+			// So that whatever is approved must be on record.
+			auditFailure: 'stop',
 			deadline: '12h',
 			runTimeout: '3s',
 			heartbeatTimeout: '8s',
@@ -153,7 +182,8 @@ class Campaign {
 	/** Starts a supervisor, again and again where a fault that lasts keeps it from starting. */
 	async #start(): Promise<void> {
 		await until('a supervisor', async () => {
-			if (this.#run === null || !isThere(this.#run.pid)) this.#run = this.#instance.launch();
+			if (this.#run === null || !isThere(this.#run.pid))
+				this.#run = this.#instance.launch({env: this.#clock.environment ?? {}});
 			const {pid, state} = (await this.#status()).supervisor;
 			return pid === this.#run.pid && state === 'running';
 		});
@@ -187,9 +217,10 @@ class Campaign {
 		return sandbox;
 	}
 
-	/** One that is not left in peace. */
-	#tried(pick: number, kind: TriedSandbox['kind'] | null = null): TriedSandbox {
-		const isMeant = (sandbox: TriedSandbox) => !sandbox.isLeftInPeace && (kind === null || sandbox.kind === kind);
+	/** One that is not left in peace, of these kinds or any. */
+	#tried(pick: number, ...kinds: readonly TriedSandbox['kind'][]): TriedSandbox {
+		const isMeant = ({isLeftInPeace, kind}: TriedSandbox) =>
+			!isLeftInPeace && (kinds.length === 0 || kinds.includes(kind));
 		return this.#sandbox(pick, this.#sandboxes.filter(isMeant));
 	}
 
@@ -215,14 +246,31 @@ class Campaign {
 			case 'answer':
 				return this.#tried(fault.sandbox, 'calls').spoilCall(fault.command, fault.how);
 			case 'gateway': {
-				const undo = await this.#tried(fault.sandbox, 'gateway').spoilGateway(fault.how);
-				if (undo) await this.#hold(fault.holdMs, undo);
-				return undo !== null;
+				const undo = await this.#tried(fault.sandbox, 'gateway', 'inside').spoilGateway(fault.how);
+				return this.#hold(fault.holdMs, undo);
 			}
+			case 'inside':
+				return this.#hold(fault.holdMs, await this.#tried(fault.sandbox, 'inside').spoilInside(fault.how));
 			case 'files':
-				return this.#spoilFiles(fault.how, fault.holdMs);
-			case 'limit':
-				return this.#tighten(fault.which, fault.holdMs);
+				if (fault.how === 'full' && this.#options.smallFolder === null) return false;
+				return this.#hold(fault.holdMs, await spoilFolder(this.#folder, fault.how));
+			case 'audit':
+				return this.#hold(
+					fault.holdMs,
+					fault.how === 'vanished'
+						? await moveAside(this.#auditFolder)
+						: await spoilFolder(this.#auditFolder, fault.how),
+				);
+			case 'clock': {
+				if (this.#clock.environment === null) return false;
+				await this.#clock.set(fault.how === 'forwards' ? fault.seconds : -fault.seconds);
+				await this.#hold(fault.holdMs + CLOCK_GAP, () => this.#clock.set(0));
+				return true;
+			}
+			case 'limit': {
+				const pid = this.#run?.pid;
+				return pid !== undefined && this.#hold(fault.holdMs, await tighten(pid, fault.which));
+			}
 			case 'garbage-configuration':
 				await this.#instance.writeConfig(['', 'sandboxes: 7', '{"', 'a: &a [*a]', '\0'][fault.pick % 5] ?? '');
 				this.#run?.kill('SIGHUP');
@@ -263,61 +311,19 @@ class Campaign {
 		return true;
 	}
 
-	async #hold(ms: number, undo: () => Promise<void>): Promise<void> {
+	/** Lets it last for a while, and makes it good again; `false`: there was nothing to do it to. */
+	async #hold(ms: number, undo: Undo | null): Promise<boolean> {
+		if (undo === null) return false;
 		this.#undo.add(undo);
 		await sleep(ms);
 		this.#undo.delete(undo);
 		await undo();
-	}
-
-	async #spoilFiles(how: 'full' | 'read-only' | 'vanished', holdMs: number): Promise<boolean> {
-		const folder = this.#folder;
-		switch (how) {
-			case 'full': {
-				if (this.#options.smallFolder === null) return false;
-				const filler = join(folder, 'filler');
-				await fill(filler);
-				await this.#hold(holdMs, () => rm(filler, {force: true}));
-				return true;
-			}
-			case 'read-only':
-				await chmod(folder, 0o500);
-				await this.#hold(holdMs, () => chmod(folder, 0o700));
-				return true;
-			case 'vanished': {
-				// What is mounted there cannot be moved away, but all that stands in it.
-				const aside = join(folder, 'aside');
-				const names = (await readdirOf(folder)).filter(name => name !== 'aside');
-				await mkdir(aside, {recursive: true, mode: 0o700});
-				for (const name of names) await rename(join(folder, name), join(aside, name)).catch(() => {});
-				await this.#hold(holdMs, async () => {
-					// What was written anew meanwhile is newer; what was not comes back.
-					for (const name of names) {
-						if (!(await readdirOf(folder)).includes(name)) await rename(join(aside, name), join(folder, name));
-					}
-					await rm(aside, {recursive: true, force: true});
-				});
-				return true;
-			}
-		}
-	}
-
-	/** The supervisor can start no process, or open no file, for a while. */
-	async #tighten(which: 'nproc' | 'nofile', holdMs: number): Promise<boolean> {
-		const pid = this.#run?.pid;
-		if (pid === undefined) return false;
-		const limits = readFileSync(`/proc/${pid}/limits`, 'utf8');
-		const row = which === 'nproc' ? /^Max processes\s+(\S+)\s+(\S+)/m : /^Max open files\s+(\S+)\s+(\S+)/m;
-		const [, soft = '', hard = ''] = row.exec(limits) ?? [];
-		const tight = which === 'nproc' ? 1 : FEW_DESCRIPTORS;
-		const set = async (to: string | number) => {
-			await run('prlimit', ['--pid', String(pid), `--${which}=${to}:${hard}`]).catch((error: unknown) => {
-				if (isThere(pid)) throw error;
-			});
-		};
-		await set(tight);
-		await this.#hold(holdMs, () => set(soft));
 		return true;
+	}
+
+	/** Somebody looks at what raised alarms, and lets approvals go on. */
+	async #clearAlarms(): Promise<void> {
+		await until('a reload', async () => (await this.#instance.command(['reload'])).exitCode === 0, {timeoutMs: 60_000});
 	}
 
 	/** Notes how long those wait that nothing is done to. */
@@ -339,24 +345,8 @@ class Campaign {
 
 	/** Waits until all that is right is granted; what is not by then is lost. */
 	async #untilSettled(): Promise<void> {
-		const isSettled = async () => (await this.#account()).lost.length === 0;
+		const isSettled = async () => (await accountOf(this.#asked, this.#sandboxes)).lost.length === 0;
 		await until('all that is right to be approved', isSettled, {timeoutMs: PATIENCE, everyMs: 500}).catch(() => {});
-	}
-
-	async #account(): Promise<Pick<Report, 'asked' | 'right' | 'approved' | 'wrong' | 'lost' | 'twice'>> {
-		const lists = await Promise.all(this.#sandboxes.map(async ({granted}) => granted()));
-		const granted = lists.flat();
-		const known = new Set(granted);
-		const right = this.#asked.filter(({isRight}) => isRight);
-		const idsOf = (asked: readonly Asked[]) => asked.map(({sandbox, requestId}) => `${sandbox} ${requestId}`);
-		return {
-			asked: this.#asked.length,
-			right: right.length,
-			approved: granted.length,
-			wrong: idsOf(this.#asked.filter(({isRight, requestId}) => !isRight && known.has(requestId))),
-			lost: idsOf(right.filter(({requestId}) => !known.has(requestId))),
-			twice: granted.filter((id, index) => granted.indexOf(id) !== index),
-		};
 	}
 
 	async #leftOver(): Promise<string[]> {
@@ -364,42 +354,5 @@ class Campaign {
 		// Whoever was killed is gone in a moment.
 		await until('the end of all processes', () => processes().length === 0, {timeoutMs: 10_000}).catch(() => {});
 		return processes();
-	}
-
-	#footprint(): Footprint {
-		const pid = this.#run?.pid;
-		const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-		return {descriptors: readdirSync(`/proc/${pid}/fd`).length, memory: Number(kilobytes) * 1024};
-	}
-}
-
-/** Writes until there is no room left. */
-async function fill(path: string): Promise<void> {
-	const file = await open(path, 'w');
-	try {
-		for (const size of [2 ** 16, 2 ** 12, 1]) {
-			const chunk = Buffer.alloc(size);
-			for (;;) await file.write(chunk);
-		}
-	} catch {
-		// It is full.
-	} finally {
-		await file.close();
-	}
-}
-
-async function readdirOf(folder: string): Promise<string[]> {
-	return readdirSync(folder);
-}
-
-function isThere(pid: number): boolean {
-	return signalTo(pid, 0) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-}
-
-function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
-	try {
-		return process.kill(pid, signal);
-	} catch {
-		return false;
 	}
 }

@@ -14,14 +14,44 @@ const CALL_FAULTS = [
 	'leave-child',
 	'late',
 	'grant-and-hang',
+	// As if it were done, or as if something else were.
+	'no-approval',
+	'other-ids',
+	'many-requests',
 ] as const;
 export type CallFault = (typeof CALL_FAULTS)[number];
 
-const GATEWAY_FAULTS = ['drop', 'silent', 'restart', 'empty-list', 'not-json', 'refuse'] as const;
+const GATEWAY_FAULTS = [
+	'drop',
+	'silent',
+	'restart',
+	'not-json',
+	'refuse',
+	// These lie.
+	'empty-list',
+	'no-approval',
+	'other-ids',
+	// These flood.
+	'many-requests',
+	'many-events',
+	'large-frame',
+] as const;
 export type GatewayFault = (typeof GATEWAY_FAULTS)[number];
+
+/** What the way into a sandbox can do instead of what it should: the sandbox answers in place of the relay. */
+const INSIDE_FAULTS = ['silent', 'garbage', 'chatty', 'other-port', 'other-token', 'no-way', 'gone'] as const;
+export type InsideFault = (typeof INSIDE_FAULTS)[number];
 
 const FILE_FAULTS = ['full', 'read-only', 'vanished'] as const;
 export type FileFault = (typeof FILE_FAULTS)[number];
+
+/** What happens to the directory of the audit file alone; a full disk is full for all files. */
+const AUDIT_FAULTS = ['read-only', 'vanished'] as const;
+export type AuditFault = (typeof AUDIT_FAULTS)[number];
+
+/** The wall clock is set so far, in seconds: a minute to half a day. */
+const SMALLEST_JUMP = 60;
+const JUMPS = 12 * 3600 - SMALLEST_JUMP;
 
 const LIMITS = ['nproc', 'nofile'] as const;
 
@@ -32,7 +62,11 @@ export type Fault =
 	| {readonly what: 'supervisor'; readonly signal: (typeof SIGNALS)[number]; readonly holdMs: number}
 	| {readonly what: 'answer'; readonly command: 'list' | 'approve'; readonly how: CallFault; readonly sandbox: number}
 	| {readonly what: 'gateway'; readonly how: GatewayFault; readonly sandbox: number; readonly holdMs: number}
+	| {readonly what: 'inside'; readonly how: InsideFault; readonly sandbox: number; readonly holdMs: number}
 	| {readonly what: 'files'; readonly how: FileFault; readonly holdMs: number}
+	| {readonly what: 'audit'; readonly how: AuditFault; readonly holdMs: number}
+	/** The wall clock is `seconds` ahead, or behind, and then right again. */
+	| {readonly what: 'clock'; readonly how: 'forwards' | 'backwards'; readonly seconds: number; readonly holdMs: number}
 	| {readonly what: 'limit'; readonly which: (typeof LIMITS)[number]; readonly holdMs: number}
 	| {readonly what: 'garbage-configuration'; readonly pick: number}
 	| {readonly what: 'hangups'; readonly times: number};
@@ -58,8 +92,11 @@ const WEIGHTS = {
 	call: 14,
 	supervisor: 3,
 	answer: 26,
-	gateway: 14,
+	gateway: 18,
+	inside: 6,
 	files: 6,
+	audit: 4,
+	clock: 3,
 	limit: 5,
 	'garbage-configuration': 4,
 	hangups: 4,
@@ -71,7 +108,7 @@ export function planOf(seed: number, faults: number): Step[] {
 	return Array.from({length: faults}, () => ({
 		wishes: Array.from({length: draw.below(3)}, () => wish(draw)),
 		fault: fault(draw),
-		pauseMs: draw.below(400),
+		pauseMs: draw.below(300),
 	}));
 }
 
@@ -82,7 +119,7 @@ function wish(draw: Draw): Wish {
 function fault(draw: Draw): Fault {
 	const what = draw.weighted(WEIGHTS);
 	const sandbox = draw.below(1000);
-	const holdMs = 200 + draw.below(800);
+	const holdMs = 100 + draw.below(600);
 	switch (what) {
 		case 'worker':
 			return {what, signal: draw.of(SIGNALS), sandbox};
@@ -94,6 +131,12 @@ function fault(draw: Draw): Fault {
 			return {what, command: draw.of(['list', 'approve']), how: draw.of(CALL_FAULTS), sandbox};
 		case 'gateway':
 			return {what, how: draw.of(GATEWAY_FAULTS), sandbox, holdMs};
+		case 'inside':
+			return {what, how: draw.of(INSIDE_FAULTS), sandbox, holdMs};
+		case 'audit':
+			return {what, how: draw.of(AUDIT_FAULTS), holdMs};
+		case 'clock':
+			return {what, how: draw.of(['forwards', 'backwards']), seconds: SMALLEST_JUMP + draw.below(JUMPS), holdMs};
 		case 'files':
 			return {what, how: draw.of(FILE_FAULTS), holdMs};
 		case 'limit':

@@ -1,7 +1,5 @@
-// The sandboxes of a campaign, half of them reached by the CLI and half by a gateway's socket, and the account of what was asked in each.
-import {rm, writeFile} from 'node:fs/promises';
+// What a sandbox of a campaign is, those that are reached by the CLI, and the requests that are made in all of them.
 import type {Instance} from '../../test/support/instance.ts';
-import {ScriptedGateway, scriptedToken} from '../../test/support/scripted-gateway.ts';
 import {
 	type Ask,
 	behaviours,
@@ -9,7 +7,10 @@ import {
 	type ScriptedOpenclaw,
 	strangerAsk,
 } from '../../test/support/scripted-openclaw.ts';
-import type {CallFault, GatewayFault, Wish} from './plan.ts';
+import type {CallFault, GatewayFault, InsideFault, Wish} from './plan.ts';
+
+/** Makes good what lasted for a while. */
+export type Undo = () => Promise<void>;
 
 /** What was asked for, and became of it. */
 export interface Asked {
@@ -23,7 +24,7 @@ export interface Asked {
 export interface TriedSandbox {
 	readonly name: string;
 	/** How it is reached. */
-	readonly kind: 'calls' | 'gateway';
+	readonly kind: 'calls' | 'gateway' | 'inside';
 	readonly isLeftInPeace: boolean;
 	/** Keys of the configuration, besides the usual ones. */
 	readonly keys: object;
@@ -33,7 +34,9 @@ export interface TriedSandbox {
 	/** The next call goes wrong in this way, where there are calls. */
 	spoilCall(command: 'list' | 'approve', how: CallFault): Promise<boolean>;
 	/** The gateway goes wrong in this way, until the function that is returned is called; `null` where there is none. */
-	spoilGateway(how: GatewayFault): Promise<(() => Promise<void>) | null>;
+	spoilGateway(how: GatewayFault): Promise<Undo | null>;
+	/** The way into the sandbox goes wrong in this way, until the function that is returned is called; `null` where nothing has to go inside. */
+	spoilInside(how: InsideFault): Promise<Undo | null>;
 	/** It does what it should again. */
 	recover(): Promise<void>;
 	end(): Promise<void>;
@@ -50,6 +53,15 @@ const callFaults: Readonly<Record<CallFault, string>> = {
 	'leave-child': 'setsid sleep 1000 & answer',
 	late: 'sleep 1; answer',
 	'grant-and-hang': "answer; trap '' TERM; exec sleep 1000",
+	'no-approval': `if [ "$command" = approve ]; then tail -n 1 "$folder/grants/$id"; else answer; fi`,
+	'other-ids': `if [ "$command" = approve ]; then echo '{"requestId":"another","device":{"deviceId":"of-somebody-else","scopes":["operator.admin"]}}'; else answer; fi`,
+	'many-requests': `if [ "$command" != list ]; then answer; else
+	entry='{"requestId":"flood-%d","deviceId":"d-%d","clientId":"stranger","clientMode":"odd"}'
+	printf '{"pending":['
+	for ((n = 0; n < 1500; n++)); do printf "$entry," $n $n; done
+	for each in "$folder"/pending/*; do printf '%s,' "$(<"$each")"; done
+	printf "$entry],\\"paired\\":[]}\\n" $n $n
+fi`,
 };
 
 export async function byCalls(instance: Instance, name: string, isLeftInPeace: boolean): Promise<TriedSandbox> {
@@ -68,78 +80,28 @@ export async function byCalls(instance: Instance, name: string, isLeftInPeace: b
 			return true;
 		},
 		spoilGateway: () => Promise.resolve(null),
+		spoilInside: () => Promise.resolve(null),
 		recover: () => openclaw.recover('list'),
 		end: () => Promise.resolve(),
 	};
 }
 
-export async function byGateway(instance: Instance, name: string, isLeftInPeace: boolean): Promise<TriedSandbox> {
-	await instance.sandbox(name);
-	const gateway = await ScriptedGateway.start();
-	const tokenFile = instance.path(`${name}.token`);
-	await writeFile(tokenFile, `${scriptedToken}\n`, {mode: 0o600});
-	let isShut = false;
-	const recover = async () => {
-		gateway.script = {};
-		if (isShut) await gateway.open();
-		isShut = false;
-	};
-	return {
-		name,
-		kind: 'gateway',
-		isLeftInPeace,
-		keys: {transport: 'gateway', gateway: {url: gateway.url, tokenFile}},
-		ask: request => Promise.resolve(gateway.ask(request)),
-		granted: async () => gateway.paired.map(device => idOf(device)),
-		spoilCall: () => Promise.resolve(false),
-		spoilGateway: async how => {
-			switch (how) {
-				case 'drop':
-					for (const client of gateway.clients) client.drop();
-					break;
-				case 'restart':
-					isShut = true;
-					await gateway.shut();
-					break;
-				case 'silent':
-					gateway.script = {request: () => {}};
-					break;
-				case 'empty-list':
-					gateway.script = {
-						request: (connection, frame) =>
-							frame.method === 'device.pair.list'
-								? connection.answer(frame, {pending: [], paired: []})
-								: gateway.serve(connection, frame),
-					};
-					break;
-				case 'not-json':
-					gateway.script = {request: connection => void connection.sendRaw('{"type":"res","id":')};
-					break;
-				case 'refuse':
-					gateway.script = {request: (connection, frame) => connection.refuse(frame, 'not now')};
-					break;
-			}
-			return recover;
-		},
-		recover,
-		end: async () => {
-			await gateway[Symbol.asyncDispose]();
-			await rm(tokenFile, {force: true});
-		},
-	};
-}
+const DEVICE = 'device-of-';
 
 /** The device of a request carries the request's id, so that what was granted can be told apart. */
-function idOf(device: unknown): string {
+export function deviceOf(requestId: string): string {
+	return `${DEVICE}${requestId}`;
+}
+
+/** The id of the request by which this device was paired. */
+export function idOf(device: unknown): string {
 	const {deviceId} = device as {readonly deviceId: string};
 	return deviceId.slice(DEVICE.length);
 }
 
-const DEVICE = 'device-of-';
-
 /** The request that a wish is for. */
 export function requestFor({wrong}: Wish, requestId: string): Ask {
-	const own = {deviceId: `${DEVICE}${requestId}`, ts: Date.now()};
+	const own = {deviceId: deviceOf(requestId), ts: Date.now()};
 	switch (wrong) {
 		case null:
 			return cliAsk(requestId, own);

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that a fresh clone starts with: goes to the project's folder, and has what they share.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -41,6 +42,7 @@ need() {
 	if [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null; then
 		step "Installing the Debian package $2" debian_package "$2"
 	else
+		# shellcheck disable=SC2016
 		printf 'The command %s is missing. Please install it, with `apt-get install %s` on Debian, and try again.\n' "$1" "$2" >&2
 		return 1
 	fi

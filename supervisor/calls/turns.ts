@@ -29,6 +29,13 @@ export interface Waiter {
 	readonly since: number;
 }
 
+/** A call that had a turn, and how it ended; `lost`: its worker ended before it. `ms`: how long it had its turn, in milliseconds. */
+export interface FinishedCall {
+	readonly kind: TurnKind;
+	readonly outcome: TurnOutcome | 'lost';
+	readonly ms: number;
+}
+
 interface Running extends Waiter {
 	/** Since when it has its turn. */
 	readonly since: number;
@@ -90,6 +97,7 @@ export class CallTurns {
 	/** Is told that somebody waits who could be let in beyond the limit, again and again while that is so. */
 	onCanLend: () => void = () => {};
 	readonly #now: () => number;
+	readonly #onFinished: (call: FinishedCall) => void;
 	readonly #waiting = new Map<string, Waiter & {readonly grant: () => void}>();
 	readonly #running = new Map<string, Running>();
 	readonly #suspects = new Set<string>();
@@ -97,10 +105,11 @@ export class CallTurns {
 	#bound: CallLimit;
 	#lastSuspectTurn = Number.NEGATIVE_INFINITY;
 
-	/** `limit`: a number is never exceeded. */
-	constructor(limit: CallLimit | number, now: () => number) {
+	/** `limit`: a number is never exceeded. `onFinished` hears of every call that had a turn and was not called off. */
+	constructor(limit: CallLimit | number, now: () => number, onFinished: (call: FinishedCall) => void = () => {}) {
 		this.#bound = boundOf(limit);
 		this.#now = now;
+		this.#onFinished = onFinished;
 	}
 
 	get counts(): {running: number; waiting: number; limit: number} {
@@ -133,7 +142,7 @@ export class CallTurns {
 		const key = keyOf(sandbox, turn);
 		this.#waiting.delete(key);
 		const running = this.#running.get(key);
-		if (running) this.#end(key, running);
+		if (running) this.#end(key, running, outcome);
 		// A failure proves nothing: one that hangs could fail fast in between.
 		if (running && (outcome === 'timeout' || outcome === 'answered')) this.#judge(running, outcome === 'timeout');
 		this.#handOut();
@@ -144,7 +153,7 @@ export class CallTurns {
 		for (const [key, waiter] of this.#waiting) if (waiter.sandbox === sandbox) this.#waiting.delete(key);
 		for (const [key, running] of this.#running) {
 			if (running.sandbox !== sandbox) continue;
-			this.#end(key, running);
+			this.#end(key, running, isAtFault ? 'lost' : 'cancelled');
 			if (isAtFault) this.#judge(running, true);
 		}
 		this.#handOut();
@@ -161,9 +170,11 @@ export class CallTurns {
 		else this.#suspects.delete(partyOf(call));
 	}
 
-	#end(key: string, call: Running): void {
+	#end(key: string, call: Running, outcome: FinishedCall['outcome'] | 'cancelled'): void {
+		const now = this.#now();
 		this.#running.delete(key);
-		this.#accounts.charge(partyOf(call), call.since, this.#now());
+		this.#accounts.charge(partyOf(call), call.since, now);
+		if (outcome !== 'cancelled') this.#onFinished({kind: call.kind, outcome, ms: now - call.since});
 	}
 
 	/** What the party has used, with the turns that it holds. */

@@ -27,7 +27,7 @@ export async function completion(
 		process.stderr.write(`name a shell: ${SHELLS.join(', ')}\n`);
 		return EXIT.usage;
 	}
-	process.stdout.write(completionScript(shell, outlineOf(root)));
+	process.stdout.write(completionScript(shell, root));
 	return EXIT.ok;
 }
 
@@ -64,7 +64,9 @@ function outlineOf(root: Command): CommandOutline[] {
 /** Asked when a name is to be completed: only then is the status file read. */
 const NAMES = 'pairkeeper completion --sandboxes 2>/dev/null';
 
-function completionScript(shell: Shell, commands: readonly CommandOutline[]): string {
+/** The completion for a shell of this command line. Pure. */
+export function completionScript(shell: Shell, root: Command): string {
+	const commands = outlineOf(root);
 	switch (shell) {
 		case 'bash':
 			return bashScript(commands);

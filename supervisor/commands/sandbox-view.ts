@@ -36,7 +36,7 @@ export function sandboxLines([name, sandbox]: Named, status: Status, view: View)
 		...(widePaired === 0 ? [] : said('devices', wideDevices(widePaired))),
 		...said('last approval', lastApproval === null ? 'none' : approvalInFull(lastApproval, view.now)),
 		...said('last refusal', lastRefusal === null ? 'none' : refusalInFull(lastRefusal, view.now)),
-		...said('look further', ...furtherLooks(name, sandbox)),
+		...said('look further', ...furtherLooks(name, sandbox, isLive)),
 	];
 }
 
@@ -94,13 +94,18 @@ function listLine(sandbox: SandboxStatus, now: number, isLive: boolean): string 
 	].join(', ');
 }
 
-function furtherLooks(name: string, {pending, lastRefusal, state}: SandboxStatus): string[] {
+function furtherLooks(name: string, {pending, lastRefusal, state}: SandboxStatus, isLive: boolean): string[] {
 	const shown = printable(name);
 	if (state === 'idle') return ['enabled: true in the configuration, or start it where it runs'];
-	return [
-		'pairkeeper check: asks every sandbox by every way, with remedies',
+	// Whoever is to poll, or knows what waits, must live.
+	const asked = [
 		`pairkeeper kick ${shown}: polls now`,
 		...(pending > 0 || lastRefusal !== null ? ['pairkeeper pending: what waits for a person'] : []),
+	];
+	return [
+		...(isLive ? [] : ['pairkeeper run, or how else it is started here: nobody watches this sandbox now']),
+		'pairkeeper check: asks every sandbox by every way, with remedies',
+		...(isLive ? asked : []),
 		`the log: lines that begin with "${shown}:", or have "sandbox":"${shown}"`,
 	];
 }

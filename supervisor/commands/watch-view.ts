@@ -141,7 +141,8 @@ function listLines(state: WatchState, reading: WithStatus, frame: Frame): string
 	const visible = rows.slice(top, top + page).map((row, line) => (top + line === at ? `> ${row}` : `  ${row}`));
 	const cursor = shown[at];
 	const remark = cursor === undefined ? '' : (remarksOn(cursor[1], frame.now)[0] ?? '');
-	const range = shown.length === 0 ? '0' : `${top + 1}-${Math.min(top + page, shown.length)} of ${shown.length}`;
+	const none = state.filter === '' ? 'no sandboxes' : 'no sandbox matches';
+	const range = shown.length === 0 ? none : `${top + 1}-${Math.min(top + page, shown.length)} of ${shown.length}`;
 	const filter = state.isTyping ? `/${state.filter}_` : state.filter === '' ? '' : `/${state.filter}`;
 	return [
 		...headOf(reading, frame),

@@ -20,14 +20,20 @@ export function problemsIn(
 	return [
 		...duplicateNames(file),
 		...duplicateTargets(file, environment),
-		...widePolicies(file),
-		...visibleSecrets(file),
-		...commandProblems(file),
-		...gatewayProblems(file),
+		...sandboxProblems(file),
 		...groupProblems(file, hasGroup),
 		...untrustedPaths(file),
+		...sharedFiles(file),
 	];
 }
+
+/** What is wrong with sandboxes each by itself, whose keys are right. */
+export function sandboxProblems(file: Sandboxes): readonly Problem[] {
+	return [...widePolicies(file), ...visibleSecrets(file), ...commandProblems(file), ...gatewayProblems(file)];
+}
+
+/** Sandboxes, and the policy that theirs may only narrow. */
+type Sandboxes = Pick<ConfigFile, 'policy' | 'sandboxes'>;
 
 function duplicateNames({sandboxes}: ConfigFile): Problem[] {
 	return sandboxes.flatMap(({name}, index) => {
@@ -53,7 +59,7 @@ function duplicateTargets({sandboxes}: ConfigFile, environment: NodeJS.ProcessEn
 	});
 }
 
-function widePolicies({policy, sandboxes}: ConfigFile): Problem[] {
+function widePolicies({policy, sandboxes}: Sandboxes): Problem[] {
 	const standard = toPolicy(policy);
 	return sandboxes.flatMap((sandbox, index) => {
 		const widenings = wideningsOf(policyOf(sandbox, policy), standard, defined(sandbox.policy));
@@ -65,7 +71,7 @@ function widePolicies({policy, sandboxes}: ConfigFile): Problem[] {
 }
 
 /** Behind `exec` and `envFile` variables travel as arguments of env(1), which every user of the host can read. */
-function visibleSecrets({sandboxes}: ConfigFile): Problem[] {
+function visibleSecrets({sandboxes}: Sandboxes): Problem[] {
 	return sandboxes.flatMap(({exec, env, envFile}, index) => {
 		if (exec.length === 0 && envFile === null) return [];
 		const secrets = Object.keys(env).filter(name => SECRET_VARIABLE.test(name));
@@ -76,7 +82,7 @@ function visibleSecrets({sandboxes}: ConfigFile): Problem[] {
 	});
 }
 
-function gatewayProblems({sandboxes}: ConfigFile): Problem[] {
+function gatewayProblems({sandboxes}: Sandboxes): Problem[] {
 	return sandboxes.flatMap(({exec, execInput, gateway}, index) => {
 		if (exec.length === 0 && execInput !== null)
 			return [
@@ -119,6 +125,15 @@ function untrustedPaths({auditFile, notify}: ConfigFile): Problem[] {
 		...untrusted(auditFile, ['auditFile']),
 		...untrusted(program?.startsWith('/') ? program : null, ['notify', 0]),
 	];
+}
+
+/** What replaces a file must not replace one that something else is written to. */
+function sharedFiles(config: ConfigFile): Problem[] {
+	const keys = ['statusFile', 'auditFile', 'logFile', 'metricsFile', 'listen'] as const;
+	return keys.flatMap((key, index) => {
+		const other = keys.slice(0, index).find(before => config[before] !== null && config[before] === config[key]);
+		return other === undefined ? [] : [{at: [key], message: `is the file of ${other} already; give each its own`}];
+	});
 }
 
 function untrusted(file: string | null, at: KeyPath): Problem[] {

@@ -4,19 +4,37 @@ import {execInputFor} from '../../worker/transport/exec-input.ts';
 import {isClearToPublicAddress} from '../../worker/transport/public-address.ts';
 import {userIdOf} from '../host/name-service.ts';
 import type {Config, SandboxConfig} from './config.ts';
+import {equalTokens, tokenOf} from './equal-tokens.ts';
+import type {Layer} from './layers.ts';
 import type {ConfigFile, SandboxEntry} from './schema.ts';
+import {isInShare, WHOLE} from './shard.ts';
+
+/** What a configuration is besides what its schema says of its keys. */
+interface Circumstances extends Pick<Config, 'path' | 'statusFile'>, Partial<Pick<Config, 'shard' | 'discover'>> {
+	/** `defaults` as written, placeholders and all. */
+	readonly defaults?: Layer;
+}
 
 /** A checked configuration made ready to be used. `path`: the file it was read from, `statusFile`: where the status goes. */
-export function complete(file: ConfigFile, {path, statusFile}: Pick<Config, 'path' | 'statusFile'>): Config {
+export function complete(
+	file: ConfigFile,
+	{path, statusFile, shard = WHOLE, discover = [], defaults = {}}: Circumstances,
+): Config {
 	// The sandboxes hold what was included, and what all of them get.
 	const {include: _, defaults: __, ...rest} = file;
+	const tokens = file.sandboxes.flatMap(tokenOf);
+	const [own, others] = [true, false].map(isOwn => file.sandboxes.filter(({name}) => isInShare(shard, name) === isOwn));
 	return {
 		...rest,
 		path,
 		statusFile,
 		policy: toPolicy(file.policy),
-		sandboxes: file.sandboxes.map(sandbox => toSandbox(sandbox, file.policy)),
-		warnings: warningsAbout(file),
+		sandboxes: (own ?? []).map(sandbox => toSandbox(sandbox, file.policy)),
+		elsewhere: (others ?? []).map(({name}) => name),
+		shard,
+		discover,
+		ground: {defaults, policy: file.policy, sandboxes: file.sandboxes, tokens},
+		warnings: [...warningsAbout(file), ...equalTokens(tokens)],
 	};
 }
 
@@ -37,7 +55,8 @@ export function defined<T extends object>(value: T): {[K in keyof T]: Exclude<T[
 	};
 }
 
-function toSandbox(entry: SandboxEntry, standard: ConfigFile['policy']): SandboxConfig {
+/** A sandbox of its own entry. */
+export function toSandbox(entry: SandboxEntry, standard: ConfigFile['policy']): SandboxConfig {
 	const {name, enabled, exec, env, envFile, approveUnset, gateway, transport} = entry;
 	return {
 		name,
@@ -75,14 +94,14 @@ function toInside({exec, execInput, gateway, transport}: SandboxEntry): InsideTa
 	};
 }
 
-function warningsAbout({sandboxes, policy}: ConfigFile): string[] {
+function warningsAbout({sandboxes, policy, discover}: ConfigFile): string[] {
 	return [
 		...sandboxes.flatMap(({name, gateway}) =>
 			gateway?.url !== undefined && isClearToPublicAddress(gateway.url)
 				? [`${name}: no token is sent in clear text to a public address, allowed or not; use wss://`]
 				: [],
 		),
-		...(sandboxes.length === 0
+		...(sandboxes.length === 0 && discover.length === 0
 			? [
 					'no sandboxes are configured, so there is nothing to watch; write for example: sandboxes: [{name: alpha, exec: [docker, exec, alpha]}]',
 				]

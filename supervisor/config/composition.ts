@@ -9,8 +9,9 @@ import {didYouMean} from './suggestion.ts';
 /** How many files may be included. */
 const MAX_INCLUDED = 1000;
 
-/** Stands for a sandbox's name where `defaults` are looked at by themselves. */
-const SOME_NAME = 'name';
+/** Stands for what is filled in where `defaults` and templates are looked at by themselves. */
+export const SOME_SANDBOX = {name: 'name', port: 18_789, host: '127.0.0.1'};
+const SOME_NAME = SOME_SANDBOX.name;
 
 /** Where a key of the composed configuration was written. */
 export interface Origin {
@@ -62,6 +63,7 @@ export function compose(main: ConfigDocument): Composition {
 		value: {
 			...contents,
 			...('defaults' in contents ? {defaults: fillIn(contents.defaults, {name: SOME_NAME})} : {}),
+			...('discover' in contents ? {discover: withFilledTemplates(contents.discover)} : {}),
 			// What is no list stays as it is, to be complained of.
 			...(own.sandboxes && entries.length > 0
 				? {sandboxes: entries.map(({entry}) => laidOverDefaults(entry, defaults))}
@@ -74,6 +76,14 @@ export function compose(main: ConfigDocument): Composition {
 			return placeIn(document, written, part?.includedBy ?? '');
 		},
 	};
+}
+
+/** As they will be once it is known what for; what is no template stays as it is. */
+function withFilledTemplates(discover: unknown): unknown {
+	if (!Array.isArray(discover)) return discover;
+	return discover.map((entry: unknown) =>
+		isMap(entry) && 'template' in entry ? {...entry, template: fillIn(entry.template, SOME_SANDBOX)} : entry,
+	);
 }
 
 /** An absent list is an empty one. */

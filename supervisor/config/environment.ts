@@ -12,6 +12,9 @@ const OVERRIDES = {
 	NEMOCLAW_AUTO_PAIR_FAST_REENTRY_POLLS: {key: 'fastReentryPolls', pattern: /^\d+$/, want: 'a whole number from 0'},
 } as const;
 
+/** Those whose value stands for the key's as it is. */
+const TEXTS = {OPENCLAW_BIN: 'openclaw', PAIRKEEPER_SHARD: 'shard'} as const;
+
 /** A value that the environment sets, and the variable that messages about it name. */
 export interface Override {
 	readonly variable: string;
@@ -30,8 +33,9 @@ export function overridesIn(environment: NodeJS.ProcessEnv): readonly Override[]
 		const problem = pattern.test(text) ? null : `must be ${want}, not ${JSON.stringify(text)}`;
 		overrides.push({variable, key, value: Number(text), problem});
 	}
-	if (environment.OPENCLAW_BIN) {
-		overrides.push({variable: 'OPENCLAW_BIN', key: 'openclaw', value: environment.OPENCLAW_BIN, problem: null});
+	for (const [variable, key] of Object.entries(TEXTS)) {
+		const value = environment[variable];
+		if (value) overrides.push({variable, key, value, problem: null});
 	}
 	return overrides;
 }

@@ -23,6 +23,14 @@ function problemsOfIssue(issue: z.core.$ZodIssue): Problem[] {
 		case 'invalid_key':
 			// Zod's own message says only that a key is wrong; what is wrong with it stands a level deeper.
 			return [{at: issue.path, message: issue.issues[0]?.message ?? issue.message}];
+		case 'invalid_union': {
+			// Of what can be a word or a map, a map that is wrong inside is not wrong as a whole.
+			const inner = issue.errors.find(branch =>
+				branch.every(each => each.path.length > 0 || each.code === 'unrecognized_keys'),
+			);
+			if (!inner) return [{at: issue.path, message: issue.message}];
+			return problemsOf(inner.map(each => ({...each, path: [...issue.path, ...each.path]}))).slice();
+		}
 		default:
 			return [{at: issue.path, message: issue.message}];
 	}

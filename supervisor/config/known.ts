@@ -29,7 +29,7 @@ const CLIENT_MODES: readonly string[] = Object.values(GATEWAY_CLIENT_MODES);
  * What is well-formed and means something else than it seems to: ids, modes, scopes and roles that OpenClaw does not know, which a newer one may, and keys of
  * ours that have become variables by their indent. These are warnings.
  */
-export function oddities({policy, sandboxes}: ConfigFile): readonly Problem[] {
+export function oddities({policy, sandboxes}: Pick<ConfigFile, 'policy' | 'sandboxes'>): readonly Problem[] {
 	return [
 		...policyOddities(policy, ['policy']),
 		...sandboxes.flatMap((sandbox, index) => [

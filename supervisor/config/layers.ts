@@ -1,19 +1,26 @@
 /** Values by the names of their placeholders, as in `{name}`. */
 export type Filling = Readonly<Record<string, string | number>>;
 
+/** Keys of a sandbox as they are written, and perhaps not all of them. */
+export type Layer = Readonly<Record<string, unknown>>;
+
 /** The keys whose maps are merged by what they hold; of every other key the value that is nearest to the sandbox counts. */
 const MERGED = ['env', 'policy'];
 
-/** Fills placeholders in all texts of a value, keys left out. A text that is one placeholder takes the value's type. Others stay as they are. */
+/**
+ * Fills placeholders in all texts of a value, keys left out. A text that is one placeholder takes the value's type, but in a list, which is one of words.
+ * Others stay as they are.
+ */
 export function fillIn(value: unknown, filling: Filling): unknown {
 	if (typeof value === 'string') return fillText(value, filling);
-	if (Array.isArray(value)) return value.map(item => fillIn(item, filling));
+	if (Array.isArray(value))
+		return value.map(item => (typeof item === 'string' ? String(fillText(item, filling)) : fillIn(item, filling)));
 	if (!isMap(value)) return value;
 	return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, filling)]));
 }
 
 /** One map out of several, the first of which counts most. */
-export function laidOver(...layers: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+export function laidOver(...layers: readonly Layer[]): Record<string, unknown> {
 	const whole: Record<string, unknown> = {};
 	for (const layer of layers.toReversed()) {
 		for (const [key, value] of Object.entries(layer)) {
@@ -25,7 +32,7 @@ export function laidOver(...layers: readonly Readonly<Record<string, unknown>>[]
 }
 
 /** Whether what stands at `at` below a sandbox is the sandbox's own, and not of a layer under it. */
-export function isOwn(sandbox: Readonly<Record<string, unknown>>, at: readonly PropertyKey[]): boolean {
+export function isOwn(sandbox: Layer, at: readonly PropertyKey[]): boolean {
 	const [key, inner] = at;
 	if (key === undefined) return true;
 	if (!Object.hasOwn(sandbox, key)) return false;

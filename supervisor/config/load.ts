@@ -1,3 +1,4 @@
+import os from 'node:os';
 import {logFileProblem} from '../log/path.ts';
 import {problemsIn} from './checks.ts';
 import {complete} from './completion.ts';
@@ -11,6 +12,15 @@ import {oddities} from './known.ts';
 import {type ConfigSource, findConfig, statusFileOf} from './locate.ts';
 import type {Problem} from './problem.ts';
 import {configSchema} from './schema.ts';
+import {shardOn} from './shard.ts';
+import {
+	defaultsIn,
+	odditiesInTemplates,
+	problemsInLaidTemplates,
+	problemsInTemplates,
+	sameInventories,
+	sourcesIn,
+} from './templates.ts';
 import {inWords} from './words.ts';
 
 export type {ConfigSource} from './locate.ts';
@@ -34,10 +44,14 @@ export function loadConfig(source: ConfigSource, {purpose = 'run', hasGroup}: Lo
 
 	const blame = blameIn(composition, overrides);
 	const checked = configSchema.safeParse({...composition.value, ...valuesOf(overrides)}, {error: inWords});
-	const badDefaults = problemsInDefaults(document);
+	const badDefaults = [...problemsInDefaults(document), ...problemsInTemplates(document)];
 	if (!checked.success || badDefaults.length > 0)
 		throw refusal([...badDefaults, ...eachOnce(composition, problemsOf(checked.error?.issues ?? []))], blame);
+	const shard = shardOn(os.hostname(), checked.data.shard);
 	const found = [
+		...(shard === null ? [noShard(checked.data.shard)] : []),
+		...sameInventories(sourcesIn(document, checked.data)),
+		...problemsInLaidTemplates(document, checked.data),
 		...problemsIn(checked.data, source.environment, hasGroup),
 		...(purpose === 'run' ? logProblems(checked.data.logFile) : []),
 	];
@@ -46,9 +60,20 @@ export function loadConfig(source: ConfigSource, {purpose = 'run', hasGroup}: Lo
 	const {warnings, ...config} = complete(checked.data, {
 		path,
 		statusFile: statusFileOf(source, checked.data.statusFile),
+		discover: sourcesIn(document, checked.data),
+		defaults: defaultsIn(document),
+		...(shard === null ? {} : {shard}),
 	});
-	const odd = oddities(checked.data).map(problem => blame(problem));
+	const odd = [...oddities(checked.data), ...odditiesInTemplates(document, checked.data)].map(problem =>
+		blame(problem),
+	);
 	return {...config, warnings: [...emptiness(document), ...warnings, ...new Set(odd)]};
+}
+
+function noShard(written: string): Problem {
+	const host = os.hostname();
+	const message = `${written} takes this instance's number from the end of the host's name, and ${host} does not end in one that fits, as keeper-0 does`;
+	return {at: ['shard'], message};
 }
 
 /** Says of a problem where it is. */

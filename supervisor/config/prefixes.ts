@@ -13,7 +13,7 @@ const BEFORE_JOINING = ['sudo', 'doas', 'sshpass', 'timeout', 'nice', 'env', 'se
 const SHELLS = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'su', 'runuser'];
 
 /** What is wrong with commands, as far as their words show it. */
-export function commandProblems({sandboxes}: ConfigFile): readonly Problem[] {
+export function commandProblems({sandboxes}: Pick<ConfigFile, 'sandboxes'>): readonly Problem[] {
 	return sandboxes.flatMap(({exec, execInput, gateway}, index) => {
 		const at = (...keys: string[]) => ['sandboxes', index, ...keys];
 		return [

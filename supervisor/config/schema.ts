@@ -1,29 +1,17 @@
 import * as z from 'zod';
 import {refusalToPass} from '../../worker/host/environment.ts';
+import {parseListen} from '../http/address.ts';
+import {discoverSchema} from './discover-schema.ts';
+import {shardSchema} from './shard.ts';
+import {isPlain, program, word, words} from './texts.ts';
 import {duration, size} from './units.ts';
 import {oneOf, wanted} from './words.ts';
 
-const NOT_YET = {error: 'is not available yet in this version of pairkeeper; remove the key'};
-
-/** A key whose feature this version does not have: only the value that means "off" is accepted. */
-function notYet<T extends z.util.Literal | null>(off: T) {
-	return z.literal(off, NOT_YET).default(off as never);
-}
-
-/** As {@link notYet}, for a list. */
-function emptyYet() {
-	return z.array(z.unknown(), NOT_YET).max(0, NOT_YET).default([]);
-}
-
-const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** What a sandbox may be called. */
+export const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-const word = z
-	.string(wanted('a text, such as alpha', {isText: true}))
-	.min(1, {error: 'must not be empty'})
-	.refine(isPlain, {error: 'must not hold a NUL or a line break'});
-/** A list of words; `example` shows how one is written. */
-const words = (example: string) => z.array(word, wanted(`a list of words, such as ${example}`));
 const absolutePath = z
 	.string(wanted('an absolute path, such as /var/lib/pairkeeper/file'))
 	.refine(isPlain, {error: 'must not hold a NUL or a line break'})
@@ -39,8 +27,6 @@ const count = (min: number) => {
 	const whole = wanted(`a whole number from ${min}`);
 	return z.int(whole).min(min, whole);
 };
-/** A list of words that begins with a program. */
-const program = (example: string) => words(example).min(1, {error: 'must name a program'});
 const variable = z.string().regex(VARIABLE, {error: 'is not the name of an environment variable'});
 const passedVariable = variable.superRefine((name, context) => {
 	const refusal = refusalToPass(name);
@@ -51,10 +37,6 @@ const variableValue = z
 	.transform(String)
 	.refine(isPlain, {error: 'must not hold a NUL or a line break'});
 const scopes = words('[operator.read, operator.write]');
-
-function isPlain(text: string): boolean {
-	return !/[\0\n\r]/.test(text);
-}
 
 const client = z
 	.strictObject(
@@ -170,9 +152,11 @@ const sandboxKeys = {
 	policy: z.strictObject(policyKeys, policyWords).partial().default({}),
 };
 
-const NAME_WORDS = '1 to 63 lower-case letters, digits and hyphens, and begin and end with a letter or digit';
+/** What a sandbox may be called, in words. */
+export const NAME_WORDS = '1 to 63 lower-case letters, digits and hyphens, and begin and end with a letter or digit';
 const sandboxWords = wanted('a map of keys, such as {name: alpha, exec: [docker, exec, alpha]}');
-const sandbox = z.strictObject(
+/** A sandbox as written. */
+export const sandboxSchema = z.strictObject(
 	{name: z.string(wanted(NAME_WORDS, {isText: true})).regex(NAME, wanted(NAME_WORDS)), ...sandboxKeys},
 	sandboxWords,
 );
@@ -182,10 +166,22 @@ const defaults = z
 	.strictObject(sandboxKeys, wanted('a map of what all sandboxes get, such as {exec: [docker, exec, "{name}"]}'))
 	.partial();
 
+const LISTEN_WORDS =
+	'an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464, or the absolute path of a Unix socket, at most 103 bytes long';
+const HOST_NAME_WORDS = wanted('a host name without a port, such as keeper.example.org');
+const hostName = z
+	.string(HOST_NAME_WORDS)
+	.regex(HOST_NAME, HOST_NAME_WORDS)
+	.transform(name => name.toLowerCase());
+/** What the sandboxes of an inventory get; checked here before their names, ports and hosts are known. */
+const template = z
+	.strictObject(sandboxKeys, wanted('a map of what its sandboxes get, such as {exec: [docker, exec, "{name}"]}'))
+	.partial();
+
 /** The configuration file. The JSON Schema that ships with the package is made from this. */
 export const configSchema = z.strictObject({
 	statusFile: absolutePath.nullable().default(null),
-	metricsFile: notYet(null),
+	metricsFile: absolutePath.nullable().default(null),
 	auditFile: absolutePath.nullable().default(null),
 	auditFailure: z.enum(['continue', 'stop'], {error: 'must be continue or stop'}).default('continue'),
 	notify: program('[/usr/local/bin/tell-ops]').nullable().default(null),
@@ -226,14 +222,18 @@ export const configSchema = z.strictObject({
 	openclaw: word.default('openclaw'),
 	controlGroup: word.nullable().default(null),
 	policy,
-	discover: emptyYet(),
-	listen: notYet(null),
-	listenHosts: emptyYet(),
-	shard: notYet('1/1'),
+	discover: discoverSchema(template),
+	listen: z
+		.string(wanted(LISTEN_WORDS))
+		.refine(text => parseListen(text) !== null, wanted(LISTEN_WORDS))
+		.nullable()
+		.default(null),
+	listenHosts: z.array(hostName, wanted('a list of host names, such as [keeper.example.org]')).default([]),
+	shard: shardSchema.default('1/1'),
 	include: z.array(word, wanted('a list of files, such as [conf.d/*.yaml]')).default([]),
 	defaults: defaults.default({}),
 	sandboxes: z
-		.array(sandbox, wanted('a list of sandboxes, such as [{name: alpha, exec: [docker, exec, alpha]}]'))
+		.array(sandboxSchema, wanted('a list of sandboxes, such as [{name: alpha, exec: [docker, exec, alpha]}]'))
 		.default([]),
 });
 
@@ -255,7 +255,7 @@ export function keysAt(at: readonly PropertyKey[]): readonly string[] {
 	return [node, ...(node?.anyOf ?? [])].flatMap(each => Object.keys(each?.properties ?? {}));
 }
 
-/** The maps, but for `defaults`, in which a key of this name may stand; the top is an empty path, and an index stands for any. */
+/** The maps, but for `defaults` and templates, in which a key of this name may stand; the top is an empty path, and an index stands for any. */
 export function placesOf(key: string): readonly (readonly PropertyKey[])[] {
 	const places: PropertyKey[][] = [];
 	const look = (node: SchemaNode, at: PropertyKey[]) => {
@@ -263,7 +263,7 @@ export function placesOf(key: string): readonly (readonly PropertyKey[])[] {
 		for (const each of node.anyOf ?? []) look(each, at);
 		if (node.items) look(node.items, [...at, 0]);
 		for (const [name, each] of Object.entries(node.properties ?? {}))
-			if (name !== 'defaults') look(each, [...at, name]);
+			if (name !== 'defaults' && name !== 'template') look(each, [...at, name]);
 	};
 	look(schemaNode(), []);
 	return places;

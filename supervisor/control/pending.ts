@@ -46,3 +46,9 @@ export function fairShare<T>(lists: readonly (readonly T[])[], limit: number): r
 		});
 	return lists.flatMap(list => list.slice(0, share));
 }
+
+/** How many requests wait for a person, by sandbox; one that is not there has none. Pure. */
+export function heldCounts(pending: readonly PendingRequest[]): ReadonlyMap<string, number> {
+	const bySandbox = Map.groupBy(pending, ({sandbox}) => sandbox);
+	return new Map([...bySandbox].map(([sandbox, requests]) => [sandbox, requests.length]));
+}

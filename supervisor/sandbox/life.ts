@@ -1,6 +1,7 @@
 import type {Decision, HeldRequest, Snapshot, ToSupervisor, ToWorker} from '../../worker/protocol.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
 import type {LogLevel} from '../log/log.ts';
+import type {ExitReason} from '../status/schema.ts';
 import type {LivenessFailure} from './liveness.ts';
 import type {SandboxRecord} from './record.ts';
 import type {SandboxSpec} from './spec.ts';
@@ -16,6 +17,8 @@ export interface SandboxState {
 /** The requests that wait for a person, as a worker has told them last. */
 export interface HeldKnown {
 	readonly requests: readonly HeldRequest[];
+	/** So many more wait, which were too many to be told. */
+	readonly omitted: number;
 	/** The worker that told them lives; what has become of them since another one ended is not known. */
 	readonly isFresh: boolean;
 }
@@ -56,7 +59,7 @@ export type SandboxEvent =
 	| {readonly kind: 'forked'; readonly pid: number | null}
 	| {readonly kind: 'fork-failed'; readonly error: string}
 	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'alive' | 'checkpoint'}>}
-	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]}
+	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]; readonly omitted?: number | undefined}
 	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
 	| {readonly kind: 'turned'}
 	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}
@@ -71,8 +74,8 @@ export type SandboxEvent =
 	| {readonly kind: 'backoff-over'}
 	/** `timeout`: milliseconds until the worker is killed. */
 	| {readonly kind: 'stop'; readonly timeout: number}
-	/** A worker that cannot go on under the new spec must have been stopped before. */
-	| {readonly kind: 'adopt'; readonly spec: SandboxSpec}
+	/** A worker that cannot go on under the new spec must have been stopped before. `record`: what is remembered of its gateway, if that is another one. */
+	| {readonly kind: 'adopt'; readonly spec: SandboxSpec; readonly record?: SandboxRecord | null}
 	/** A pass without a supervisor has raised it, under this configuration of the sandbox; before the first worker. */
 	| ({readonly kind: 'recall-alarm'} & Omit<RememberedAlarm, 'sandbox'>)
 	| {readonly kind: 'clear-alarm'};
@@ -87,6 +90,8 @@ export type Effect =
 	| {readonly kind: 'cancel-back-off'}
 	| {readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Fields}
 	| {readonly kind: 'log-decision'; readonly decision: Decision}
+	/** The worker has ended by itself, and the next one is to come. */
+	| {readonly kind: 'record-restart'; readonly reason: ExitReason}
 	/** The worker is gone, and its calls with it. `isAtFault`: it was killed for what it did. */
 	| {readonly kind: 'forget-turns'; readonly isAtFault: boolean}
 	/** The status shows something else than before. */

@@ -22,7 +22,7 @@ import {newRecord, recordFor, type SandboxRecord, withAlarm, withCheckpoint, wit
 import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';
 import {configurationOf, isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
 
-const noneHeld: HeldKnown = {requests: [], isFresh: true};
+const noneHeld: HeldKnown = {requests: [], omitted: 0, isFresh: true};
 
 /** A sandbox that is to be watched; `record`: what is remembered of it, if anything is. */
 export function initialState(spec: SandboxSpec, record: SandboxRecord | null): SandboxState {
@@ -56,7 +56,9 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 		case 'heard':
 			return onHeard(state, event.message, moment);
 		case 'held':
-			return 'worker' in life ? same({...state, held: {requests: event.requests, isFresh: true}}) : same(state);
+			return 'worker' in life
+				? same({...state, held: {requests: event.requests, omitted: event.omitted ?? 0, isFresh: true}})
+				: same(state);
 		case 'turned':
 			return withWorker(state, {lastProgressAt: moment.now});
 		case 'forgiven':
@@ -68,7 +70,7 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 		case 'stop':
 			return onStop(state, event.timeout);
 		case 'adopt':
-			return {state: adopt(state, event.spec), effects: [{kind: 'show'}]};
+			return {state: adopt(state, event.spec, event.record ?? state.record), effects: [{kind: 'show'}]};
 		case 'recall-alarm':
 			return configurationOf(state.spec) === event.configuration
 				? {state: {...state, record: withAlarm(state.record, event.reason)}, effects: [{kind: 'show'}]}
@@ -248,6 +250,7 @@ function onExited(
 		effects: [
 			gone,
 			log('error', 'worker ended and is started again', {reason, code, signal, delay: Math.round(delay) / 1000}),
+			{kind: 'record-restart', reason},
 			{kind: 'back-off', delay},
 			{kind: 'show'},
 		],
@@ -279,9 +282,9 @@ function onStop(state: SandboxState, timeout: number): Transition {
 }
 
 /** What the old spec's gateway taught us is not held against another one; whoever changed the sandbox's configuration has seen its alarm. */
-function adopt(state: SandboxState, spec: SandboxSpec): SandboxState {
+function adopt(state: SandboxState, spec: SandboxSpec, remembered: SandboxRecord): SandboxState {
 	const {life} = state;
-	const kept = recordFor(targetOf(spec), state.record);
+	const kept = recordFor(targetOf(spec), remembered);
 	const record = isConfiguredAlike(state.spec, spec) ? kept : withoutAlarm({...kept, breaker: null});
 	const isAtRest = life.kind === 'idle' || life.kind === 'waiting' || life.kind === 'stopped';
 	return {...state, spec, record, life: isAtRest ? atRest(spec, 'stopped') : life};

@@ -42,7 +42,11 @@ export interface SandboxDeps {
 }
 
 /** Why nothing is done in a sandbox that is not to be watched. */
-const DISABLED = 'the sandbox is disabled in the configuration';
+function idleReason({discovered}: SandboxSpec): string {
+	return discovered?.isStopped
+		? 'the sandbox is stopped, as its inventory says'
+		: 'the sandbox is disabled in the configuration';
+}
 
 /** A decision that was not carried out, as far as is known. */
 function undecided(detail: string): DecisionResult {
@@ -134,7 +138,8 @@ export class Sandbox {
 
 	/** The outcome of a pass that begins from now on, whoever else waits for it; within `timeout` milliseconds. Never rejects. */
 	pass(timeout: number): Promise<PassSummary> {
-		if (!this.#state.spec.enabled) return Promise.resolve(failedPass(DISABLED));
+		const {spec} = this.#state;
+		if (!spec.enabled) return Promise.resolve(failedPass(idleReason(spec)));
 		const {id, outcome} = this.#waiters.add(timeout);
 		this.#process?.send({kind: 'pass', id});
 		return outcome;
@@ -147,7 +152,8 @@ export class Sandbox {
 
 	/** A person decides about one request, whatever the policy says; within `timeout` milliseconds. Never rejects. */
 	decide(decision: PersonalDecision, timeout: number): Promise<DecisionResult> {
-		if (!this.#state.spec.enabled) return Promise.resolve(undecided(DISABLED));
+		const {spec} = this.#state;
+		if (!spec.enabled) return Promise.resolve(undecided(idleReason(spec)));
 		// Never kept for the next worker: what was seen has changed by then.
 		if (!this.#process) return Promise.resolve(undecided('its worker is being started; ask again in a moment'));
 		const {id, outcome} = this.#deciding.add(timeout);
@@ -170,10 +176,10 @@ export class Sandbox {
 		return !needsNewWorker(this.#state.spec, spec);
 	}
 
-	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. */
-	adopt(spec: SandboxSpec): void {
-		this.#on({kind: 'adopt', spec});
-		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(DISABLED));
+	/** Takes over a new spec. A worker that cannot go on under it must have been stopped. `record`: what is remembered of the gateway, where that is another one. */
+	adopt(spec: SandboxSpec, record: SandboxRecord | null = null): void {
+		this.#on({kind: 'adopt', spec, record});
+		if (!spec.enabled) this.#waiters.answer(this.#waiters.ids, failedPass(idleReason(spec)));
 	}
 
 	/** Ends the worker and all it started: politely, and after `timeout` milliseconds not. The next one has the passes that are waited for. */
@@ -239,6 +245,9 @@ export class Sandbox {
 			case 'log-decision':
 				this.#decisions.log(effect.decision);
 				this.#witness.decided(this.name, effect.decision, this.#transport);
+				break;
+			case 'record-restart':
+				this.#witness.restarted(this.name, effect.reason);
 				break;
 			case 'forget-turns':
 				turns.forget(this.name, effect.isAtFault);
@@ -330,7 +339,7 @@ export class Sandbox {
 				this.#workerLog(message.level, message.message, message.fields);
 				break;
 			case 'held':
-				this.#on({kind: 'held', requests: message.requests});
+				this.#on(message);
 				this.#witness.held(this.name, message.requests);
 				break;
 			case 'decided': {

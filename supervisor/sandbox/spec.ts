@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import type {WorkerConfig} from '../../worker/protocol.ts';
-import type {Config, SandboxConfig} from '../config/config.ts';
+import type {Config, Discovered, SandboxConfig} from '../config/config.ts';
 import {type Limits, progressTimeout} from './liveness.ts';
 import type {RestartPolicy} from './restart-policy.ts';
 
@@ -15,6 +15,8 @@ export interface SandboxSpec {
 	readonly worker: WorkerConfig;
 	readonly limits: Limits;
 	readonly restart: RestartPolicy;
+	/** Where an inventory has named it. */
+	readonly discovered?: Discovered;
 }
 
 /** What this configuration wants of one of its sandboxes. `openclaw`: the program for calls on the host. */
@@ -28,6 +30,7 @@ export function specFor(config: Config, sandbox: SandboxConfig, openclaw: string
 			workerMemory: config.workerMemory,
 		},
 		restart: config.restart,
+		...(sandbox.discovered ? {discovered: sandbox.discovered} : {}),
 	};
 }
 
@@ -44,7 +47,11 @@ export function isGatewayConfigured({gateway, inside}: Pick<WorkerConfig, 'gatew
 
 /** Whether a worker that was forked for `before` can go on under `after`. */
 export function needsNewWorker(before: SandboxSpec, after: SandboxSpec): boolean {
-	return before.enabled !== after.enabled || !isDeepStrictEqual(before.worker, after.worker);
+	return (
+		before.enabled !== after.enabled ||
+		before.discovered?.identity !== after.discovered?.identity ||
+		!isDeepStrictEqual(before.worker, after.worker)
+	);
 }
 
 /** Whether the sandbox itself is configured as before; how its calls are bounded, and where the host's `openclaw` is, is not its own. */
@@ -57,14 +64,17 @@ export function configurationOf(spec: SandboxSpec): string {
 	return shortName(JSON.stringify(ownConfiguration(spec)));
 }
 
-function ownConfiguration({enabled, worker}: SandboxSpec): object {
+function ownConfiguration({enabled, worker, discovered}: SandboxSpec): object {
+	// What an inventory says, and what runs or is stopped, is nobody's decision.
+	if (discovered) return {configuration: discovered.configuration};
 	const {target, gateway, inside, transport, policy} = worker;
 	const {openclaw: _, ...own} = target;
 	return {enabled, target: own, gateway, inside, transport, policy};
 }
 
 /** Names the gateway that is watched: what is remembered of one says nothing of another. */
-export function targetOf({worker}: SandboxSpec): string {
+export function targetOf({worker, discovered}: SandboxSpec): string {
+	if (discovered) return discovered.identity;
 	const {exec, env, envFile} = worker.target;
 	const names = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
 	const text = JSON.stringify([exec, names, envFile, worker.gateway?.url ?? worker.inside?.port ?? null]);

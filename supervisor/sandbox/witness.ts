@@ -1,4 +1,5 @@
 import type {Decision, HeldRequest, Snapshot, Subject} from '../../worker/protocol.ts';
+import type {ExitReason} from '../status/schema.ts';
 
 /** Whoever keeps a record of what happens to a sandbox's requests, and tells others. None of it may take time, nor throw. */
 export interface Witness {
@@ -11,6 +12,8 @@ export interface Witness {
 	decided(sandbox: string, decision: Decision, transport: Snapshot['transport'] | null): void;
 	/** Those are all requests now that wait for a person. */
 	held(sandbox: string, requests: readonly HeldRequest[]): void;
+	/** A worker has ended by itself, and the next one is to come. */
+	restarted(sandbox: string, reason: ExitReason): void;
 	/** The worker is gone: nobody says any more what became of what it has begun. */
 	gone(sandbox: string): void;
 }
@@ -20,6 +23,7 @@ export const nobody: Witness = {
 	intent: async () => null,
 	decided: () => {},
 	held: () => {},
+	restarted: () => {},
 	gone: () => {},
 };
 

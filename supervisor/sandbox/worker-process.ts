@@ -7,8 +7,9 @@ import {systemClock, within} from '../../worker/clock.ts';
 import {workerEnvironment} from '../../worker/host/environment.ts';
 import {startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
-import {type ToSupervisor, type ToWorker, toSupervisorSchema} from '../../worker/protocol.ts';
+import {type ToSupervisor, type ToWorker, toSupervisorSchema, type WorkerConfig} from '../../worker/protocol.ts';
 import {messageOf, printable} from '../../worker/text.ts';
+import {hasRoute} from '../../worker/transport/way.ts';
 import {heapLimits, isAbort, saysOutOfMemory} from './heap-limit.ts';
 
 /** The module a worker runs: as source where we run as source, else bundled, as we are into dist/supervisor/. */
@@ -22,6 +23,9 @@ const LAST_WORDS = 250;
 /** How often, and how far apart in milliseconds, the leftovers of a worker are looked for again where that failed. */
 const SWEEP_RETRIES = 19;
 const SWEEP_DELAY = 250;
+
+/** The pids of the workers that live: each has a marker of its own, which is no other's. */
+const alive = new Set<number>();
 
 export interface WorkerExit {
 	readonly code: number | null;
@@ -58,50 +62,84 @@ export type ForkWorker = (
 	workerMemory: number,
 ) => WorkerHandle;
 
+/** What a worker's process is forked with. Where it is the same, one may stand in for another. */
+export interface WorkerKind {
+	/** Without its marker. */
+	readonly env: NodeJS.ProcessEnv;
+	readonly execArgv: readonly string[];
+	/** It will have a gateway to look for. */
+	readonly hasRoute: boolean;
+}
+
+/** The kind that a sandbox's worker with so many bytes of memory is of. */
+export function kindOf(config: WorkerConfig, workerMemory: number): WorkerKind {
+	return {
+		env: workerEnvironment(config.target.exec, config.passEnv, process.env),
+		execArgv: [...process.execArgv, ...heapLimits(workerMemory), ...debuggerOff()],
+		hasRoute: hasRoute(config),
+	};
+}
+
 /** Forks a process for the worker. */
-export const forkWorker: ForkWorker = (start, listener, workerMemory) =>
-	new WorkerProcess(start, listener, workerMemory);
+export const forkWorker: ForkWorker = (start, listener, workerMemory) => {
+	const kind = kindOf(start.config, workerMemory);
+	const worker = new WorkerProcess({owner: start.owner, name: start.config.name, kind, listener});
+	worker.send(start);
+	return worker;
+};
+
+/** What a worker's process is made of; `owner` marks all that it starts: `<run>/<worker>`. */
+export interface WorkerFork {
+	readonly owner: string;
+	/** What it is called until it calls itself something. */
+	readonly name: string;
+	readonly kind: WorkerKind;
+	readonly listener: WorkerListener;
+}
 
 /** A forked worker, from its fork to the end of all that it started. */
-class WorkerProcess implements WorkerHandle {
-	/** What marks its processes: `<run>/<worker>`. */
+export class WorkerProcess implements WorkerHandle {
 	readonly #owner: string;
 	readonly #child: ChildProcess;
 	/** Nothing that it started is older. */
 	readonly startTime: string | null;
 	readonly #closed: Promise<void>;
+	/** Who is told what it says and when it ends; from then on somebody else, where it is handed over. */
+	listener: WorkerListener;
 	#isOver = false;
 	#isOutOfMemory = false;
 
-	constructor(start: Extract<ToWorker, {kind: 'start'}>, listener: WorkerListener, workerMemory: number) {
-		this.#owner = start.owner;
+	/** Throws where the system has no memory for it. */
+	constructor({owner, name, kind, listener}: WorkerFork) {
+		this.#owner = owner;
+		this.listener = listener;
 		// A title has the room of the arguments (libuv: uv_set_process_title), so the name is one.
-		this.#child = fork(WORKER_MODULE, [start.config.name], {
+		this.#child = fork(WORKER_MODULE, [name], {
 			cwd: '/',
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
 			detached: true,
-			env: {[MARKER]: start.owner, ...workerEnvironment(start.config.target.exec, start.config.passEnv, process.env)},
-			execArgv: [...process.execArgv, ...heapLimits(workerMemory), ...debuggerOff()],
+			env: {[MARKER]: owner, ...kind.env},
+			execArgv: [...kind.execArgv],
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
 		this.startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
+		if (this.#child.pid !== undefined) alive.add(this.#child.pid);
 		this.#closed = new Promise(resolve => this.#child.once('close', () => resolve()));
-		const end = (exit: WorkerExit) => void this.#end(exit, listener);
+		const end = (exit: WorkerExit) => void this.#end(exit);
 		this.#child.once('exit', (code, signal) => end({code, signal}));
 		this.#child.on('error', () => this.#child.pid === undefined && end({code: null, signal: null}));
 		this.#child.on('message', value => {
 			const message = toSupervisorSchema.safeParse(value);
-			if (message.success) listener.onMessage(message.data);
-			else listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
+			if (message.success) this.listener.onMessage(message.data);
+			else this.listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
 		});
 		for (const stream of [this.#child.stdout, this.#child.stderr]) {
 			if (!stream) continue;
 			createInterface({input: stream}).on('line', line => {
 				if (saysOutOfMemory(line)) this.#isOutOfMemory = true;
-				if (line.trim() !== '') listener.onOutput(printable(line, 400));
+				if (line.trim() !== '') this.listener.onOutput(printable(line, 400));
 			});
 		}
-		this.send(start);
 	}
 
 	get pid(): number | null {
@@ -127,24 +165,27 @@ class WorkerProcess implements WorkerHandle {
 	}
 
 	/** A process table that cannot be read, as when descriptors are short, is tried again for a while. */
-	async #sweep(listener: WorkerListener): Promise<void> {
+	async #sweep(): Promise<void> {
 		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
 		try {
-			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.startTime}), retry);
-			if (!isWhole) listener.onOutput('what it started could not all be looked for in time');
+			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.startTime, others: alive}), retry);
+			if (!isWhole) this.listener.onOutput('what it started could not all be looked for in time');
 		} catch (error) {
-			listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
+			this.listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);
 		}
 	}
 
-	async #end(exit: WorkerExit, listener: WorkerListener): Promise<void> {
+	async #end(exit: WorkerExit): Promise<void> {
 		if (this.#isOver) return;
 		this.#isOver = true;
-		if (this.pid !== null) signalGroup(this.pid, 'SIGKILL');
-		await this.#sweep(listener);
+		if (this.pid !== null) {
+			alive.delete(this.pid);
+			signalGroup(this.pid, 'SIGKILL');
+		}
+		await this.#sweep();
 		// Nobody holds its pipes any more, so its last words are on their way.
 		await within(this.#closed, {ms: LAST_WORDS, clock: systemClock}, () => {});
-		listener.onExit(this.#isOutOfMemory && isAbort(exit) ? {...exit, isOutOfMemory: true} : exit);
+		this.listener.onExit(this.#isOutOfMemory && isAbort(exit) ? {...exit, isOutOfMemory: true} : exit);
 	}
 }
 

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import {isoTime} from '../../worker/clock.ts';
 import type {Shift} from '../shift.ts';
-import {type SandboxStatus, type Status, totalsOf} from './schema.ts';
+import {type InventoryStatus, type SandboxStatus, type Status, totalsOf} from './schema.ts';
 
 /** What the supervisor is doing. */
 export type Phase = Status['supervisor']['state'];
@@ -16,12 +16,16 @@ export interface StatusParts {
 	readonly config: Status['supervisor']['config'];
 	readonly calls: Status['supervisor']['calls'];
 	readonly warnings: readonly string[];
+	/** Only where several instances share the sandboxes. */
+	readonly shard?: Status['supervisor']['shard'];
+	/** Only where there are inventories. */
+	readonly discovery?: readonly InventoryStatus[];
 	readonly sandboxes: Readonly<Record<string, SandboxStatus>>;
 }
 
 /** The status file's contents. */
 export function composeStatus(parts: StatusParts): Status {
-	const {version, phase, startedAt, now, shift, config, calls, warnings, sandboxes} = parts;
+	const {version, phase, startedAt, now, shift, config, calls, warnings, shard, discovery = [], sandboxes} = parts;
 	return {
 		schema: 1,
 		supervisor: {
@@ -35,6 +39,8 @@ export function composeStatus(parts: StatusParts): Status {
 			config,
 			calls,
 			warnings: [...warnings],
+			...(shard ? {shard} : {}),
+			...(discovery.length > 0 ? {discovery: [...discovery]} : {}),
 		},
 		totals: totalsOf(sandboxes),
 		sandboxes,

@@ -8,11 +8,14 @@ const time = z.string().nullable();
  * Why a worker ended: `hang`, it was silent; `stalled`, it beat without making progress; `memory`, it was above its limit; `crash`, a signal or an exit
  * code other than 0; `exit`, exit code 0.
  */
-const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
+export const EXIT_REASONS = ['crash', 'hang', 'stalled', 'memory', 'exit'] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
 
+/** What a sandbox can be doing; `idle`: it is not to be watched. */
+export const SANDBOX_STATES = ['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle'] as const;
+
 export const sandboxStatusSchema = z.object({
-	state: z.enum(['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle']),
+	state: z.enum(SANDBOX_STATES),
 	healthy: z.boolean(),
 	/** It has not listed yet, and may take its time: it is too young to be unhealthy. */
 	starting: z.boolean().default(false),
@@ -69,6 +72,17 @@ export const sandboxStatusSchema = z.object({
 });
 export type SandboxStatus = Readonly<z.infer<typeof sandboxStatusSchema>>;
 
+const inventorySchema = z.object({
+	inventory: z.string(),
+	/** When it last could be read. */
+	takenAt: time,
+	sandboxes: z.number(),
+	/** Why it cannot be used now, or `null`. */
+	error: z.string().nullable(),
+});
+/** What an inventory has given. */
+export type InventoryStatus = Readonly<z.infer<typeof inventorySchema>>;
+
 /** The status file, schema 1. Times are ISO 8601 UTC; what has not happened is `null`. It never holds a secret. */
 export const statusSchema = z.object({
 	schema: z.literal(1),
@@ -83,6 +97,10 @@ export const statusSchema = z.object({
 		config: z.object({path: z.string(), generation: z.number(), loadedAt: z.string(), error: z.string().nullable()}),
 		calls: z.object({running: z.number(), waiting: z.number(), limit: z.number()}),
 		warnings: z.array(z.string()),
+		/** Where several instances share the sandboxes: which one this is, `k/n`, and how many sandboxes are known that are other instances'. */
+		shard: z.object({share: z.string(), elsewhere: z.number()}).optional(),
+		/** Where the configuration has inventories. */
+		discovery: z.array(inventorySchema).optional(),
 	}),
 	totals: z.object({
 		sandboxes: z.number(),

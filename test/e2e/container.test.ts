@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs';
 import {mkdir, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {Container, whyNoContainers} from '../support/container.ts';
 import {Device} from '../support/device.ts';
 import {Host} from '../support/e2e.ts';
@@ -10,7 +11,8 @@ import {isAlive} from '../support/processes.ts';
 import {freePort, type GatewayPlace, type RealGateway} from '../support/real-gateway.ts';
 import {until} from '../support/until.ts';
 
-const version = '2026.9.6';
+/** The one for which all is tried; how processes end is not OpenClaw's. */
+const newest = openclawVersions.at(-1);
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 const read = ['operator.read'];
 const readAndWrite = ['operator.read', 'operator.write'];
@@ -19,9 +21,9 @@ const quick = {fastInterval: '500ms', slowInterval: '3s'};
 type Victim = 'process inside' | 'exec' | 'worker' | 'supervisor';
 const whyNot = whyNoContainers();
 
-describe.skipIf(whyNot !== null)(
-	`real OpenClaw ${version} in a container${whyNot === null ? '' : `: ${whyNot}`}`,
-	() => {
+describe.skipIf(whyNot !== null).each(openclawVersions)(
+	`real OpenClaw %s in a container${whyNot === null ? '' : `: ${whyNot}`}`,
+	version => {
 		let host: Host;
 		let gateway: RealGateway;
 		let container: Container;
@@ -30,7 +32,7 @@ describe.skipIf(whyNot !== null)(
 		beforeAll(async () => {
 			host = await Host.create(version);
 			const exec = async ({folder, port, environment}: GatewayPlace) => {
-				const name = `pairkeeper-${process.pid}`;
+				const name = `pairkeeper-${process.pid}-${version.replaceAll('.', '-')}`;
 				container = await Container.start({name, version, folders: [folder], env: environment});
 				await container.openPassage(port);
 				return container.exec;
@@ -90,7 +92,7 @@ describe.skipIf(whyNot !== null)(
 			expect(JSON.stringify(seen)).not.toContain(gateway.token);
 		});
 
-		test.for(['process inside', 'exec', 'worker', 'supervisor'] as const)(
+		test.skipIf(version !== newest).for(['process inside', 'exec', 'worker', 'supervisor'] as const)(
 			'leaves no relay when the %s is killed, and comes back',
 			async who => {
 				const relay = await until('the relay', () => inside('pairkeeper: 1')[0], patience);
@@ -111,26 +113,36 @@ describe.skipIf(whyNot !== null)(
 			await gains(new Device(), readAndWrite);
 		});
 
-		test('approves by the CLI where the configuration says so', async () => {
+		// 2026.5.27 gives each repeated ask another id, so one has to be asked for but once: late-upgrades.test.ts.
+		test.skipIf(version !== newest)('approves by the CLI where the configuration says so', async () => {
 			pairkeeper = await host.supervise(quick, alpha({transport: 'cli'}));
 			await gains(new Device(), read);
 			await pairkeeper.untilSandbox('alpha', 'to tell of it', ({approved, route}) => approved > 0 && route === null);
 		});
 
-		test.for(['exec', 'worker', 'supervisor'] as const)(
+		/** A supervisor whose calls hang inside, each for `runTimeout` at most, and the processes of one of them with the shells around it. */
+		async function hangingCall(runTimeout: string): Promise<readonly [call: number, ...around: number[]]> {
+			const bin = join(gateway.folder, 'bin');
+			await mkdir(bin, {recursive: true});
+			await writeFile(join(bin, 'openclaw'), '#!/bin/sh\nsleep 12345\n', {mode: 0o755});
+			const env = {PATH: `${bin}:/usr/bin:/bin`};
+			pairkeeper = await host.supervise({...quick, runTimeout}, alpha({transport: 'cli', env}));
+			const call = await until('the call', () => inside('sleep 12345')[0], patience);
+			return [call, ...inside('devices list')];
+		}
+
+		test('leaves no call that hangs when its time is over', async () => {
+			const call = await hangingCall('3s');
+			await until('the end of the call', () => !call.some(isAlive), patience);
+		});
+
+		test.skipIf(version !== newest).for(['exec', 'worker', 'supervisor'] as const)(
 			'leaves no call that hangs when the %s is killed',
 			async who => {
-				const bin = join(gateway.folder, 'bin');
-				await mkdir(bin, {recursive: true});
-				await writeFile(join(bin, 'openclaw'), '#!/bin/sh\nsleep 12345\n', {mode: 0o755});
-				const env = {PATH: `${bin}:/usr/bin:/bin`};
 				// So long that it is not this bound that ends it.
-				pairkeeper = await host.supervise({...quick, runTimeout: '10m'}, alpha({transport: 'cli', env}));
-				const call = await until('the call', () => inside('sleep 12345')[0], patience);
-				// With the shells around it.
-				const all = [...inside('devices list'), call];
-				process.kill(await victimOf(who, call), 'SIGKILL');
-				await until('the end of the call', () => !all.some(isAlive), patience);
+				const call = await hangingCall('10m');
+				process.kill(await victimOf(who, call[0]), 'SIGKILL');
+				await until('the end of the call', () => !call.some(isAlive), patience);
 			},
 		);
 	},

@@ -1,5 +1,8 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {chmod, mkdtemp, rm, writeFile} from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
 import {RELAY_PROGRAM, RELAY_SCRIPT} from '../../worker/transport/gateway/relay-script.ts';
 import {isAlive} from '../support/processes.ts';
@@ -31,6 +34,25 @@ async function relay({idle = 600_000, by = [] as readonly string[]} = {}) {
 }
 
 const ended = (child: ChildProcess) => until('its end', () => child.exitCode !== null || child.signalCode !== null);
+
+it.runIf(process.getuid?.() === 0)('a relay finds its gateway as somebody whom the sandbox does not know', async () => {
+	const folder = await mkdtemp(path.join(os.tmpdir(), 'relay-'));
+	try {
+		await chmod(folder, 0o755);
+		const gateway = await ScriptedGateway.start({accept: () => false});
+		gateways.push(gateway);
+		const settings = {port: gateway.port, auth: {token: 'a-token-of-sixteen'}};
+		await writeFile(path.join(folder, 'openclaw.json'), JSON.stringify({gateway: settings}));
+		const words = ['-c', RELAY_SCRIPT, 'pairkeeper', '', RELAY_PROGRAM, '', '', '600000', '1000'];
+		const env = {PATH: process.env.PATH, OPENCLAW_STATE_DIR: folder};
+		const child = spawn('sh', words, {stdio: 'pipe', env, uid: 64_322, gid: 64_322});
+		children.push(child);
+		const [header] = (await once(child.stdout, 'data')) as [Buffer];
+		expect(JSON.parse(String(header))).toEqual({pairkeeper: 1, port: gateway.port, token: 'a-token-of-sixteen'});
+	} finally {
+		await rm(folder, {recursive: true});
+	}
+});
 
 describe.concurrent('a relay ends', () => {
 	it('when its input does', async () => {

@@ -158,7 +158,7 @@ test.skipIf(!hasLogrotate)('the logrotate example has log and audit file opened 
 	await withAudit(instance, {logFile: instance.path('audit/pairkeeper.log')});
 	await instance.start();
 	await until('both lines', () => linesOf(instance).length === 2);
-	const example = readFileSync(join(import.meta.dirname, '../../examples/logrotate.conf'), 'utf8');
+	const example = readFileSync(join(import.meta.dirname, '../../scripts/packaging/logrotate.conf'), 'utf8');
 	const adapted = example
 		.replaceAll('/var/log/pairkeeper/', instance.path('audit/'))
 		.replaceAll('/run/pairkeeper/', instance.path('/'));

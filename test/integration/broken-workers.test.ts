@@ -62,6 +62,30 @@ describe.concurrent('a worker that is killed', () => {
 		expect(lastExit).toMatchObject({reason: 'crash', code: null, signal: 'SIGKILL'});
 	});
 
+	test('is replaced by the one that stood by, and that by the next; one that ends while it stands by is replaced too', async ({
+		instance,
+	}) => {
+		const alpha = await instance.sandbox('alpha');
+		await instance.configure();
+		await instance.start();
+		const first = await workerOf(instance);
+		const standby = await instance.untilOneStandsBy();
+		expect(standby).not.toBe(first);
+		expect((await instance.status()).totals.sandboxes).toBe(1);
+		process.kill(standby, 'SIGKILL');
+		await instance.untilLogged('the worker that stands by has ended');
+		const second = await instance.untilOneStandsBy(standby);
+		expect((await instance.statusOf('alpha')).pid).toBe(first);
+		process.kill(first, 'SIGKILL');
+		await instance.untilSandbox('alpha', 'to be well', ({healthy, restarts}) => healthy && restarts === 1);
+		expect((await instance.statusOf('alpha')).pid).toBe(second);
+		await alpha.ask(cliAsk('after'));
+		await instance.untilSandbox('alpha', 'to approve', ({lastApproval}) => lastApproval?.requestId === 'after');
+		await instance.untilOneStandsBy(second);
+		process.kill(instance.pid, 'SIGKILL');
+		await instance.untilNothingRuns();
+	});
+
 	test('leaves its successor the counters, and the requests that are settled', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		// A gateway that goes on to list what was approved.

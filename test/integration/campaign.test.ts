@@ -3,7 +3,7 @@ import {runCampaign} from '../../scripts/campaign/campaign.ts';
 import {planOf} from '../../scripts/campaign/plan.ts';
 
 test('a short campaign of faults approves nothing wrong, loses nothing, does nothing twice and leaves nothing behind', async () => {
-	const {injected, wrong, lost, twice, leftOver, before, after, approved, right} = await runCampaign({
+	const {injected, wrong, lost, twice, leftOver, before, after, approved, right, audit} = await runCampaign({
 		seed: 3,
 		faults: 30,
 		sandboxes: 2,
@@ -11,7 +11,15 @@ test('a short campaign of faults approves nothing wrong, loses nothing, does not
 		say: () => {},
 		signal: AbortSignal.timeout(140_000),
 	});
-	expect({wrong, lost, twice, leftOver}).toEqual({wrong: [], lost: [], twice: [], leftOver: []});
+	const {unrecorded, unended} = audit;
+	expect({wrong, lost, twice, leftOver, unrecorded, unended}).toEqual({
+		wrong: [],
+		lost: [],
+		twice: [],
+		leftOver: [],
+		unrecorded: [],
+		unended: [],
+	});
 	expect(approved).toBe(right);
 	// That there was a campaign.
 	expect(Object.keys(injected).length).toBeGreaterThan(6);
@@ -24,5 +32,5 @@ test('the same seed gives the same campaign, another one another', () => {
 	expect(planOf(3, 500)).toEqual(planOf(3, 500));
 	expect(planOf(4, 500)).not.toEqual(planOf(3, 500));
 	const kinds = new Set(planOf(3, 500).map(({fault}) => fault.what));
-	expect(kinds.size).toBe(9);
+	expect(kinds.size).toBe(12);
 });

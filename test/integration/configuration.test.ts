@@ -71,9 +71,7 @@ describe.concurrent('a configuration that is wrong exits 2 and names file, line 
 		],
 		['an executable as text', `${alpha}    exec: docker exec alpha\n`, 3, 'sandboxes[0].exec: '],
 		['a relative path', `statusFile: status.json\n${alpha}`, 1, 'statusFile: must be an absolute path'],
-		['metricsFile, which is still to come', `metricsFile: /tmp/x\n${alpha}`, 1, 'metricsFile: is not available yet'],
-		['metricsFile, which is still to come', `metricsFile: /tmp/x\n${alpha}`, 1, 'metricsFile: is not available yet'],
-		['discover, which is still to come', `discover: [nemoclaw]\n${alpha}`, 1, 'discover: is not available yet'],
+		['a port alone to listen at', `listen: 9464\n${alpha}`, 1, 'listen: must be an IP address and a port'],
 		[
 			'a secret that would show in the process table',
 			`${alpha}    exec: [sh]\n    env: {OPENCLAW_GATEWAY_TOKEN: abc}\n`,

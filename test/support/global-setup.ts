@@ -13,6 +13,8 @@ const sources = [
 	'scripts/build.sh',
 	'scripts/bundle.ts',
 	'scripts/support/licences.ts',
+	'scripts/generate.ts',
+	'scripts/support/man-page.ts',
 	'package.json',
 	'package-lock.json',
 	'tsconfig.json',
@@ -28,7 +30,11 @@ export default async function setup(): Promise<void> {
 	const digest = await digestOfSources();
 	if (existsSync(launcher) && (await readFile(stamp, 'utf8').catch(() => '')) === digest) return;
 	const env = {HOME: process.env.HOME};
-	const {exitCode, stdout, stderr} = await runCommand(['npm', 'run', '--silent', 'build'], {env, cwd: root});
+	const {exitCode, stdout, stderr} = await runCommand(['npm', 'run', '--silent', 'build'], {
+		env,
+		cwd: root,
+		timeoutMs: 300_000,
+	});
 	if (exitCode !== 0) throw new Error(`npm run build failed:\n${stdout}${stderr}`);
 	await mkdir(dirname(stamp), {recursive: true});
 	await writeFile(stamp, digest);

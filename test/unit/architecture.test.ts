@@ -28,6 +28,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/host/environment.ts',
 		'worker/host/process-table.ts',
 		'worker/host/processes.ts',
+		'worker/host/run-command.ts',
 		'worker/host/token-file.ts',
 		'worker/host/trusted-path.ts',
 		'worker/host/trusted-program.ts',

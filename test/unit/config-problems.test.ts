@@ -44,7 +44,17 @@ describe('a mistake is named with file, line and key', () => {
 			'statusFile: status.json',
 			'FILE:1: statusFile: must be an absolute path, such as /var/lib/pairkeeper/file, not "status.json"',
 		],
-		['metricsFile: /x', 'FILE:1: metricsFile: is not available yet in this version of pairkeeper; remove the key'],
+		[
+			'metricsFile: pairkeeper.prom',
+			'FILE:1: metricsFile: must be an absolute path, such as /var/lib/pairkeeper/file, not "pairkeeper.prom"',
+		],
+		...['":9464"', '"9464"', 'localhost', 'keeper.example.org:80', '"::1:9464"', '127.0.0.1:0', '127.0.0.1:65536'].map(
+			(listen): [string, string] => [
+				`listen: ${listen}`,
+				`FILE:1: listen: must be an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464, or the absolute path of a Unix socket, at most 103 bytes long, not "${listen.replaceAll('"', '')}"`,
+			],
+		),
+		['auditFile: /x\nmetricsFile: /x', 'FILE:2: metricsFile: is the file of auditFile already; give each its own'],
 		['auditFailure: perhaps', 'FILE:1: auditFailure: must be continue or stop'],
 		[
 			'auditFile: audit.jsonl',
@@ -56,7 +66,6 @@ describe('a mistake is named with file, line and key', () => {
 			'sandboxes:\n  - name: a\n    gateway: {url: "127.0.0.1:18789", tokenCommand: [x]}',
 			'FILE:3: sandboxes[0].gateway.url: must be a ws:// or wss:// URL without user name, password, query or fragment, such as ws://127.0.0.1:18789',
 		],
-		['discover:\n  - nemoclaw', 'FILE:1: discover: is not available yet in this version of pairkeeper; remove the key'],
 		['restart: {minDelay: 2s, maxDelay: 1s}', 'FILE:1: restart: minDelay must not be longer than maxDelay'],
 		['policy:\n  clients:\n    - {scopes: []}', 'FILE:3: policy.clients[0]: must name an id, a mode, or both'],
 		[
@@ -191,8 +200,10 @@ describe('a mistake is named with file, line and key', () => {
 			'restart: {often: 1}',
 			'FILE:1: restart.often: is not a key pairkeeper knows here; there are: minDelay, maxDelay, stableAfter',
 		],
-		['shard: 1/2', 'FILE:1: shard: is not available yet in this version of pairkeeper; remove the key'],
-		['listenHosts: [a]', 'FILE:1: listenHosts: is not available yet in this version of pairkeeper; remove the key'],
+		[
+			"listenHosts: ['keeper:9464']",
+			'FILE:1: listenHosts[0]: must be a host name without a port, such as keeper.example.org, not "keeper:9464"',
+		],
 	])('in words, with the value and what to write: %j', (text, problem) => {
 		expect(problemsIn(text)).toEqual([problem]);
 	});

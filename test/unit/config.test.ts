@@ -7,7 +7,7 @@ useConfigFile();
 
 describe('a configuration that says nothing', () => {
 	it('has the defaults that are promised', () => {
-		const {path: _, statusFile: __, warnings, ...config} = load('');
+		const {path: _, statusFile: __, ground: ___, warnings, ...config} = load('');
 		expect(config).toEqual({
 			metricsFile: null,
 			auditFile: null,
@@ -42,7 +42,8 @@ describe('a configuration that says nothing', () => {
 			discover: [],
 			listen: null,
 			listenHosts: [],
-			shard: '1/1',
+			shard: {index: 1, count: 1},
+			elsewhere: [],
 			sandboxes: [],
 		});
 		expect(warnings).toEqual([

@@ -1,6 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {CallTurns} from '../../supervisor/calls/turns.ts';
 import {Fleet, type Remembered} from '../../supervisor/fleet.ts';
+import {newRecord} from '../../supervisor/sandbox/record.ts';
 import {configurationOf, type SandboxSpec} from '../../supervisor/sandbox/spec.ts';
 import type {CheckpointChanges} from '../../worker/checkpoint.ts';
 import {MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
@@ -76,7 +77,7 @@ class PuppetFleet {
 	}
 }
 
-const named = (name: string, change = {}) => specOf({name, ...change});
+const named = (name: string, change = {}, more: Partial<SandboxSpec> = {}) => specOf({name, ...change}, more);
 const elsewhere = {target: {...workerConfigOf().target, exec: ['enter', 'another']}};
 const alarm = {ledger: {alarm: 'odd'}};
 
@@ -255,5 +256,65 @@ describe('a sandbox that leaves the configuration', () => {
 			/no longer watched/,
 		);
 		expect(puppets.clock.now() - before).toBeLessThan(MINUTE);
+	});
+});
+
+describe('a discovered sandbox', () => {
+	const discovered = (identity: string, {isStopped = false, port = 1} = {}) =>
+		named(
+			'a',
+			{inside: {execInput: ['enter'], port, tokenFile: null, tokenCommand: []}},
+			{
+				enabled: !isStopped,
+				discovered: {by: 'discover[0] (one)', identity, configuration: 'c', isStopped},
+			},
+		);
+	const alarmOf = (puppets: PuppetFleet) => puppets.worker('a').start.checkpoint?.ledger.alarm;
+
+	it('keeps its alarm, whatever its inventory says of it: another port, stopped, gone, and back', async () => {
+		const puppets = new PuppetFleet({a: discovered('1')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		for (const specs of [
+			{a: discovered('1', {port: 2})},
+			{a: discovered('1', {isStopped: true})},
+			{a: discovered('1')},
+			{},
+		])
+			await puppets.reconcile(specs);
+		const {length} = puppets.workers;
+		await puppets.reconcile({a: discovered('1')});
+		expect([puppets.workers.length, alarmOf(puppets)]).toEqual([length + 1, 'odd']);
+	});
+
+	it('is another one with another id, and the first one again with its own', async () => {
+		const puppets = new PuppetFleet({a: discovered('1')});
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		expect(await puppets.reconcile({a: discovered('2')})).toMatchObject({changed: 1});
+		expect(alarmOf(puppets)).toBeNull();
+		await puppets.reconcile({a: discovered('1')});
+		expect(alarmOf(puppets)).toBe('odd');
+	});
+
+	it('begins with the alarm of a pass that no supervisor made, whenever it is discovered', async () => {
+		const puppets = new PuppetFleet({});
+		puppets.fleet.recallAlarms([{sandbox: 'a', configuration: configurationOf(discovered('1')), reason: 'odd'}]);
+		await puppets.passing(puppets.fleet.start(0));
+		await puppets.reconcile({a: discovered('1')});
+		expect(alarmOf(puppets)).toBe('odd');
+	});
+
+	it('is not forgotten with its alarm for all the names that come and go', async () => {
+		const others = Array.from({length: 4095}, (_, index) => ({name: `s${index}`, record: newRecord('t')}));
+		const puppets = new PuppetFleet({a: discovered('1')}, others);
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.tell('a', alarm);
+		await puppets.reconcile({});
+		for (const name of ['x', 'y', 'z']) await puppets.reconcile({[name]: {...named(name), enabled: false}});
+		await puppets.reconcile({});
+		expect(puppets.fleet.remembered.map(({name}) => name)).toHaveLength(4096);
+		await puppets.reconcile({a: discovered('1')});
+		expect(alarmOf(puppets)).toBe('odd');
 	});
 });

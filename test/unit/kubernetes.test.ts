@@ -8,6 +8,8 @@ import type {IRole, IRoleBinding} from 'kubernetes-models/rbac.authorization.k8s
 import type {INamespace, IService, IServiceAccount} from 'kubernetes-models/v1';
 import {describe, expect, it} from 'vitest';
 import {parse} from 'yaml';
+import {parseListen} from '../../supervisor/http/address.ts';
+import {routeOf} from '../../supervisor/http/routes.ts';
 import {
 	MANIFESTS,
 	problemsOf,
@@ -127,11 +129,14 @@ describe('a pod', () => {
 
 	it('is asked how it is where pairkeeper answers', () => {
 		const {startupProbe, livenessProbe, readinessProbe, ports} = container ?? {};
-		const paths = [startupProbe, livenessProbe, readinessProbe].map(probe => probe?.httpGet?.path);
-		expect(paths).toEqual(['/livez', '/livez', '/healthz']);
+		// The kubelet asks by the pod's address; no name has to be known.
+		const routes = [startupProbe, livenessProbe, readinessProbe].map(probe =>
+			routeOf({method: 'GET', url: probe?.httpGet?.path ?? '', host: '10.1.2.3:9464'}, []),
+		);
+		expect(routes).toEqual(['livez', 'livez', 'healthz'].map(route => ({kind: 'route', route})));
 		const [port] = ports ?? [];
 		for (const probe of [startupProbe, livenessProbe, readinessProbe]) expect(probe?.httpGet?.port).toBe(port?.name);
-		expect(config.listen).toBe(`0.0.0.0:${port?.containerPort}`);
+		expect(parseListen(config.listen)).toEqual({kind: 'tcp', host: '0.0.0.0', port: port?.containerPort});
 	});
 
 	it('has time to end what it has started', () => {

@@ -94,6 +94,12 @@ describe('a search among the processes of a host', () => {
 		expect(await findMarked('run/w/1', {table})).toEqual([ours, older, same]);
 	});
 
+	it('does not look into those that are known to be somebody else’s', async () => {
+		const table = tableOf({[ours]: {environment}, [older]: {environment: `${MARKER}=run/w/2`}});
+		expect(await findMarked('run', {table, others: new Set([older])})).toEqual([ours]);
+		expect(table.read).toEqual([ours]);
+	});
+
 	it('reads no more of each than what we have given to any', async () => {
 		const bytes: number[] = [];
 		const table: ProcessTable = {...tableOf({[ours]: {}}), environmentOf: async (_, most) => String(bytes.push(most))};

@@ -155,6 +155,7 @@ export class PuppetSandbox {
 				},
 				decided: (name, {kind}, transport) => void this.witnessed.push(`${kind} in ${name} by ${transport}`),
 				held: (name, requests) => void this.witnessed.push(`${requests.length} held in ${name}`),
+				restarted: (name, reason) => void this.witnessed.push(`restarted in ${name} (${reason})`),
 				gone: name => void this.witnessed.push(`gone in ${name}`),
 			},
 		};

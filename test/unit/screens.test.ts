@@ -91,6 +91,15 @@ describe('one sandbox in full', () => {
 		expect(linesOf({widePaired: 3})).toMatch(/^ {2}devices +3 paired devices have more/m);
 		expect(linesOf({})).not.toMatch(/devices +\d/);
 	});
+
+	it('of a supervisor that is gone suggests nothing that only one that lives can do', () => {
+		const text = (isAlive: boolean) =>
+			sandboxLines(['alpha', wellSandbox(now, {pending: 2})], status, {isAlive, now, width: 200}).join('\n');
+		expect(text(true)).toMatch(/pairkeeper kick alpha/);
+		expect(text(true)).toMatch(/pairkeeper pending/);
+		expect(text(false)).not.toMatch(/pairkeeper (kick|pending)/);
+		expect(text(false)).toMatch(/look further +pairkeeper run.*nobody watches/);
+	});
 });
 
 describe('a table', () => {
@@ -156,11 +165,20 @@ describe('the live screen', () => {
 		expect(shownAfter(key('pagedown')).join('\n')).toContain('34-66 of 200');
 	});
 
+	it('says so where no sandbox matches what is typed, and where there is none', () => {
+		const [x, y] = [key('x'), key('z')];
+		expect(shownAfter(key('/', '/'), x, y, x, y).at(-1)).toMatch(/no sandbox matches/);
+		const empty: Reading = {kind: 'status', status: composedStatus(now, 0, false), isAlive: true};
+		expect(screenLines(initialWatch, empty, frame).at(-1)).toMatch(/^no sandboxes /);
+	});
+
 	it('filters by what is typed, until Escape', () => {
 		const typing = [key('/', '/'), key('s'), key('i'), key('c'), key('k')];
 		expect(shownAfter(...typing).join('\n')).toContain('/sick_   1-2 of 2');
 		expect(shownAfter(...typing, key('return')).join('\n')).toContain('/sick   1-2 of 2');
-		expect(shownAfter(...typing, key('backspace'), key('x'), key('return')).join('\n')).toContain('/sicx   0');
+		expect(shownAfter(...typing, key('backspace'), key('x'), key('return')).join('\n')).toContain(
+			'/sicx   no sandbox matches',
+		);
 		expect(shownAfter(...typing, key('escape')).join('\n')).toContain('1-33 of 200');
 		// A letter that is typed is no command.
 		expect(typed(key('/', '/'), key('q'))).toMatchObject({filter: 'q', isTyping: true});

@@ -502,7 +502,7 @@ class SimulatedProcess implements WorkerHandle {
 			if (this.#isDead) return;
 			if (message.kind === 'granted') this.#link.granted(message.turn);
 			else if (message.kind === 'stop') this.#stop();
-			else if (message.kind !== 'start') this.#worker?.receive(message);
+			else if (message.kind !== 'start' && message.kind !== 'stand-by') this.#worker?.receive(message);
 		});
 	}
 

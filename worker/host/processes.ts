@@ -40,6 +40,8 @@ export interface ProcessId {
 export interface SweepBounds {
 	/** The start time of the oldest process that it can be about, in the kernel's ticks; `null`: any. */
 	readonly since?: string | null;
+	/** Processes that are known to carry another marker, by their pids: on a host of many workers they are most of what there is to look at. */
+	readonly others?: ReadonlySet<number>;
 	/** Milliseconds it may take altogether. */
 	readonly within?: number;
 	readonly table?: ProcessTable;
@@ -125,7 +127,7 @@ export type Look = ProcessId | 'unread' | 'over';
  */
 export async function* marked(
 	owners: string | readonly string[],
-	{since = null, table = procTable}: SweepBounds,
+	{since = null, others, table = procTable}: SweepBounds,
 	until: number,
 ): AsyncGenerator<Look> {
 	const oldest = Number(since ?? 0);
@@ -138,7 +140,7 @@ export async function* marked(
 			yield 'over';
 			return;
 		}
-		if (pid === process.pid) continue;
+		if (pid === process.pid || others?.has(pid)) continue;
 		const stat = table.stat(pid);
 		if (stat === null || stat.isKernelThread || Number(stat.startTime) < oldest) continue;
 		// What we may not look into, and what lives in a container, is not ours. A call's own tree is ended without this search.

@@ -18,6 +18,14 @@ export interface CommandResult {
 	readonly stderr: string;
 }
 
+/** What a command is held to. `timeout` in milliseconds, `maxOutput` in bytes; `owner` marks what it starts. */
+interface Bounds {
+	readonly timeout: number;
+	readonly owner: string;
+	readonly signal: AbortSignal;
+	readonly maxOutput?: number;
+}
+
 /**
  * Runs a command as a process group of its own, in `/`, and returns what it said. After `timeout` milliseconds, or when `signal` aborts, the
  * whole group gets SIGTERM and at most half a second later SIGKILL, as does whatever else carries `owner`. Throws a {@link ClientError}, or the
@@ -25,7 +33,7 @@ export interface CommandResult {
  */
 export async function runCommand(
 	{file, args, env, input = null}: Command,
-	{timeout, owner, signal}: {timeout: number; owner: string; signal: AbortSignal},
+	{timeout, owner, signal, maxOutput = MAX_STDOUT}: Bounds,
 ): Promise<CommandResult> {
 	signal.throwIfAborted();
 	const call = execa(file, args, {
@@ -43,7 +51,7 @@ export async function runCommand(
 	// It may end before it has read anything.
 	if (input !== null) subprocess.stdin?.on('error', () => {}).write(input);
 	const {promise: flooded, reject: flood} = Promise.withResolvers<never>();
-	const stdout = collect(subprocess.stdout, MAX_STDOUT, flood);
+	const stdout = collect(subprocess.stdout, maxOutput, flood);
 	const stderr = collect(subprocess.stderr, MAX_STDERR, flood);
 	const leader = subprocess.pid;
 	if (leader !== undefined) adoptCommand(leader);

@@ -2,11 +2,11 @@ import type {WorkerConfig} from '../protocol.ts';
 import {lazyCliClient} from './cli/lazy-client.ts';
 import {watchingOutruns} from './cli/outrun-watch.ts';
 import {polledTransport, type Transport, type TransportDeps} from './transport.ts';
-import {initialTransport, routeOf} from './way.ts';
+import {hasRoute, initialTransport} from './way.ts';
 
 /** The transport that the configuration asks for. */
 export async function openTransport(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
-	if (routeOf(config) === null || config.transport === 'cli') {
+	if (!hasRoute(config)) {
 		const {client, warnings} = watchingOutruns(lazyCliClient(deps.cli), {
 			clock: deps.clock,
 			slowInterval: config.cadence.slowInterval,
@@ -14,7 +14,11 @@ export async function openTransport(config: WorkerConfig, deps: TransportDeps): 
 		});
 		return polledTransport(client, initialTransport(config).transportReason, warnings);
 	}
-	// Loaded only here: a worker that polls by the CLI need not carry a WebSocket client.
-	const {openGateway} = await import('./gateway/open.ts');
+	const {openGateway} = await loadGateway();
 	return openGateway(config, deps);
+}
+
+/** Loaded when it is wanted, or may soon be: a worker that polls by the CLI need not carry a WebSocket client. */
+export function loadGateway(): Promise<typeof import('./gateway/open.ts')> {
+	return import('./gateway/open.ts');
 }

@@ -18,6 +18,11 @@ export function routeOf({gateway, inside, target, transport}: Reachable): RouteK
 	return target.exec.length === 0 && transport !== 'cli' ? 'host' : null;
 }
 
+/** Whether a gateway is to be looked for. */
+export function hasRoute(config: Reachable): boolean {
+	return routeOf(config) !== null && config.transport !== 'cli';
+}
+
 /** What there is to say of a sandbox's transport before it was tried. */
 export function initialTransport(config: Reachable): Pick<Snapshot, 'transport' | 'route' | 'transportReason'> {
 	const {transport} = config;

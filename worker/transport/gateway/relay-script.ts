@@ -62,8 +62,17 @@ const unfit = (error, detail) => Object.assign(new Unfit(detail), {error});
 
 const withoutTilde = (file, home) => (/^~(\/|$)/.test(file) ? path.join(home, file.slice(1)) : file);
 
+// Whoever has no entry in passwd, as where a container runs under any uid, has none.
+function homeOf() {
+	try {
+		return os.homedir();
+	} catch (_) {
+		return '/';
+	}
+}
+
 function configFile() {
-	const account = env.HOME || os.homedir();
+	const account = env.HOME || homeOf();
 	const home = withoutTilde(env.OPENCLAW_HOME || account, account);
 	if (env.OPENCLAW_CONFIG_PATH) return withoutTilde(env.OPENCLAW_CONFIG_PATH, home);
 	const profile = env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== 'default' ? '-' + env.OPENCLAW_PROFILE : '';

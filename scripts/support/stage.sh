@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Sourced by what installs or packs pairkeeper, in the project's folder, with the Node of the packages in PATH.
+
+# build_if_needed: dist/, where there is none.
+build_if_needed() {
+	if [[ ! -x dist/supervisor/launcher.cjs || ! -f dist/man/pairkeeper.1 ]]; then
+		step 'Building' npm run --silent build
+	fi
+}
+
+# stage FOLDER: the program as it runs, with the packages that it needs at run time, and nothing that is only for who develops them.
+stage() {
+	local target=$1 packages
+	mkdir -p "$target"
+	packages=$(npm ls --omit=dev --all --parseable | tail -n +2)
+	packages=${packages//"$PWD/"/}
+	tar --create --exclude='*.map' --exclude='*.d.ts' --exclude='*.d.cts' --exclude='*.d.mts' --exclude='*.ts' --exclude='dist/meta' \
+		dist package.json | tar --extract --no-same-owner --directory "$target"
+	if [[ -n $packages ]]; then
+		tar --create --exclude='*.map' --exclude='*.ts' --exclude='*.cts' --exclude='*.mts' --exclude='*.md' --exclude='*.markdown' --exclude='*.h' \
+			--exclude='.*' --exclude=node_modules/koffi/cnoke.cjs --exclude=node_modules/koffi/vendor --exclude=node_modules/koffi/doc --files-from=- <<<"$packages" |
+			tar --extract --no-same-owner --directory "$target"
+	fi
+	chmod -R u=rwX,go=rX "$target"
+}
+
+# launcher FOLDER FILE: writes the command, which starts the program in FOLDER.
+launcher() {
+	sed "s|^program=.*|program=$1|" scripts/packaging/pairkeeper.sh >"$2"
+	chmod 755 "$2"
+}
+
+# unit FILE COMMAND TARGET: writes a systemd unit that starts COMMAND.
+unit() {
+	sed "s|^ExecStart=/usr/bin/pairkeeper |ExecStart=$2 |" "scripts/packaging/systemd/$1" >"$3"
+	chmod 644 "$3"
+}
