@@ -127,7 +127,7 @@ export class Worker {
 		const {link, clock, signal} = this.#deps;
 		const turns: Turns = {
 			take: async (kind, aborted) => {
-				const turn = await link.take(kind, aborted);
+				const turn = await link.take(kind === 'list' && this.#isUrgent ? 'urgent-list' : kind, aborted);
 				this.#tell([{kind: 'turn'}]);
 				return turn;
 			},
@@ -201,6 +201,12 @@ export class Worker {
 			link.send({kind: 'passed', ids: ['once'], outcome: this.#summaryOf(outcome)});
 		}
 		cancel();
+	}
+
+	/** Whether a list is worth more than those of sandboxes where nobody asks: in fast mode, while it buys fast polls, with work pending, and in a pass of its own. */
+	get #isUrgent(): boolean {
+		const {cadence, pending} = this.#observations;
+		return this.#start.task.kind !== 'watch' || pending > 0 || cadence?.mode !== 'slow' || cadence.reentryPolls > 0;
 	}
 
 	/** How long anything may take that begins now, in milliseconds. */

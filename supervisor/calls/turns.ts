@@ -8,6 +8,9 @@ import type {CallLimit} from './limit.ts';
  */
 const HEAD_START = 60_000;
 
+/** The same of a list where somebody asks, or lately has: in fast mode, or with a request pending. Less, so that approvals do not queue behind those either. */
+const URGENT_HEAD_START = 30_000;
+
 /**
  * For each second of turn time lately used, a call counts as having come so many seconds later: whoever takes every turn he can get, and answers just
  * before he would be a suspect, is behind all others, his approvals too. What is used fades, so nobody is behind for ever.
@@ -53,7 +56,7 @@ export interface TurnState {
 }
 
 /**
- * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, who has lately used little
+ * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, urgent lists before others, who has lately used little
  * before who has used much, the longest wait first. Patience ends these preferences, so that neither a stream of approvals starves a list, nor a busy
  * host a sandbox that has recovered.
  */
@@ -79,7 +82,14 @@ function partyOf({sandbox, kind}: Pick<Waiter, 'sandbox' | 'kind'>): string {
 
 /** Since when a waiter counts as waiting. */
 function standingOf({kind, since}: Waiter): number {
-	return kind === 'approve' ? since - HEAD_START : since;
+	switch (kind) {
+		case 'approve':
+			return since - HEAD_START;
+		case 'urgent-list':
+			return since - URGENT_HEAD_START;
+		default:
+			return since;
+	}
 }
 
 /** The host's turns: so many `openclaw` calls at once, whoever makes them. */
