@@ -84,6 +84,8 @@ function standingOf({kind, since}: Waiter): number {
 
 /** The host's turns: so many `openclaw` calls at once, whoever makes them. */
 export class CallTurns {
+	/** Is told that somebody waits who could be let in beyond the limit, again and again while that is so. */
+	onCanLend: () => void = () => {};
 	readonly #now: () => number;
 	readonly #onFinished: (call: FinishedCall) => void;
 	readonly #waiting = new Map<string, Waiter & {readonly grant: () => void}>();
@@ -183,7 +185,7 @@ export class CallTurns {
 				used: (party: string) => this.#used(party, now),
 			};
 			const next = nextTurn(state, now);
-			if (!next) return;
+			if (!next) break;
 			const key = keyOf(next.sandbox, next.turn);
 			const grant = this.#waiting.get(key)?.grant;
 			const {sandbox, turn, kind} = next;
@@ -193,6 +195,7 @@ export class CallTurns {
 			this.#running.set(key, {sandbox, turn, kind, since: now, isSuspect});
 			grant?.();
 		}
+		if (this.canLend) this.onCanLend();
 	}
 }
 

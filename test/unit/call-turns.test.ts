@@ -6,7 +6,7 @@ import {TurnLender} from '../../supervisor/calls/lending.ts';
 import {type CallLimit, callLimit} from '../../supervisor/calls/limit.ts';
 import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/calls/turns.ts';
 import {TURN_KINDS, type TurnKind} from '../../worker/turns.ts';
-import {MINUTE, SECOND} from './fixtures.ts';
+import {MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
 
 /** A host whose calls last as long as a test says. */
 class Host {
@@ -200,6 +200,33 @@ describe('turns beyond the limit', () => {
 		lender.look();
 		lender.look();
 	}
+
+	it('are looked for while somebody waits who could have one, and no longer', async () => {
+		const clock = new SimulatedClock();
+		const host = new Host({limit: 1, most: 2});
+		let looks = 0;
+		const lender = new TurnLender(host.turns, () => {
+			looks++;
+			return times(0, looks * 1000);
+		});
+		const stop = lender.run(clock);
+		await clock.sleep(MINUTE);
+		expect(looks).toBe(0);
+		const first = host.ask('a');
+		host.ask('b');
+		await clock.sleep(SECOND);
+		expect(host.granted).toEqual(['a list', 'b list']);
+		const seen = looks;
+		host.ask('c');
+		await clock.sleep(MINUTE);
+		expect(looks).toBe(seen);
+		host.turns.over('a', first, 'answered');
+		host.ask('d');
+		await clock.sleep(SECOND);
+		expect(host.granted).toEqual(['a list', 'b list', 'c list']);
+		stop();
+		expect(seen).toBeGreaterThan(1);
+	});
 
 	it('are lent where calls that run leave cores idle, as many as idle', () => {
 		for (const [busy, granted] of [

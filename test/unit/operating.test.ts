@@ -10,15 +10,19 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	// Screens, tables and lines that say how things are.
 	'supervisor/commands/check.ts': ['…: the configuration is fine', 'see below', 'install it'],
 	'supervisor/commands/decide.ts': ['Approve this?'],
+	'supervisor/commands/init-text.ts': 'all',
+	'supervisor/commands/init.ts': ['pairkeeper init --write puts', 'written to'],
 	'supervisor/commands/pending-text.ts': 'all',
 	'supervisor/commands/sandbox-text.ts': 'all',
 	'supervisor/commands/sandbox-view.ts': 'all',
 	'supervisor/commands/status-table.ts': [
 		...['no sandbox is watched', '… idle', 'last seen', 'openclaw calls', 'deadline reached', 'gone (was'],
 		...['LAST', 'not yet', 'not by the gateway', 'and … more remarks'],
+		...['share … of all', 'not read yet'],
 	],
 	'supervisor/commands/watch-view.ts': 'all',
 	'supervisor/control/answers.ts': ['… of … asked to poll now', '… more are not shown'],
+	'supervisor/discovery/rounds.ts': ['not wanted any more'],
 	'supervisor/records.ts': ['no scopes'],
 	'supervisor/sandbox/pass-text.ts': ['nothing pending'],
 	'supervisor/start-text.ts': 'all',
@@ -27,10 +31,13 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	// Remedies, which say themselves what to do.
 	'supervisor/commands/remedies.ts': 'all',
 	// What a message of the configuration says of a value or a place.
+	'supervisor/config/discover-schema.ts': ['nemoclaw'],
 	'supervisor/config/environment.ts': ['a '],
 	'supervisor/config/issues.ts': ['at the top', 'to the '],
 	'supervisor/config/known.ts': ['a client'],
 	'supervisor/config/schema.ts': ['[', '1 to 63', 'an IP address'],
+	'supervisor/config/shard.ts': ['an instance'],
+	'supervisor/config/sources.ts': ['kubernetes, namespace'],
 	'supervisor/config/targets.ts': ['not set'],
 	'supervisor/config/words.ts': ['a ', 'an ', 'at ', 'true or false', 'what stands there', 'something else'],
 	'supervisor/config/yaml-mistakes.ts': ['the keys beside it', '… on line'],
