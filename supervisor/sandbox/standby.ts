@@ -2,6 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
+import type {ProcessIdentity} from '../instance/state-file.ts';
 import type {Log} from '../log/log.ts';
 import {nextRestart, type RestartPolicy} from './restart-policy.ts';
 import {
@@ -84,9 +85,11 @@ export class Standby {
 		this.#deps = deps;
 	}
 
-	/** The pids of the processes that stand by. */
-	get pids(): readonly number[] {
-		return this.#spares.flatMap(({process}) => process.pid ?? []);
+	/** The processes that stand by. */
+	get processes(): readonly ProcessIdentity[] {
+		return this.#spares.flatMap(({process: {pid, startTime}}) =>
+			pid === null || startTime === null ? [] : {pid, startTime},
+		);
 	}
 
 	/** A worker for a sandbox: a process that stands by where it is of the right kind, with the marker that it has; else a new one. */

@@ -16,6 +16,7 @@ const inside = {execInput: ['enter'], port: null, tokenFile: null, tokenCommand:
 class PuppetSpare {
 	readonly pid: number;
 	readonly rss = null;
+	readonly startTime = '1';
 	readonly owner: string;
 	listener: WorkerListener;
 	readonly heard: ToWorker[] = [];
@@ -94,9 +95,9 @@ it('stands by when no more workers are needed for a moment, and is handed over t
 	expect(stage.need()).toBe(1002);
 	expect(stage.spares).toEqual([]);
 	await stage.clock.sleep(SECOND);
-	expect(stage.standby.pids).toEqual([1]);
+	expect(stage.standby.processes).toEqual([{pid: 1, startTime: '1'}]);
 	expect(stage.need({name: 'beta'})).toBe(1);
-	expect(stage.standby.pids).toEqual([]);
+	expect(stage.standby.processes).toEqual([]);
 	const {owner, heard} = stage.spare;
 	expect(owner).toMatch(/^run\//);
 	expect(heard.map(({kind}) => kind)).toEqual(['stand-by', 'start']);
@@ -109,12 +110,12 @@ it('is one for 25 workers: where many fail at once, each has one', async () => {
 	const stage = new Stage();
 	for (let count = 0; count < 60; count++) stage.need();
 	await stage.clock.sleep(MINUTE);
-	expect(stage.standby.pids).toEqual([1, 2]);
+	expect(stage.standby.processes.map(({pid}) => pid)).toEqual([1, 2]);
 	expect([stage.need(), stage.need(), stage.need()]).toEqual([1, 2, 1061]);
 	for (const worker of stage.workers) worker.exit();
 	await stage.clock.sleep(MINUTE);
 	// Two have been handed over, and one is enough for those.
-	expect(stage.standby.pids).toEqual([3]);
+	expect(stage.standby.processes.map(({pid}) => pid)).toEqual([3]);
 });
 
 it('is not replaced again and again where sandboxes of two kinds take turns', async () => {
