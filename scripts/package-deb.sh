@@ -84,9 +84,8 @@ Description: keeps one pairing watcher alive per OpenClaw sandbox
 END
 chmod -R u=rwX,go=rX "$root"
 chmod 755 "$root"/DEBIAN/{postinst,prerm,postrm} "$root/usr/bin/pairkeeper"
-# Debian's C library is glibc, and nothing is compiled here.
+# Debian's C library is glibc.
 rm -rf "$root"/usr/lib/pairkeeper/node_modules/@koromix/*/musl_*
-rm -rf "$root/usr/lib/pairkeeper/node_modules/koffi/src/koffi/src"
 # It is started by the command alone, with the Node that that has found.
 chmod a-x "$root/usr/lib/pairkeeper/dist/supervisor/launcher.cjs"
 sed -i 1d "$root/usr/lib/pairkeeper/dist/supervisor/launcher.cjs"

@@ -87,6 +87,9 @@ describe.skipIf(!hasDpkg)('the Debian package', () => {
 			expect(await runCommand(['sh', '-n', join(root, 'DEBIAN', script)])).toMatchObject({exitCode: 0, stderr: ''});
 		const main = join(root, 'usr/lib/pairkeeper/dist/supervisor/launcher.cjs');
 		expect(await runCommand(['node', main, '--help'])).toMatchObject({exitCode: 0});
+		// What tells systemd is whole: the unit would wait for it in vain.
+		const library = ['node', '--input-type=module', '--eval', 'await import("koffi")'];
+		expect(await runCommand(library, {cwd: join(root, 'usr/lib/pairkeeper')})).toMatchObject({exitCode: 0, stderr: ''});
 	});
 
 	it('holds nothing that somebody but root owns or may write', async () => {
