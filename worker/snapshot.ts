@@ -6,7 +6,8 @@ import {initialTransport} from './transport/way.ts';
 import {type Cadence, type CadenceConfig, interval} from './watch/cadence.ts';
 import type {WatchEvent} from './watch/watch.ts';
 
-/** A poll that had to wait this much longer than its interval for a turn counts as stretched, in milliseconds. */
+/** A poll that had to wait for a turn for more than this share of its interval, and more than so many milliseconds, counts as stretched. */
+const STRETCH_SHARE = 0.1;
 const STRETCH_TOLERANCE = 1000;
 
 /** All that can happen to a worker. */
@@ -95,7 +96,7 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 	const {cadence, ignored, progress: _, failures: __, lastError: ___, held: ____, ...shown} = observations;
 	const {alarm, troubles, foreignApproval, transportWarnings, turnWait} = context;
 	const regular = intervalOf(cadence, context.cadence);
-	const isStretched = turnWait > Math.max(regular, STRETCH_TOLERANCE);
+	const isStretched = turnWait > Math.max(regular * STRETCH_SHARE, STRETCH_TOLERANCE);
 	const seconds = isStretched ? Math.round((regular + turnWait) / 100) / 10 : regular / 1000;
 	return {
 		...shown,
@@ -105,7 +106,7 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 			...(alarm === null ? [] : [`alarm: ${alarm}; nothing is approved until a reload`]),
 			...(isStretched
 				? [
-						`polled every ${seconds} s instead of ${regular / 1000} s: the host's calls are all taken (maxConcurrentCalls)`,
+						`polled every ${seconds} s instead of ${regular / 1000} s: the host's calls are all taken (maxConcurrentCalls); a gateway that is configured (gateway) takes none`,
 					]
 				: []),
 			...troubles,

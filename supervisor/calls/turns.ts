@@ -8,6 +8,9 @@ import type {CallLimit} from './limit.ts';
  */
 const HEAD_START = 60_000;
 
+/** The same of a list where somebody asks, or lately has: in fast mode, or with a request pending. Less, so that approvals do not queue behind those either. */
+const URGENT_HEAD_START = 30_000;
+
 /**
  * For each second of turn time lately used, a call counts as having come so many seconds later: whoever takes every turn he can get, and answers just
  * before he would be a suspect, is behind all others, his approvals too. What is used fades, so nobody is behind for ever.
@@ -53,7 +56,7 @@ export interface TurnState {
 }
 
 /**
- * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, who has lately used little
+ * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, urgent lists before others, who has lately used little
  * before who has used much, the longest wait first. Patience ends these preferences, so that neither a stream of approvals starves a list, nor a busy
  * host a sandbox that has recovered.
  */
@@ -79,11 +82,20 @@ function partyOf({sandbox, kind}: Pick<Waiter, 'sandbox' | 'kind'>): string {
 
 /** Since when a waiter counts as waiting. */
 function standingOf({kind, since}: Waiter): number {
-	return kind === 'approve' ? since - HEAD_START : since;
+	switch (kind) {
+		case 'approve':
+			return since - HEAD_START;
+		case 'urgent-list':
+			return since - URGENT_HEAD_START;
+		default:
+			return since;
+	}
 }
 
 /** The host's turns: so many `openclaw` calls at once, whoever makes them. */
 export class CallTurns {
+	/** Is told that somebody waits who could be let in beyond the limit, again and again while that is so. */
+	onCanLend: () => void = () => {};
 	readonly #now: () => number;
 	readonly #onFinished: (call: FinishedCall) => void;
 	readonly #waiting = new Map<string, Waiter & {readonly grant: () => void}>();
@@ -183,7 +195,7 @@ export class CallTurns {
 				used: (party: string) => this.#used(party, now),
 			};
 			const next = nextTurn(state, now);
-			if (!next) return;
+			if (!next) break;
 			const key = keyOf(next.sandbox, next.turn);
 			const grant = this.#waiting.get(key)?.grant;
 			const {sandbox, turn, kind} = next;
@@ -193,6 +205,7 @@ export class CallTurns {
 			this.#running.set(key, {sandbox, turn, kind, since: now, isSuspect});
 			grant?.();
 		}
+		if (this.canLend) this.onCanLend();
 	}
 }
 

@@ -6,7 +6,7 @@ import {TurnLender} from '../../supervisor/calls/lending.ts';
 import {type CallLimit, callLimit} from '../../supervisor/calls/limit.ts';
 import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/calls/turns.ts';
 import {TURN_KINDS, type TurnKind} from '../../worker/turns.ts';
-import {MINUTE, SECOND} from './fixtures.ts';
+import {MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
 
 /** A host whose calls last as long as a test says. */
 class Host {
@@ -143,6 +143,13 @@ describe('who is next', () => {
 		expect(next({waiting}, 2 * MINUTE)).toBe('list');
 	});
 
+	it('is a list of a sandbox where somebody asks before another one, for half a minute, and an approval before it', () => {
+		const urgent = waiter('busy', 'urgent-list', 9 * SECOND);
+		expect(next({waiting: [waiter('quiet', 'list', 0), urgent]}, 10 * SECOND)).toBe('busy');
+		expect(next({waiting: [urgent, waiter('other', 'approve', 9 * SECOND)]}, 10 * SECOND)).toBe('other');
+		expect(next({waiting: [waiter('quiet', 'list', 0), {...urgent, since: 31 * SECOND}]}, 32 * SECOND)).toBe('quiet');
+	});
+
 	it('is who has lately used little turn time before who has used much, though that one has waited longer and wants to approve', () => {
 		const used = (party: string) => (party === 'greedy' ? 20 * SECOND : SECOND);
 		const waiting = [waiter('greedy', 'approve', 0), waiter('modest', 'list', 9 * SECOND)];
@@ -200,6 +207,33 @@ describe('turns beyond the limit', () => {
 		lender.look();
 		lender.look();
 	}
+
+	it('are looked for while somebody waits who could have one, and no longer', async () => {
+		const clock = new SimulatedClock();
+		const host = new Host({limit: 1, most: 2});
+		let looks = 0;
+		const lender = new TurnLender(host.turns, () => {
+			looks++;
+			return times(0, looks * 1000);
+		});
+		const stop = lender.run(clock);
+		await clock.sleep(MINUTE);
+		expect(looks).toBe(0);
+		const first = host.ask('a');
+		host.ask('b');
+		await clock.sleep(SECOND);
+		expect(host.granted).toEqual(['a list', 'b list']);
+		const seen = looks;
+		host.ask('c');
+		await clock.sleep(MINUTE);
+		expect(looks).toBe(seen);
+		host.turns.over('a', first, 'answered');
+		host.ask('d');
+		await clock.sleep(SECOND);
+		expect(host.granted).toEqual(['a list', 'b list', 'c list']);
+		stop();
+		expect(seen).toBeGreaterThan(1);
+	});
 
 	it('are lent where calls that run leave cores idle, as many as idle', () => {
 		for (const [busy, granted] of [
@@ -353,6 +387,8 @@ interface Simulated {
 	readonly approvals: number;
 	/** Between a poll and the next one, in milliseconds; a second where it is not said. */
 	readonly pauseMs?: number;
+	/** Its lists are those of a sandbox where somebody asks. */
+	readonly isUrgent?: boolean;
 }
 
 /**
@@ -365,14 +401,14 @@ function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: n
 	const due: {at: number; act: () => void}[] = [];
 	const longest = sandboxes.map(() => 0);
 	const later = (ms: number, act: () => void) => due.push({at: now + ms, act});
-	for (const [index, {callMs, hangs, approvals, pauseMs = SECOND}] of sandboxes.entries()) {
+	for (const [index, {callMs, hangs, approvals, pauseMs = SECOND, isUrgent = false}] of sandboxes.entries()) {
 		const name = `s${index}`;
 		let turn = 0;
 		let left = 0;
 		const call = () => {
 			const id = ++turn;
 			const since = now;
-			turns.request(name, id, left > 0 ? 'approve' : 'list', () => {
+			turns.request(name, id, left > 0 ? 'approve' : isUrgent ? 'urgent-list' : 'list', () => {
 				if (since >= fromMs) longest[index] = Math.max(longest[index] ?? 0, now - since);
 				later(callMs, () => {
 					left = left > 0 ? left - 1 : hangs ? 0 : approvals;
@@ -452,6 +488,34 @@ describe('nobody starves', () => {
 		const crowd = Array.from({length: 12}, () => ({callMs: SECOND, hangs: false, approvals: 8}));
 		const waits = longestWaits([...crowd, {callMs: 10_500, hangs: true, approvals: 0}], 2, 30 * MINUTE);
 		expect(waits.at(-1)).toBeLessThan(MINUTE);
+	});
+
+	describe('among more sandboxes than calls fit', () => {
+		const callMs = 1200;
+		const turns = 2;
+		const crowd: Simulated[] = Array.from({length: 64}, () => ({
+			callMs,
+			hangs: false,
+			approvals: 0,
+			pauseMs: 30 * SECOND,
+		}));
+		/** How often each can be polled: all calls one after the other, as many at once as there are turns. */
+		const stretched = (crowd.length / turns) * callMs;
+
+		it('intervals stretch evenly: nobody is polled less often than all calls together take', () => {
+			const waits = longestWaits(crowd, turns, 30 * MINUTE, 5 * MINUTE);
+			for (const wait of waits) expect(30 * SECOND + wait).toBeLessThanOrEqual(stretched + callMs);
+			// A request comes just after a list, is met by the next one, and its approval waits for one call that runs.
+			expect(30 * SECOND + Math.max(...waits) + 3 * callMs).toBeLessThan(2 * stretched);
+		});
+
+		it('who is in fast mode is polled more often than the others, and starves none of them', () => {
+			const fast = {callMs, hangs: false, approvals: 0, isUrgent: true};
+			const waits = longestWaits([...crowd, fast], turns, 30 * MINUTE, 5 * MINUTE);
+			const cycle = (waits.at(-1) ?? 0) + callMs + SECOND;
+			expect(cycle).toBeLessThan(stretched / 2);
+			for (const wait of waits.slice(0, -1)) expect(30 * SECOND + wait).toBeLessThan(1.2 * stretched);
+		});
 	});
 
 	it("and a healthy sandbox waits no longer than the others' calls take, with half of the host hanging", () => {
