@@ -10,6 +10,7 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	// Screens, tables and lines that say how things are.
 	'supervisor/commands/check.ts': ['…: the configuration is fine', 'see below', 'install it'],
 	'supervisor/commands/decide.ts': ['Approve this?'],
+	'supervisor/commands/exit-codes.ts': 'all',
 	'supervisor/commands/init-text.ts': 'all',
 	'supervisor/commands/init.ts': ['pairkeeper init --write puts', 'written to'],
 	'supervisor/commands/pending-text.ts': 'all',
@@ -41,6 +42,7 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	'supervisor/config/targets.ts': ['not set'],
 	'supervisor/config/words.ts': ['a ', 'an ', 'at ', 'true or false', 'what stands there', 'something else'],
 	'supervisor/config/yaml-mistakes.ts': ['the keys beside it', '… on line'],
+	'worker/main.ts': ['pairkeeper: (standby)'],
 	'worker/requests/listing.ts': ['array of'],
 	// What programs read: metrics' help, headers, C.
 	'supervisor/http/answers.ts': ['text/', 'application/json'],
