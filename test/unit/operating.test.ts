@@ -40,7 +40,6 @@ const OTHER_TEXTS: Readonly<Record<string, 'all' | readonly string[]>> = {
 	'supervisor/config/targets.ts': ['not set'],
 	'supervisor/config/words.ts': ['a ', 'an ', 'at ', 'true or false', 'what stands there', 'something else'],
 	'supervisor/config/yaml-mistakes.ts': ['the keys beside it', '… on line'],
-	'worker/main.ts': ['pairkeeper: (standby)'],
 	'worker/requests/listing.ts': ['array of'],
 	// What ends an errand of our own; what ps shows.
 	'worker/main.ts': ['pairkeeper: '],
