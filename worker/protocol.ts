@@ -228,7 +228,8 @@ export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	/** The event loop turns; `progress` grows with whatever the watch loop does. */
 	z.object({kind: z.literal('heartbeat'), progress: z.number(), snapshot: snapshotSchema}),
-	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(TURN_KINDS)}),
+	/** `isEager`: of lists, one that something waits for. */
+	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(TURN_KINDS), isEager: z.boolean().optional()}),
 	z.object({
 		kind: z.literal('turn-over'),
 		turn: z.number(),

@@ -9,6 +9,12 @@ import type {CallLimit} from './limit.ts';
 const HEAD_START = 60_000;
 
 /**
+ * The same for a list that something waits for: a sandbox that polls fast, or where a request is due. Where calls do not fit, all intervals stretch alike,
+ * and these by so much less; and since it is a bounded lead, no other list waits longer than that for them.
+ */
+const EAGER_START = 15_000;
+
+/**
  * For each second of turn time lately used, a call counts as having come so many seconds later: whoever takes every turn he can get, and answers just
  * before he would be a suspect, is behind all others, his approvals too. What is used fades, so nobody is behind for ever.
  */
@@ -22,6 +28,8 @@ export interface Waiter {
 	readonly sandbox: string;
 	readonly turn: number;
 	readonly kind: TurnKind;
+	/** It is for a list that something waits for. */
+	readonly isEager?: boolean;
 	/** Monotonic milliseconds. */
 	readonly since: number;
 }
@@ -53,7 +61,7 @@ export interface TurnState {
 }
 
 /**
- * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, who has lately used little
+ * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, lists that something waits for before others, who has lately used little
  * before who has used much, the longest wait first. Patience ends these preferences, so that neither a stream of approvals starves a list, nor a busy
  * host a sandbox that has recovered.
  */
@@ -78,8 +86,9 @@ function partyOf({sandbox, kind}: Pick<Waiter, 'sandbox' | 'kind'>): string {
 }
 
 /** Since when a waiter counts as waiting. */
-function standingOf({kind, since}: Waiter): number {
-	return kind === 'approve' ? since - HEAD_START : since;
+function standingOf({kind, since, isEager = false}: Waiter): number {
+	if (kind === 'approve') return since - HEAD_START;
+	return isEager ? since - EAGER_START : since;
 }
 
 /** The host's turns: so many `openclaw` calls at once, whoever makes them. */
@@ -119,9 +128,9 @@ export class CallTurns {
 		this.#handOut(Math.min(this.#running.size + turns, this.#bound.most));
 	}
 
-	/** Calls `grant` when it is this call's turn, perhaps at once. */
-	request(sandbox: string, turn: number, kind: TurnKind, grant: () => void): void {
-		this.#waiting.set(keyOf(sandbox, turn), {sandbox, turn, kind, since: this.#now(), grant});
+	/** Calls `grant` when it is this call's turn, perhaps at once. `isEager`: it is for a list that something waits for. */
+	request(sandbox: string, turn: number, kind: TurnKind, grant: () => void, isEager = false): void {
+		this.#waiting.set(keyOf(sandbox, turn), {sandbox, turn, kind, isEager, since: this.#now(), grant});
 		this.#handOut();
 	}
 

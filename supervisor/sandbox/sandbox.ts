@@ -317,10 +317,11 @@ export class Sandbox {
 				break;
 			case 'turn': {
 				const process = this.#process;
-				turns.request(this.name, message.turn, message.call, () => {
+				const grant = () => {
 					this.#on({kind: 'turned'});
 					process?.send({kind: 'granted', turn: message.turn});
-				});
+				};
+				turns.request(this.name, message.turn, message.call, grant, message.isEager);
 				break;
 			}
 			case 'turn-over':
