@@ -94,6 +94,11 @@ inside sh -c 'cat >/etc/systemd/system/pairkeeper.service.d/quick.conf' <<'END'
 [Service]
 WatchdogSec=10s
 END
+systemd_version=$(inside systemctl --version | awk 'NR == 1 {print $2}')
+# Newer ones wait for the end of a reload where they are told that it is said.
+if ((systemd_version >= 253)); then
+	inside sh -c 'printf "Type=notify-reload\nExecReload=\n" >>/etc/systemd/system/pairkeeper.service.d/quick.conf'
+fi
 write_config() {
 	# Calls on this host write into their sandbox's state directory.
 	inside sh -c "printf 'deadline: never\ndefaults: {transport: cli, env: {OPENCLAW_STATE_DIR: \"/srv/{name}\"}}\nsandboxes: [$1]\n' >/etc/pairkeeper/config.yaml"
@@ -111,6 +116,10 @@ show pairkeeper health
 heading 'Reloaded: a sandbox more'
 write_config '{name: alpha}, {name: beta}'
 show systemctl reload pairkeeper
+if ((systemd_version >= 253)); then
+	inside grep --quiet '"generation": 2' /run/pairkeeper/status.json || { printf 'NOT SO: the reload has been waited for\n' >&2; exit 1; }
+	printf '(the new configuration was in force when that returned: Type=notify-reload)\n'
+fi
 eventually 'both are healthy' says '2 of 2 sandboxes healthy'
 show systemctl show pairkeeper --property=ActiveState,StatusText,NRestarts
 
@@ -134,7 +143,7 @@ show sh -c 'grep -m1 "\"state\"" /run/pairkeeper/status.json; grep -l "^pairkeep
 heading 'Purged'
 inside rm -r /etc/systemd/system/pairkeeper.service.d /usr/local/bin/openclaw
 show dpkg --purge pairkeeper
-show sh -c 'find / -xdev \( -path /proc -o -path /sys -o -path /mnt \) -prune -o -name "*pairkeeper*" -print'
-left=$(inside find / -xdev \( -path /proc -o -path /sys -o -path /mnt \) -prune -o -name '*pairkeeper*' -print)
+show sh -c 'find / /run -xdev \( -path /proc -o -path /sys -o -path /mnt \) -prune -o -name "*pairkeeper*" -print'
+left=$(inside find / /run -xdev \( -path /proc -o -path /sys -o -path /mnt \) -prune -o -name '*pairkeeper*' -print)
 [[ -z $left ]] || { printf 'NOT SO: nothing is left\n' >&2; exit 1; }
 printf '(nothing is left)\n'

@@ -103,6 +103,9 @@ export function program(): Command {
 	command(root, 'reload', 'have the configuration read again and alarms cleared, and say what came of it').action(
 		act(async () => (await import('./commands/control.ts')).reload),
 	);
+	command(root, 'init', 'print a first configuration of what is found on this host')
+		.option('--write', 'write it instead, where there is none yet')
+		.action(act(async () => (await import('./commands/init.ts')).init));
 	command(root, 'completion', 'print the completion for a shell; --help says where it goes')
 		.addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
 		.addOption(new Option('--sandboxes', 'print the names of the sandboxes instead').hideHelp())
@@ -160,8 +163,8 @@ function exitCodeFor(error: unknown, argv: readonly string[]): number {
 
 const EXAMPLES = `
 First steps:
-  1. Write /etc/pairkeeper/config.yaml, or ~/.config/pairkeeper/config.yaml
-     as another user than root:
+  1. pairkeeper init --write, or write /etc/pairkeeper/config.yaml yourself
+     (as another user than root: ~/.config/pairkeeper/config.yaml):
        sandboxes:
          - name: alpha
            exec: [openshell, sandbox, exec, --name, alpha, --]

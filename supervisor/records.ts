@@ -46,10 +46,13 @@ export class Records implements Witness {
 	held(sandbox: string, requests: readonly HeldRequest[]): void {
 		const known = this.#held.get(sandbox);
 		this.#held.set(sandbox, new Set(requests.map(nameOf)));
-		for (const request of requests) {
-			if (known?.has(nameOf(request))) continue;
+		const fresh = requests.filter(request => !known?.has(nameOf(request)));
+		// Of many the first and the last one can be told; those between are counted, and need no words.
+		for (const request of fresh.length > 2 ? [fresh[0], fresh.at(-1)] : fresh) {
+			if (!request) continue;
 			const entry = pendingRequest(sandbox, request);
-			this.#tell(sandbox, 'refused', refusalText(entry), entry);
+			const passedOver = request === fresh[0] ? 0 : fresh.length - 2;
+			this.#tell(sandbox, 'refused', refusalText(entry), entry, passedOver);
 		}
 	}
 
@@ -67,8 +70,14 @@ export class Records implements Witness {
 			this.#tell(sandbox, event, healthText(event, sandboxes[sandbox]));
 	}
 
-	#tell(sandbox: string, event: NotifyKind, message: string, request: PendingRequest | null = null): void {
-		this.#deps.notifier.put({event, sandbox, message, request});
+	#tell(
+		sandbox: string,
+		event: NotifyKind,
+		message: string,
+		request: PendingRequest | null = null,
+		passedOver = 0,
+	): void {
+		this.#deps.notifier.put({event, sandbox, message, request}, passedOver);
 	}
 }
 

@@ -17,8 +17,15 @@ interface Moment {
 	readonly wall: number;
 }
 
+/** What is told of what waits for a person. */
+export interface ShownHeld {
+	readonly requests: readonly HeldRequest[];
+	/** So many more wait, for which there is no room. */
+	readonly omitted: number;
+}
+
 /** What waits for a person, made safe to show; as much of it as there is room for. Pure. */
-export function shownHeld(held: readonly Held[], {now, wall}: Moment): HeldRequest[] {
+export function shownHeld(held: readonly Held[], {now, wall}: Moment): ShownHeld {
 	const onWall = (at: number) => Math.max(Math.round(wall + at - now), 0);
 	const shown: HeldRequest[] = [];
 	let room = MAX_TEXT;
@@ -41,7 +48,7 @@ export function shownHeld(held: readonly Held[], {now, wall}: Moment): HeldReque
 		if (room < 0) break;
 		shown.push(entry);
 	}
-	return shown;
+	return {requests: shown, omitted: held.length - shown.length};
 }
 
 function name(text: string | null): string | null {

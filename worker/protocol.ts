@@ -246,8 +246,12 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 		message: z.string(),
 		fields: z.record(z.string(), z.unknown()),
 	}),
-	/** All pending requests that the policy refuses, whenever they are others than before. */
-	z.object({kind: z.literal('held'), requests: z.array(heldRequestSchema).max(MAX_HELD)}),
+	/** The pending requests that the policy refuses, whenever they are others than before, though not at any rate; so many more for which there is no room. */
+	z.object({
+		kind: z.literal('held'),
+		requests: z.array(heldRequestSchema).max(MAX_HELD),
+		omitted: z.number().int().min(0).optional(),
+	}),
 	/** What became of a person's decision. */
 	z.object({kind: z.literal('decided'), id: z.string(), ...decisionResult.shape}),
 	/** This is about to be done, and waits for `recorded`. Only where the configuration says `isAudited`. */

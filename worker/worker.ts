@@ -6,6 +6,7 @@ import {shownHeld} from './held.ts';
 import {Intents} from './intents.ts';
 import {decisionsIn, logLinesOf, subjectOf, summaryOf} from './messages.ts';
 import type {ToWorker, WorkerConfig} from './protocol.ts';
+import {type Rate, RateLimit} from './rate-limit.ts';
 import type {Deed} from './requests/carry-out.ts';
 import {carryOutDecision} from './requests/decision.ts';
 import {Ledger} from './requests/ledger.ts';
@@ -18,6 +19,9 @@ import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
 import {Wakes} from './watch/wakes.ts';
 import {watch} from './watch/watch.ts';
+
+/** How often it is told what waits for a person: each time all of it, and a sandbox decides how often that changes. */
+const HELD_TELLS: Rate = {burst: 5, perSecond: 1};
 
 /** What a worker is told first. */
 export type Start = Extract<ToWorker, {kind: 'start'}>;
@@ -48,6 +52,8 @@ export class Worker {
 	#told: Checkpoint;
 	/** What waits for a person, as the supervisor knows it. */
 	#toldHeld: readonly Held[] | null = null;
+	readonly #heldTells: RateLimit;
+	#isHeldDue = false;
 	readonly #intents: Intents;
 	#transport: Transport | null = null;
 
@@ -59,6 +65,7 @@ export class Worker {
 		this.#ledger = new Ledger(config.policy, config.cadence.slowInterval, this.#told.ledger);
 		this.#deadline = task.kind === 'watch' ? Number.POSITIVE_INFINITY : task.until;
 		this.#observations = initialObservations(config, this.#told);
+		this.#heldTells = new RateLimit(HELD_TELLS, deps.clock);
 		this.#intents = new Intents({
 			send: message => deps.link.send(message),
 			clock: deps.clock,
@@ -212,10 +219,24 @@ export class Worker {
 	#tellHeld(): void {
 		const {held} = this.#observations;
 		if (held === null || held === this.#toldHeld || isDeepStrictEqual(held, this.#toldHeld)) return;
-		this.#toldHeld = held;
 		const {clock, link} = this.#deps;
-		const moment = {now: clock.now(), wall: clock.wall()};
-		link.send({kind: 'held', requests: shownHeld(held, moment)});
+		if (!this.#heldTells.take()) {
+			this.#tellHeldLater();
+			return;
+		}
+		this.#toldHeld = held;
+		const {requests, omitted} = shownHeld(held, {now: clock.now(), wall: clock.wall()});
+		link.send({kind: 'held', requests: [...requests], ...(omitted > 0 ? {omitted} : {})});
+	}
+
+	/** What has changed by then is told once. */
+	#tellHeldLater(): void {
+		if (this.#isHeldDue) return;
+		this.#isHeldDue = true;
+		this.#deps.clock.after(Math.ceil(this.#heldTells.wait), () => {
+			this.#isHeldDue = false;
+			this.#tellHeld();
+		});
 	}
 
 	/** The transport may have changed, or the reason why it is not the gateway. */

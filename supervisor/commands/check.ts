@@ -7,11 +7,14 @@ import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
+import {shardText} from '../config/shard.ts';
+import {discoverOnce, inventoryTroubles, type OneInventory} from '../discovery/once.ts';
 import {assertUsable, instancePaths} from '../instance/paths.ts';
 import {whyMissing} from '../notify/program.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
 import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
 import {sandboxesInWords} from '../status/condition.ts';
+import {namesIn} from '../status/health.ts';
 import {EXIT} from './exit-codes.ts';
 import type {CommonOptions} from './options.ts';
 import {cliRemedy, gatewayRemedy} from './remedies.ts';
@@ -37,15 +40,23 @@ const LANES = 4;
 
 /** `pairkeeper check`: is the configuration right, and does every sandbox answer? Approves nothing. */
 export async function check(options: CommonOptions & {readonly offline?: boolean}): Promise<number> {
-	const config = loadConfig({...options, environment: process.env});
-	assertUsable(instancePaths(config.statusFile));
+	const written = loadConfig({...options, environment: process.env});
+	assertUsable(instancePaths(written.statusFile));
 	const width = outputWidth();
-	const fine = `${config.path}: the configuration is fine (${sandboxesInWords(config.sandboxes.length)}, status in ${config.statusFile})`;
-	for (const line of wrapped(fine, width, {indent: 2})) say(line);
+	for (const line of wrapped(fineText(written), width, {indent: 2})) say(line);
+	const discovered =
+		options.offline || written.discover.length === 0 ? null : await discoverOnce(written, written.runTimeout);
+	const config: Config = {
+		...written,
+		sandboxes: [...written.sandboxes, ...(discovered?.sandboxes ?? [])],
+		warnings: [...written.warnings, ...(discovered?.warnings ?? [])],
+	};
 	const missing = config.notify && whyMissing(config.notify);
 	for (const warning of [...config.warnings, ...(missing ? [`notify: ${missing}`] : [])])
 		for (const line of wrapped(`warning: ${warning}`, width, {indent: 2})) say(styled('yellow', line));
 	for (const note of controlUiNotes(config)) for (const line of wrapped(note, width, {indent: 2})) say(line);
+	for (const {text, isFailed} of (discovered?.inventories ?? []).map(inventoryText))
+		for (const line of wrapped(text, width, {indent: 2})) say(isFailed ? styled('red', line) : line);
 	if (options.offline) return EXIT.ok;
 
 	const turns = new CallTurns(callLimit(config.maxConcurrentCalls), systemClock.now);
@@ -53,7 +64,27 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 	say('');
 	for (const line of findingLines(findings, width)) say(line);
 	const isFine = findings.every(({result}) => result === 'ok' || result === 'disabled');
-	return isFine ? EXIT.ok : EXIT.failed;
+	const areRead = (discovered?.inventories ?? []).every(({error}) => error === null);
+	return isFine && areRead ? EXIT.ok : EXIT.failed;
+}
+
+function fineText({path, sandboxes, elsewhere, shard, discover, statusFile}: Config): string {
+	const count = sandboxesInWords(sandboxes.length);
+	const share = shard.count > 1 ? ` of ${sandboxes.length + elsewhere.length}, the share ${shardText(shard)}` : '';
+	const inventories =
+		discover.length === 0 ? '' : `, ${discover.length} ${discover.length === 1 ? 'inventory' : 'inventories'}`;
+	return `${path}: the configuration is fine (${count}${share}${inventories}, status in ${statusFile})`;
+}
+
+/** What an inventory has given, or why it cannot be used. */
+function inventoryText(inventory: OneInventory): {readonly text: string; readonly isFailed: boolean} {
+	const {label, names, error, elsewhere} = inventory;
+	const others = elsewhere > 0 ? `, and ${elsewhere} of other instances` : '';
+	const found =
+		error === null
+			? [`${sandboxesInWords(names.length)}${names.length > 0 ? `: ${namesIn(names)}` : ''}${others}`]
+			: [];
+	return {text: `${label}: ${[...found, ...inventoryTroubles(inventory)].join('; ')}`, isFailed: error !== null};
 }
 
 const resultStyles = {ok: 'green', disabled: 'gray', degraded: 'yellow', failed: 'red'} as const;

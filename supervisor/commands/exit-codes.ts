@@ -38,6 +38,7 @@ export const EXIT_TEXTS: Readonly<Record<string, readonly string[]>> = {
 		'0 reloaded, 2 refused (the reason is said) or usage, 3 pairkeeper is',
 		'not running, 1 no permission or no answer.',
 	],
+	init: ['0 printed or written, 1 nothing found, or not written, 2 usage.'],
 	completion: ['0 printed, 2 usage.'],
 	schema: ['0 printed, 2 usage.'],
 };

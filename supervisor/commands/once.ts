@@ -3,7 +3,10 @@ import {messageOf} from '../../worker/text.ts';
 import {Audit} from '../audit/audit.ts';
 import {findOpenclaw} from '../calls/openclaw-path.ts';
 import {CallTurns} from '../calls/turns.ts';
+import type {Config, SandboxConfig} from '../config/config.ts';
 import {loadConfig} from '../config/load.ts';
+import {isInShare, shardText} from '../config/shard.ts';
+import {discoverOnce, inventoryTroubles} from '../discovery/once.ts';
 import {readAlarms, rememberAlarm} from '../instance/alarm-file.ts';
 import {FileLock} from '../instance/lock.ts';
 import {type InstancePaths, prepareDirectory} from '../instance/paths.ts';
@@ -35,9 +38,8 @@ export async function runAlone(
 			`the supervisor of ${paths.statusFile} does not answer at ${paths.controlSocket}; it alone approves`,
 		);
 	const config = loadConfig({...options, environment: process.env}, {purpose: 'pass'});
-	const sandbox = config.sandboxes.find(candidate => candidate.name === name);
-	if (!sandbox) return notDone(`no sandbox has this name in ${config.path}`);
-	if (!sandbox.enabled) return notDone(`the sandbox is disabled in ${config.path}`);
+	const sandbox = await sandboxNamed(name, config, left() / 2);
+	if (typeof sandbox === 'string') return notDone(sandbox);
 	prepareDirectory(own);
 	const lock = await FileLock.acquire(own.approveLockFile, left() / 2);
 	if (!lock) return notDone('another approve is under way');
@@ -69,6 +71,20 @@ export async function runAlone(
 		await audit.close();
 		lock.release();
 	}
+}
+
+/** The sandbox of this name, written or discovered within so many milliseconds, or why nothing is done about it. */
+async function sandboxNamed(name: string, config: Config, timeout: number): Promise<SandboxConfig | string> {
+	if (!isInShare(config.shard, name))
+		return `it is another instance's: the share of this one is ${shardText(config.shard)} (shard), and only one may approve there`;
+	const written = config.sandboxes.find(candidate => candidate.name === name);
+	if (written) return written.enabled ? written : `the sandbox is disabled in ${config.path}`;
+	if (config.discover.length === 0) return `no sandbox has this name in ${config.path}`;
+	const {sandboxes, inventories} = await discoverOnce(config, timeout);
+	const found = sandboxes.find(candidate => candidate.name === name);
+	if (found) return found.enabled ? found : 'the sandbox is stopped, as its inventory says';
+	const troubles = inventories.flatMap(inventoryTroubles);
+	return `no sandbox has this name in ${config.path}, nor in its inventories${troubles.length > 0 ? ` (${troubles.join('; ')})` : ''}`;
 }
 
 function notDone(reason: string): Alone {

@@ -2,7 +2,7 @@ import {printable} from '../../worker/text.ts';
 import {CHOSEN_CLI, NOT_CONNECTED_YET} from '../../worker/transport/way.ts';
 import {CONDITIONS, conditionOf, countsOf, hasEnded} from '../status/condition.ts';
 import {countsInWords, namesIn} from '../status/health.ts';
-import type {SandboxStatus, Status} from '../status/schema.ts';
+import type {InventoryStatus, SandboxStatus, Status} from '../status/schema.ts';
 import {ago, ahead} from '../time-text.ts';
 import {approvalInShort, exitInWords, paceOf, refusalInShort} from './sandbox-text.ts';
 import {type Column, styled, table, wrapped} from './table.ts';
@@ -67,6 +67,8 @@ export function headLines(status: Status, view: View): string[] {
 		...(isReallyLive(status, view) && calls.running + calls.waiting > 0
 			? ([[`openclaw calls: ${calls.running} running, ${calls.waiting} waiting, limit ${calls.limit}`, null]] as const)
 			: []),
+		...shareLines(supervisor.shard),
+		...discoveryLines(supervisor.discovery ?? [], view),
 		...(supervisor.config.error === null
 			? []
 			: [[`configuration refused: ${printable(supervisor.config.error, 1000)}`, 'red'] as const]),
@@ -75,6 +77,21 @@ export function headLines(status: Status, view: View): string[] {
 	return told.flatMap(([text, style]) =>
 		wrapped(text, width, {indent: 2}).map(line => (style === null ? line : styled(style, line))),
 	);
+}
+
+function shareLines(shard: Status['supervisor']['shard']): [string, null][] {
+	if (!shard) return [];
+	return [[`share ${printable(shard.share)} of all sandboxes; ${shard.elsewhere} more are other instances'`, null]];
+}
+
+/** What the inventories have given. Why one cannot be used stands among the warnings. */
+function discoveryLines(inventories: readonly InventoryStatus[], {now}: View): [string, null][] {
+	if (inventories.length === 0) return [];
+	const each = inventories.map(({inventory, sandboxes, takenAt}) => {
+		const when = takenAt === null ? 'not read yet' : `${sandboxes}, ${ago(takenAt, now)}`;
+		return `${printable(inventory, 80)} ${when}`;
+	});
+	return [[`discovered: ${each.join('; ')}`, null]];
 }
 
 function lifeOf(status: Status, {isAlive, now}: View): string {

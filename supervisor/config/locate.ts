@@ -37,6 +37,13 @@ export function findConfig({config, environment}: ConfigSource): string {
 	);
 }
 
+/** Where a first configuration would go: the place that is named, else the first of the default ones. */
+export function newConfigPath({config, environment}: ConfigSource): string {
+	const named = config ?? (environment.PAIRKEEPER_CONFIG || undefined);
+	const [first = ''] = defaultConfigs(environment);
+	return named === undefined ? first : path.resolve(named);
+}
+
 /** Not a home directory's for root: under sudo, `HOME` may be that of whoever called it. */
 function defaultConfigs(environment: NodeJS.ProcessEnv): string[] {
 	// Relative ones are to be ignored (XDG Base Directory Specification): they would lead to the working directory.

@@ -49,7 +49,8 @@ function someOf(names: readonly string[]): string {
 function pendingIn(fleet: Fleet): ControlResponse {
 	const all = fleet.all.map(({name, held}) => held.requests.map(request => pendingRequest(name, request)));
 	const pending = fairShare(all, MAX_PENDING);
-	const left = all.flat().length - pending.length;
+	const omitted = fleet.all.reduce((sum, {held}) => sum + held.omitted, 0);
+	const left = all.flat().length - pending.length + omitted;
 	const stale = fleet.all.filter(({held}) => !held.isFresh && held.requests.length > 0).map(({name}) => name);
 	const details = [
 		...(left > 0 ? [`${left} more are not shown`] : []),

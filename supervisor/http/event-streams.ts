@@ -77,9 +77,12 @@ export class EventStreams {
 		this.#due = at;
 		this.#cancel = this.#clock.after(ms, () => {
 			this.#due = null;
-			this.#telling ??= this.#tell().finally(() => {
-				this.#telling = null;
-			});
+			// Whoever watches what cannot be shown is told so when he asks again.
+			this.#telling ??= this.#tell()
+				.catch(() => this.close())
+				.finally(() => {
+					this.#telling = null;
+				});
 		});
 	}
 

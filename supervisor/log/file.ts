@@ -1,5 +1,6 @@
-import {close, writeFile} from 'node:fs';
+import {close, fstat, ftruncate, write} from 'node:fs';
 import {Writable} from 'node:stream';
+import {promisify} from 'node:util';
 import winston from 'winston';
 import {messageOf, printable} from '../../worker/text.ts';
 import {LOG_LEVELS, type Log, type LogLevel} from './log.ts';
@@ -119,15 +120,29 @@ function appendingTo(descriptor: number, onWritten: (error: Error | null) => voi
 	return new Writable({
 		decodeStrings: true,
 		write(chunk: Buffer, _, done) {
-			writeFile(descriptor, chunk, error => {
-				onWritten(error);
-				done();
-			});
+			append(descriptor, chunk)
+				.then(() => onWritten(null), onWritten)
+				.finally(done);
 		},
 		final(done) {
 			close(descriptor, () => done());
 		},
 	});
+}
+
+/** Appends all of it, or nothing: half a line, as of a disk that is full, is taken back, as far as nobody has added to it. */
+async function append(descriptor: number, chunk: Buffer): Promise<void> {
+	let written = 0;
+	try {
+		while (written < chunk.length)
+			written += (await promisify(write)(descriptor, chunk, written, chunk.length - written, null)).bytesWritten;
+	} catch (error) {
+		if (written > 0) {
+			const {size} = await promisify(fstat)(descriptor);
+			await promisify(ftruncate)(descriptor, size - written).catch(() => {});
+		}
+		throw error;
+	}
 }
 
 /** A line begins with what it is looked for by. */

@@ -26,8 +26,8 @@ export interface ShownMinute {
 	readonly approvals: number;
 	readonly refusals: number;
 	readonly restarts: number;
-	/** From the request to its approval, in milliseconds; `null`: nothing was approved whose request had a time. */
-	readonly latencyMs: {readonly median: number; readonly max: number} | null;
+	/** From the request to its approval; `null`: nothing was approved whose request had a time. */
+	readonly latency: {readonly medianMs: number; readonly maxMs: number} | null;
 }
 
 /** The last hour by the minute, in a bounded amount of memory whatever happens in it. */
@@ -92,6 +92,6 @@ function shown(minute: Minute | undefined, at: string): ShownMinute {
 	};
 	const sorted = latencies.toSorted((a, b) => a - b);
 	const median = sorted[Math.floor((sorted.length - 1) / 2)];
-	const latencyMs = median === undefined || longest === null ? null : {median, max: longest};
-	return {at, approvals, refusals, restarts, latencyMs};
+	const latency = median === undefined || longest === null ? null : {medianMs: median, maxMs: longest};
+	return {at, approvals, refusals, restarts, latency};
 }

@@ -63,7 +63,8 @@ export class Monitoring {
 	async adopt({metricsFile, listen, listenHosts, controlGroup}: MonitoringConfig): Promise<void> {
 		const address = listen === null ? null : parseListen(listen);
 		// Loaded only where metrics are wanted; what is counted is counted from then on.
-		if (metricsFile !== null || address !== null) await this.#loadRegistry();
+		// Where that fails, as when the program's files are being replaced, whoever wants metrics is told.
+		if (metricsFile !== null || address !== null) await this.#loadRegistry().catch(() => {});
 		const gid = address?.kind === 'unix' && controlGroup !== null ? await findGroupId(controlGroup) : null;
 		await Promise.all([
 			this.#textfile.keepAt(metricsFile),

@@ -42,10 +42,10 @@ export class Notifier {
 		if (tell === null) this.#queue.clear();
 	}
 
-	/** Something has happened. */
-	put(happening: Omit<Happening, 'time'>): void {
+	/** Something has happened; `passedOver`: and so many other things like it just before. */
+	put(happening: Omit<Happening, 'time'>, passedOver = 0): void {
 		if (this.#tell === null || this.#ending.signal.aborted) return;
-		this.#queue.put({time: isoTime(this.#deps.clock.wall()), ...happening});
+		this.#queue.put({time: isoTime(this.#deps.clock.wall()), ...happening}, passedOver);
 		if (this.#isTelling) return;
 		this.#isTelling = true;
 		this.#telling = this.#tellAll();

@@ -11,12 +11,12 @@ export class NotifyQueue {
 	/** By sandbox, in the order in which they began to wait. */
 	readonly #waiting = new Map<string, Waiting>();
 
-	/** Of two events of one sandbox the more urgent one waits, of two alike the later one; the other is counted. */
-	put(happening: Happening): void {
+	/** Of two events of one sandbox the more urgent one waits, of two alike the later one; the other is counted, as are those `passedOver` just before it. */
+	put(happening: Happening, passedOver = 0): void {
 		const {sandbox} = happening;
 		const before = this.#waiting.get(sandbox);
 		const kept = before && urgency(before.happening) < urgency(happening) ? before.happening : happening;
-		this.#waiting.set(sandbox, {happening: kept, skipped: before ? before.skipped + 1 : 0});
+		this.#waiting.set(sandbox, {happening: kept, skipped: before ? before.skipped + 1 + passedOver : passedOver});
 	}
 
 	/** What is told next: an alarm, else what has waited longest. */

@@ -17,6 +17,8 @@ export interface SandboxState {
 /** The requests that wait for a person, as a worker has told them last. */
 export interface HeldKnown {
 	readonly requests: readonly HeldRequest[];
+	/** So many more wait, which were too many to be told. */
+	readonly omitted: number;
 	/** The worker that told them lives; what has become of them since another one ended is not known. */
 	readonly isFresh: boolean;
 }
@@ -57,7 +59,7 @@ export type SandboxEvent =
 	| {readonly kind: 'forked'; readonly pid: number | null}
 	| {readonly kind: 'fork-failed'; readonly error: string}
 	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'checkpoint'}>}
-	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]}
+	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]; readonly omitted?: number | undefined}
 	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
 	| {readonly kind: 'turned'}
 	| {readonly kind: 'observed'; readonly rss: number | null; readonly isWaitingForTurn: boolean}

@@ -22,7 +22,7 @@ import {newRecord, recordFor, type SandboxRecord, withAlarm, withCheckpoint, wit
 import {isBlamedOnGateway, nextRestart} from './restart-policy.ts';
 import {configurationOf, isConfiguredAlike, type SandboxSpec, targetOf} from './spec.ts';
 
-const noneHeld: HeldKnown = {requests: [], isFresh: true};
+const noneHeld: HeldKnown = {requests: [], omitted: 0, isFresh: true};
 
 /** A sandbox that is to be watched; `record`: what is remembered of it, if anything is. */
 export function initialState(spec: SandboxSpec, record: SandboxRecord | null): SandboxState {
@@ -58,7 +58,9 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 				? onHeartbeat(state, event.message, moment)
 				: onCheckpoint(state, event.message);
 		case 'held':
-			return 'worker' in life ? same({...state, held: {requests: event.requests, isFresh: true}}) : same(state);
+			return 'worker' in life
+				? same({...state, held: {requests: event.requests, omitted: event.omitted ?? 0, isFresh: true}})
+				: same(state);
 		case 'turned':
 			return withWorker(state, {lastProgressAt: moment.now});
 		case 'forgiven':

@@ -336,7 +336,7 @@ export class Sandbox {
 				this.#workerLog(message.level, message.message, message.fields);
 				break;
 			case 'held':
-				this.#on({kind: 'held', requests: message.requests});
+				this.#on(message);
 				this.#witness.held(this.name, message.requests);
 				break;
 			case 'decided': {

@@ -48,6 +48,8 @@ interface Spare {
 	readonly kind: WorkerKind;
 	/** Monotonic milliseconds. */
 	readonly since: number;
+	/** Resolves when it has ended without having had a sandbox. */
+	readonly gone: PromiseWithResolvers<void>;
 }
 
 /**
@@ -85,11 +87,11 @@ export class Standby {
 		return spare.process;
 	};
 
-	/** Ends the process that stands by; none is to follow. */
-	end(): void {
+	/** Ends the process that stands by, and resolves when it is gone; none is to follow. */
+	async end(): Promise<void> {
 		this.#isEnded = true;
 		this.#cancel();
-		this.#discard();
+		await this.#discard();
 	}
 
 	#replaceLater(kind: WorkerKind): void {
@@ -101,19 +103,23 @@ export class Standby {
 
 	#prepare(kind: WorkerKind): void {
 		if (this.#spare !== null && isDeepStrictEqual(this.#spare.kind, kind)) return;
-		this.#discard();
+		void this.#discard();
 		const {clock, log, run, forkSpare = fork => new WorkerProcess(fork)} = this.#deps;
 		const owner = `${run()}/${randomUUID()}`;
 		const since = clock.now();
+		const gone = Promise.withResolvers<void>();
 		const listener: WorkerListener = {
 			// It has nothing to say that would be of a sandbox.
 			onMessage: () => {},
 			onOutput: line => log('warn', 'the worker that stands by printed a line', {line}),
-			onExit: exit => this.#onExit(owner, exit),
+			onExit: exit => {
+				gone.resolve();
+				this.#onExit(owner, exit);
+			},
 		};
 		try {
 			const process = forkSpare({owner, name: '(standby)', kind, listener});
-			this.#spare = {process, owner, kind, since};
+			this.#spare = {process, owner, kind, since, gone};
 			process.send({kind: 'stand-by', hasRoute: kind.hasRoute});
 			log('debug', 'a worker stands by', {pid: process.pid});
 		} catch (error) {
@@ -142,8 +148,10 @@ export class Standby {
 		this.#replaceLater(kind);
 	}
 
-	#discard(): void {
-		this.#spare?.process.kill();
+	async #discard(): Promise<void> {
+		const spare = this.#spare;
 		this.#spare = null;
+		spare?.process.kill();
+		await spare?.gone.promise;
 	}
 }

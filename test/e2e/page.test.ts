@@ -85,7 +85,7 @@ describe.skipIf(whyNoChromium !== null)(
 						approvals: index % 4,
 						refusals: index % 7 === 0 ? 1 : 0,
 						restarts: index === 30 ? 1 : 0,
-						latencyMs: index % 4 === 0 ? null : {median: 8, max: 8 * index},
+						latency: index % 4 === 0 ? null : {medianMs: 8, maxMs: 8 * index},
 					})),
 				metrics: async () => ({type: 'text/plain', text: ''}),
 			};

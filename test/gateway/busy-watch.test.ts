@@ -175,6 +175,8 @@ describe('a worker that is busy all the time', () => {
 	});
 
 	it('blames none while it waits for the CLI', async () => {
+		// Loaded beforehand: that takes real time, which the simulated does not wait for.
+		await import('../../worker/transport/cli/client.ts');
 		await using gateway = await ScriptedGateway.start({connect: () => {}});
 		expect((await reasons(gateway.url, true)).join()).not.toMatch(/floods/);
 	});

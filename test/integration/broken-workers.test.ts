@@ -28,14 +28,6 @@ async function workerOf(instance: Instance, name = 'alpha'): Promise<number> {
 	return pid as number;
 }
 
-/** The process that stands by for the next sandbox that needs one, and is none of `before`. */
-function untilOneStandsBy(instance: Instance, ...before: readonly number[]): Promise<number> {
-	return until('a worker to stand by', () => {
-		const all = [...instance.processes()].filter(([, words]) => words.startsWith('pairkeeper: (standby)'));
-		return all.map(([pid]) => pid).find(pid => !before.includes(pid));
-	});
-}
-
 /** Waits until the worker has been replaced, for the reason given, and the sandbox is well again. */
 async function expectReplaced(instance: Instance, worker: number, lastExit: object): Promise<void> {
 	const status = await instance.untilSandbox(
@@ -77,19 +69,19 @@ describe.concurrent('a worker that is killed', () => {
 		await instance.configure();
 		await instance.start();
 		const first = await workerOf(instance);
-		const standby = await untilOneStandsBy(instance);
+		const standby = await instance.untilOneStandsBy();
 		expect(standby).not.toBe(first);
 		expect((await instance.status()).totals.sandboxes).toBe(1);
 		process.kill(standby, 'SIGKILL');
 		await instance.untilLogged('the worker that stands by has ended');
-		const second = await untilOneStandsBy(instance, standby);
+		const second = await instance.untilOneStandsBy(standby);
 		expect((await instance.statusOf('alpha')).pid).toBe(first);
 		process.kill(first, 'SIGKILL');
 		await instance.untilSandbox('alpha', 'to be well', ({healthy, restarts}) => healthy && restarts === 1);
 		expect((await instance.statusOf('alpha')).pid).toBe(second);
 		await alpha.ask(cliAsk('after'));
 		await instance.untilSandbox('alpha', 'to approve', ({lastApproval}) => lastApproval?.requestId === 'after');
-		await untilOneStandsBy(instance, second);
+		await instance.untilOneStandsBy(second);
 		process.kill(instance.pid, 'SIGKILL');
 		await instance.untilNothingRuns();
 	});

@@ -84,6 +84,14 @@ export class Instance extends Pairkeeper {
 		return found;
 	}
 
+	/** Waits until a worker stands by for the next sandbox that needs one, and is none of `before`; its pid. */
+	untilOneStandsBy(...before: readonly number[]): Promise<number> {
+		return until('a worker to stand by', () => {
+			const all = [...this.processes()].filter(([, words]) => words.startsWith('pairkeeper: (standby)'));
+			return all.map(([pid]) => pid).find(pid => !before.includes(pid));
+		});
+	}
+
 	/** Waits until no process of this instance lives. */
 	async untilNothingRuns(options: UntilOptions = {}): Promise<void> {
 		const seen = () => Object.fromEntries(this.processes());

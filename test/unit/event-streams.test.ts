@@ -98,6 +98,14 @@ describe('event streams', () => {
 		expect(streams.size).toBe(1);
 	});
 
+	it('end where there is nothing that can be shown', async () => {
+		const {clock} = streaming();
+		const streams = new EventStreams(() => Promise.reject(new Error('odd')), clock);
+		streams.add(new Reader());
+		await clock.sleep(SECOND);
+		expect(streams.size).toBe(0);
+	});
+
 	it('look at nothing while nobody watches', async () => {
 		const {clock, streams, views} = streaming();
 		const reader = new Reader();

@@ -14,7 +14,7 @@ describe('the last hour by the minute', () => {
 			approvals: 0,
 			refusals: 0,
 			restarts: 0,
-			latencyMs: null,
+			latency: null,
 		});
 		expect(Date.parse(minutes.at(-1)?.at ?? '') - Date.parse(minutes[0]?.at ?? '')).toBe(59 * MINUTE);
 	});
@@ -27,15 +27,15 @@ describe('the last hour by the minute', () => {
 		history.count({kind: 'restarted', reason: 'hang'}, start + MINUTE);
 		history.count({kind: 'called', call: {kind: 'list', outcome: 'answered', ms: 1}}, start + MINUTE);
 		const [before, last] = history.show(start + MINUTE, wall).slice(-2);
-		expect(before).toMatchObject({approvals: 4, refusals: 0, restarts: 0, latencyMs: {median: 9, max: 4000}});
-		expect(last).toMatchObject({approvals: 0, refusals: 1, restarts: 1, latencyMs: null});
+		expect(before).toMatchObject({approvals: 4, refusals: 0, restarts: 0, latency: {medianMs: 9, maxMs: 4000}});
+		expect(last).toMatchObject({approvals: 0, refusals: 1, restarts: 1, latency: null});
 	});
 
 	it('forgets what is older, and keeps a bounded amount of what a minute had', () => {
 		const history = new History();
 		for (let index = 0; index < 5000; index++)
 			history.count({kind: 'approved', by: 'policy', latencyMs: index}, MINUTE);
-		expect(history.show(MINUTE, wall).at(-1)).toMatchObject({approvals: 5000, latencyMs: {median: 499, max: 4999}});
+		expect(history.show(MINUTE, wall).at(-1)).toMatchObject({approvals: 5000, latency: {medianMs: 499, maxMs: 4999}});
 		expect(history.show(MINUTE + HOUR, wall).every(({approvals}) => approvals === 0)).toBe(true);
 	});
 

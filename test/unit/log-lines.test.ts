@@ -71,7 +71,10 @@ describe('the first line', () => {
 		...change,
 	});
 	const text = (sandboxes: readonly SandboxConfig[], deadlineAt: string | null = '2026-11-22T20:00:00.000Z') =>
-		startText({sandboxes}, {version: '1.2.3', deadlineAt, now});
+		startText(
+			{sandboxes, elsewhere: [], shard: {index: 1, count: 1}, discover: []},
+			{version: '1.2.3', deadlineAt, now},
+		);
 
 	it('says the version, the sandboxes, by which ways they are reached, and when it ends', () => {
 		expect(text([sandboxOf({gateway}), sandboxOf({gateway, transport: 'gateway'}), sandboxOf(), sandboxOf()])).toBe(

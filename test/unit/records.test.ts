@@ -9,10 +9,16 @@ import {heldOf} from './sandbox-fixtures.ts';
 
 function recording() {
 	const told: Omit<Happening, 'time'>[] = [];
+	const passedOver: number[] = [];
 	const written: (Outcome | Refusal)[] = [];
 	const records = new Records({
 		clock: new SimulatedClock(),
-		notifier: {put: happening => void told.push(happening)},
+		notifier: {
+			put: (happening, count = 0) => {
+				told.push(happening);
+				passedOver.push(count);
+			},
+		},
 		audit: {
 			intent: async () => null,
 			outcome: (_, outcome) => void written.push(outcome),
@@ -20,7 +26,7 @@ function recording() {
 			gone: () => {},
 		},
 	});
-	return {told, written, records};
+	return {told, passedOver, written, records};
 }
 
 const at = 1_800_000_000_000;
@@ -71,6 +77,16 @@ describe('the records', () => {
 		]);
 		expect(told[0]).toMatchObject({event: 'refused', request: pendingRequest('alpha', heldOf())});
 	});
+});
+
+it('of many requests that a sandbox has thought of, the first and the last are told, and the others counted', () => {
+	const {told, passedOver, records} = recording();
+	records.held(
+		'alpha',
+		Array.from({length: 256}, (_, index) => heldOf({requestId: `h${index}`})),
+	);
+	expect(told.map(({request}) => request?.requestId)).toEqual(['h0', 'h255']);
+	expect(passedOver).toEqual([0, 254]);
 });
 
 describe('what waits for a person', () => {

@@ -466,13 +466,13 @@ describe('what waits for a person', () => {
 		const {sandbox, workers, clock} = new PuppetSandbox();
 		sandbox.start();
 		workers[0]?.say({kind: 'held', requests: [heldOf()]});
-		expect(sandbox.held).toEqual({requests: [heldOf()], isFresh: true});
+		expect(sandbox.held).toMatchObject({requests: [heldOf()], isFresh: true});
 		workers[0]?.exit();
-		expect(sandbox.held).toEqual({requests: [heldOf()], isFresh: false});
+		expect(sandbox.held).toMatchObject({requests: [heldOf()], isFresh: false});
 		await clock.sleep(100);
-		expect(sandbox.held).toEqual({requests: [heldOf()], isFresh: false});
+		expect(sandbox.held).toMatchObject({requests: [heldOf()], isFresh: false});
 		workers[1]?.say({kind: 'held', requests: []});
-		expect(sandbox.held).toEqual({requests: [], isFresh: true});
+		expect(sandbox.held).toMatchObject({requests: [], isFresh: true});
 	});
 
 	it('is nothing where nobody watches any more', async () => {

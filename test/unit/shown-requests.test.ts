@@ -15,7 +15,7 @@ function pendingOf(change: Parameters<typeof requestOf>[0]) {
 		since: 0,
 		rejectAt: null,
 	} as const;
-	const [shown] = shownHeld([held], {now: 0, wall: 1_800_000_000_000});
+	const [shown] = shownHeld([held], {now: 0, wall: 1_800_000_000_000}).requests;
 	if (!shown) throw new Error('nothing is shown');
 	return pendingRequest('alpha', shown);
 }
@@ -35,6 +35,27 @@ describe('what a person is shown of a request', () => {
 		expect(shownAsk(pendingOf({}))).toBe('operator.read');
 		expect(shownAsk(pendingOf({role: null, roles: null}))).toBe('operator.read');
 	});
+});
+
+it('what there is no room for is counted', () => {
+	const held = (index: number) =>
+		({
+			request: requestOf({
+				requestId: `r${index}`,
+				scopes: Array.from({length: 64}, (_, n) => `${'x'.repeat(120)}${n}`),
+			}),
+			gives: [],
+			reason: 'disallowed-scope',
+			digest: 'd',
+			since: 0,
+			rejectAt: null,
+		}) as const;
+	const all = Array.from({length: 300}, (_, index) => held(index));
+	const {requests, omitted} = shownHeld(all, {now: 0, wall: 1_800_000_000_000});
+	expect(requests.length).toBeGreaterThan(5);
+	expect(requests.length).toBeLessThan(30);
+	expect(requests.length + omitted).toBe(300);
+	expect(JSON.stringify(requests).length).toBeLessThan(129 * 1024);
 });
 
 describe('what is on record of an approval', () => {

@@ -109,8 +109,10 @@ it('is one process: who needs a second at the same moment, or after the end, has
 	expect([stage.need(), stage.need()]).toEqual([1, 1002]);
 	await stage.clock.sleep(MINUTE);
 	expect(stage.spares).toHaveLength(2);
-	stage.standby.end();
+	const ended = stage.standby.end();
 	expect(stage.spare.isKilled).toBe(true);
+	stage.spare.exit();
+	await ended;
 	expect(stage.need()).toBe(1003);
 	await stage.clock.sleep(MINUTE);
 	expect(stage.spares).toHaveLength(2);

@@ -716,6 +716,19 @@ describe("a person's decision", () => {
 		expect(sandbox.of('held').at(-1)).toEqual({kind: 'held', requests: []});
 	});
 
+	it('is about what waits by now, which is told once a second where a sandbox changes it without end', async () => {
+		const sandbox = holding();
+		sandbox.config = {cadence: {...configOf(defaultPolicy).cadence, fastInterval: 20}};
+		let count = 0;
+		sandbox.gateway.before = call => {
+			if (call === 'list') sandbox.gateway.pending = [{...wide, requestId: `x${count++}`}];
+		};
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(count).toBeGreaterThan(200);
+		expect(sandbox.of('held').length).toBeLessThan(20);
+		expect(sandbox.of('held').length).toBeGreaterThan(10);
+	});
+
 	it('is done at once, over the policy, and told as that of a person', async () => {
 		const sandbox = holding();
 		const begin = sandbox.clock.now();

@@ -1,0 +1,261 @@
+// What one sandbox that floods costs the others: ten healthy ones on gateways with steady requests, and beside them one that floods with events, output,
+// log lines, processes or memory. Each flood is measured beside a quiet stretch before and after it. `npm run bench:flood`, half an hour, or with
+// `-- --quick` some six minutes; exit 1 where the others' approvals take more than 1.25 times as long, or memory stays taken.
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {parseArgs} from 'node:util';
+import {table} from '../supervisor/commands/table.ts';
+import {Instance} from '../test/support/instance.ts';
+import {ScriptedGateway, scriptedToken} from '../test/support/scripted-gateway.ts';
+import {cliAsk, type ScriptedOpenclaw} from '../test/support/scripted-openclaw.ts';
+import {judge, machine, milliseconds, percentile} from './support/figures.ts';
+import {interruption} from './support/interruption.ts';
+import {descendantsOf, residentOf} from './support/process-cost.ts';
+
+const HEALTHY = 10;
+
+/** Between two requests of one healthy sandbox, in milliseconds. */
+const GAP = 500;
+
+/** How much longer the others' approvals may take, at their 99th percentile. */
+const MOST = 1.25;
+
+/** What may stay taken of memory after a flood, in bytes: heaps that have grown once do not shrink at once. */
+const MOST_GROWTH = 64 * 2 ** 20;
+
+/** What the sandbox floods with: by its gateway, or by the calls of its CLI. */
+const FLOODS = [
+	{name: 'events', by: 'gateway'},
+	{name: 'log-lines', by: 'gateway'},
+	{name: 'memory', by: 'gateway'},
+	{name: 'output', by: 'calls', behaviour: 'yes "$(printf %1000s)" | head -c 1000000000'},
+	{
+		name: 'processes',
+		by: 'calls',
+		behaviour: 'for ((n = 0; n < 300; n++)); do BIG=$(printf %60000s) setsid sleep 1000 & done; answer',
+	},
+] as const;
+type Flood = (typeof FLOODS)[number];
+
+const {values} = parseArgs({options: {quick: {type: 'boolean'}, only: {type: 'string'}}});
+/** Of a flood, and of the quiet before and after it together, in milliseconds. */
+const stretch = values.quick ? 15_000 : 60_000;
+const signal = interruption();
+
+/** A healthy sandbox: asks for something again and again, and notes how long each approval took. */
+class Healthy {
+	readonly name: string;
+	readonly #gateway: ScriptedGateway;
+	readonly #askedAt = new Map<string, number>();
+	#latencies: number[] = [];
+	#count = 0;
+
+	private constructor(name: string, gateway: ScriptedGateway) {
+		this.name = name;
+		this.#gateway = gateway;
+		gateway.script = {
+			request: (connection, frame) => {
+				const asked = this.#askedAt.get(String(frame.params.requestId));
+				if (frame.method === 'device.pair.approve' && asked !== undefined)
+					this.#latencies.push(performance.now() - asked);
+				gateway.serve(connection, frame);
+			},
+		};
+	}
+
+	static async start(name: string): Promise<Healthy> {
+		return new Healthy(name, await ScriptedGateway.start());
+	}
+
+	get url(): string {
+		return this.#gateway.url;
+	}
+
+	ask(): void {
+		const id = `${this.name}-${this.#count++}`;
+		this.#askedAt.set(id, performance.now());
+		// What was approved long ago is no part of what is measured: a list of thousands of devices would be.
+		this.#gateway.paired = [];
+		this.#gateway.ask(cliAsk(id, {ts: Date.now()}));
+	}
+
+	/** How long approvals took since it was asked last, in milliseconds; one that is not made yet counts as long as it has lasted. */
+	takeLatencies(): number[] {
+		const latencies = this.#latencies;
+		this.#latencies = [];
+		return latencies;
+	}
+
+	async end(): Promise<void> {
+		await this.#gateway[Symbol.asyncDispose]();
+	}
+}
+
+/** Asks in all of them, one after the other in even steps, for so long; gives back how long approvals took, in milliseconds. */
+async function measure(healthy: readonly Healthy[], ms: number): Promise<number[]> {
+	for (const each of healthy) each.takeLatencies();
+	const end = performance.now() + ms;
+	for (let index = 0; performance.now() < end; index++) {
+		signal.throwIfAborted();
+		healthy[index % healthy.length]?.ask();
+		await sleep(GAP / healthy.length);
+	}
+	// The last ones have their time, too.
+	await sleep(1000);
+	return healthy.flatMap(each => each.takeLatencies());
+}
+
+/** The sandbox that floods: its gateway is a process of its own, with the lowest priority, as a sandbox that has a share of the host's cores. */
+class Flooder {
+	readonly #gateway: ChildProcess;
+	readonly #calls: ScriptedOpenclaw;
+	readonly port: number;
+
+	private constructor(gateway: ChildProcess, port: number, calls: ScriptedOpenclaw) {
+		this.#gateway = gateway;
+		this.port = port;
+		this.#calls = calls;
+	}
+
+	static async start(calls: ScriptedOpenclaw): Promise<Flooder> {
+		const program = join(import.meta.dirname, 'support/flooding-gateway.ts');
+		const child = spawn('nice', ['-n', '19', process.execPath, program], {stdio: ['pipe', 'pipe', 'inherit']});
+		const [port] = (await once(child.stdout, 'data')) as [Buffer];
+		return new Flooder(child, Number(String(port)), calls);
+	}
+
+	async begin(flood: Flood): Promise<void> {
+		if (flood.by === 'gateway') this.#gateway.stdin?.write(`start ${flood.name}\n`);
+		else await this.#calls.always('list', flood.behaviour);
+	}
+
+	async stop(): Promise<void> {
+		this.#gateway.stdin?.write('stop\n');
+		await this.#calls.recover('list');
+	}
+
+	async end(): Promise<void> {
+		this.#gateway.stdin?.end();
+		if (this.#gateway.exitCode === null) await once(this.#gateway, 'exit');
+	}
+}
+
+/** What pairkeeper and all that it has started holds, in bytes. */
+function memoryOf(supervisor: number): number {
+	return [supervisor, ...descendantsOf(supervisor)].reduce((sum, pid) => sum + (residentIn(pid) ?? 0), 0);
+}
+
+function residentIn(pid: number): number | null {
+	try {
+		return residentOf(pid);
+	} catch {
+		return null;
+	}
+}
+
+interface Figures {
+	readonly flood: string;
+	readonly quiet: readonly number[];
+	readonly flooded: readonly number[];
+	/** In bytes. */
+	readonly growth: number;
+}
+
+/** Half of the quiet, the flood, and the other half of the quiet. */
+async function figuresOf(
+	flood: Flood,
+	healthy: readonly Healthy[],
+	flooder: Flooder,
+	supervisor: number,
+): Promise<Figures> {
+	const before = await measure(healthy, stretch / 2);
+	const held = memoryOf(supervisor);
+	await flooder.begin(flood);
+	const flooded = await measure(healthy, stretch);
+	await flooder.stop();
+	// What was flooded comes to rest: calls end, workers start again.
+	await sleep(10_000);
+	const after = await measure(healthy, stretch / 2);
+	return {flood: flood.name, quiet: [...before, ...after], flooded, growth: memoryOf(supervisor) - held};
+}
+
+function p99(latencies: readonly number[]): number {
+	return percentile(
+		latencies.toSorted((a, b) => a - b),
+		0.99,
+	);
+}
+
+async function bench(instance: Instance): Promise<boolean> {
+	const healthy = await Promise.all(Array.from({length: HEALTHY}, (_, index) => Healthy.start(`healthy-${index}`)));
+	const flooder = await Flooder.start(await instance.sandbox('floods-by-calls'));
+	try {
+		const tokenFile = instance.path('token');
+		await writeFile(tokenFile, `${scriptedToken}\n`, {mode: 0o600});
+		await instance.sandbox('floods-by-gateway');
+		for (const {name} of healthy) await instance.sandbox(name);
+		const by = (url: string) => ({transport: 'gateway', gateway: {url, tokenFile}});
+		await instance.configure(
+			{slowInterval: '30s', maxConcurrentCalls: 'auto'},
+			{
+				...Object.fromEntries(healthy.map(({name, url}) => [name, by(url)])),
+				'floods-by-gateway': by(`ws://127.0.0.1:${flooder.port}`),
+			},
+		);
+		const {pid} = await instance.start();
+		await instance.until('all to be healthy', ({totals}) => totals.healthy === totals.sandboxes);
+		// What is compiled at the first approvals is no part of what is measured.
+		await measure(healthy, 5000);
+		const floods = FLOODS.filter(({name}) => values.only === undefined || values.only === name);
+		const all: Figures[] = [];
+		for (const flood of floods) {
+			all.push(await figuresOf(flood, healthy, flooder, pid));
+			console.log(`${flood.name}: done`);
+		}
+		return show(all);
+	} finally {
+		await flooder.end();
+		for (const each of healthy) await each.end();
+	}
+}
+
+function show(all: readonly Figures[]): boolean {
+	const rows = all.map(({flood, quiet, flooded, growth}) => [
+		flood,
+		`${quiet.length} / ${flooded.length}`,
+		milliseconds(p99(quiet)),
+		milliseconds(p99(flooded)),
+		(p99(flooded) / p99(quiet)).toFixed(2),
+		mebibytes(growth),
+	]);
+	const head = ['FLOOD', 'APPROVALS', 'P99 QUIET', 'P99 FLOODED', 'RATIO', 'MEMORY THAT STAYS'];
+	console.log(`\n${table(head, rows)}\n`);
+	const verdicts = all.flatMap(({flood, quiet, flooded, growth}) => [
+		judge(`${flood}: p99 of the others, to the quiet run beside it`, p99(flooded) / p99(quiet), MOST, ratio =>
+			ratio.toFixed(2),
+		),
+		judge(`${flood}: memory that stays`, growth, MOST_GROWTH, mebibytes),
+	]);
+	return verdicts.every(isMet => isMet);
+}
+
+function mebibytes(bytes: number): string {
+	return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}
+
+console.log(machine());
+console.log(
+	`${HEALTHY} healthy sandboxes, a request every ${GAP} ms in each; each flood for ${stretch / 1000} s beside as much quiet\n`,
+);
+const instance = await Instance.create();
+try {
+	if (!(await bench(instance))) process.exitCode = 1;
+} catch (error) {
+	process.exitCode ||= 1;
+	console.error(error instanceof Error ? error.message : error);
+} finally {
+	await instance.end();
+}
