@@ -1,4 +1,5 @@
-/** A poll that had to wait this much longer than its interval for a turn counts as stretched, in milliseconds. */
+/** A poll that waited for its turn for more than this part of its interval, and for more than so many milliseconds, counts as stretched. */
+const TOLERATED_SHARE = 0.1;
 const TOLERANCE = 1000;
 
 /** How an interval is stretched, in seconds. */
@@ -11,7 +12,7 @@ export interface Stretch {
 
 /** How polls come that are `regular` milliseconds apart and then wait so long for a turn; `null`: as often as they should. */
 export function stretchOf(regular: number, turnWait: number): Stretch | null {
-	if (turnWait <= Math.max(regular, TOLERANCE)) return null;
+	if (turnWait <= Math.max(regular * TOLERATED_SHARE, TOLERANCE)) return null;
 	return {seconds: Math.round((regular + turnWait) / 100) / 10, regular: regular / 1000};
 }
 

@@ -3,9 +3,9 @@ import {readStretch, stretchesInWords, stretchOf, stretchWarning} from '../../wo
 import {SECOND} from './fixtures.ts';
 
 describe('a stretched interval', () => {
-	it('is one that became twice as long, or more, for want of turns', () => {
-		expect(stretchOf(30 * SECOND, 30 * SECOND)).toBeNull();
-		expect(stretchOf(30 * SECOND, 38 * SECOND)).toEqual({seconds: 68, regular: 30});
+	it('is one that became longer for want of turns, by a tenth and a second at least', () => {
+		expect(stretchOf(30 * SECOND, 3 * SECOND)).toBeNull();
+		expect(stretchOf(30 * SECOND, 8 * SECOND)).toEqual({seconds: 38, regular: 30});
 		expect(stretchOf(SECOND, SECOND)).toBeNull();
 		expect(stretchOf(SECOND / 4, SECOND / 2)).toBeNull();
 		expect(stretchOf(SECOND, 37_460)).toEqual({seconds: 38.5, regular: 1});
