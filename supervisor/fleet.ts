@@ -1,6 +1,7 @@
 import os from 'node:os';
 import {within} from '../worker/clock.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
+import type {ProcessIdentity} from './instance/state-file.ts';
 import {type SandboxRecord, withCountsOf, withoutAlarm} from './sandbox/record.ts';
 import {Sandbox, type SandboxDeps} from './sandbox/sandbox.ts';
 import {type SandboxSpec, targetOf} from './sandbox/spec.ts';
@@ -11,6 +12,9 @@ const STARTS_PER_CORE = 2;
 
 /** One that is not heard of within this, in milliseconds, holds the others no longer. */
 const START_PATIENCE = 2000;
+
+/** A worker's memory is looked at once in so many inspections: its heap has a limit of its own, and each look is a file of /proc. */
+const MEMORY_ROUND = 4;
 
 /** So many sandboxes that have left the configuration are remembered, the last ones. */
 const MAX_RETIRED = 4096;
@@ -42,6 +46,7 @@ export class Fleet {
 	readonly #sandboxes = new Map<string, Sandbox>();
 	/** What is remembered of those that are not in the configuration, the latest last; of a name with several targets each. */
 	#retired: readonly Remembered[];
+	#inspections = 0;
 	/** Alarms that passes without a supervisor have raised in sandboxes that have not been in the configuration since. */
 	#alarms: readonly RememberedAlarm[] = [];
 
@@ -121,9 +126,10 @@ export class Fleet {
 
 	/** Ends workers that fail to be alive. `isLate`: we were held up ourselves, so that their silence proves nothing. */
 	inspect(isLate: boolean): void {
-		for (const sandbox of this.all) {
+		this.#inspections++;
+		for (const [index, sandbox] of this.all.entries()) {
 			if (isLate) sandbox.forgive();
-			sandbox.inspect();
+			sandbox.inspect({withMemory: (index + this.#inspections) % MEMORY_ROUND === 0});
 		}
 	}
 
@@ -139,9 +145,9 @@ export class Fleet {
 		this.#retired = this.#retired.map(({name, record}) => ({name, record: withoutAlarm(record)}));
 	}
 
-	/** The pids of the workers there are. */
-	get pids(): readonly number[] {
-		return this.all.flatMap(({pid}) => pid ?? []);
+	/** The processes of the workers there are. */
+	get processes(): readonly ProcessIdentity[] {
+		return this.all.flatMap(({identity}) => identity ?? []);
 	}
 
 	get statuses(): Readonly<Record<string, SandboxStatus>> {

@@ -1,5 +1,5 @@
 import {randomUUID} from 'node:crypto';
-import {type Clock, isoTime} from '../worker/clock.ts';
+import {type Cancel, type Clock, isoTime} from '../worker/clock.ts';
 import {messageOf} from '../worker/text.ts';
 import {routeOf} from '../worker/transport/way.ts';
 import {TurnLender} from './calls/lending.ts';
@@ -13,7 +13,7 @@ import {Discovery} from './discovery/discovery.ts';
 import type {TakeInventory} from './discovery/taking.ts';
 import {Fleet, type Remembered} from './fleet.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
-import type {SupervisorState} from './instance/state-file.ts';
+import type {ProcessIdentity, SupervisorState} from './instance/state-file.ts';
 import type {Log} from './log/log.ts';
 import {type SandboxSpec, specFor, usesHostOpenclaw} from './sandbox/spec.ts';
 import type {Witness} from './sandbox/witness.ts';
@@ -161,9 +161,9 @@ export class Supervision {
 		if (now - this.#lastLook >= LOOK_GAP) this.#lookForOpenclaw(now);
 	}
 
-	/** Calls that wait may be let in where cores idle; to be called some ten times a second. */
-	lendIdleCores(): void {
-		this.#lender.look();
+	/** Calls that wait may be let in where cores idle, until the function that is returned is called. */
+	lendIdleCores(): Cancel {
+		return this.#lender.run(this.#deps.clock);
 	}
 
 	/** Takes over a new configuration; one that cannot be used changes nothing, is told, and stands in the status. One at a time. Never rejects. */
@@ -226,9 +226,9 @@ export class Supervision {
 	/** What the next supervisor would need, were this one killed. */
 	get handover(): Pick<SupervisorState, 'run' | 'shift'> & {
 		readonly sandboxes: readonly Remembered[];
-		readonly pids: readonly number[];
+		readonly workers: readonly ProcessIdentity[];
 	} {
-		return {run: this.run, shift: this.#shift, sandboxes: this.#fleet.remembered, pids: this.#fleet.pids};
+		return {run: this.run, shift: this.#shift, sandboxes: this.#fleet.remembered, workers: this.#fleet.processes};
 	}
 
 	async #endNow(): Promise<void> {
@@ -329,7 +329,7 @@ export class Supervision {
 
 	#runsOpenclaw(sandbox: SandboxConfig): boolean {
 		if (!usesHostOpenclaw(sandbox)) return false;
-		return routeOf(sandbox) === null || this.#fleet.statuses[sandbox.name]?.transport !== 'gateway';
+		return routeOf(sandbox) === null || this.#fleet.get(sandbox.name)?.status().transport !== 'gateway';
 	}
 
 	#serially<T>(job: () => Promise<T>): Promise<T> {

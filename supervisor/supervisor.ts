@@ -11,7 +11,7 @@ import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {ControlSockets} from './control/sockets.ts';
 import {inventoryTaker} from './discovery/taking.ts';
 import {forgetAlarms, readAlarms} from './instance/alarm-file.ts';
-import {endLeftovers, identify} from './instance/leftovers.ts';
+import {endLeftovers} from './instance/leftovers.ts';
 import {FileLock, holderOf} from './instance/lock.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from './instance/paths.ts';
 import {bootId, forgetState, readState, type SupervisorState} from './instance/state-file.ts';
@@ -35,9 +35,6 @@ const LOCK_PATIENCE = 500;
 
 /** How often the workers are looked at, in milliseconds; more often where they must be heard of within a fraction of a second. */
 const TICK = 500;
-
-/** How often it is looked for idle cores while calls wait for turns, in milliseconds. */
-const LOOK_AT_CORES = 100;
 
 /** How long one attempt to get the lock of a one-shot pass lasts, in milliseconds; a stop is heeded between two. */
 const ONE_SHOT_LOOK = 500;
@@ -201,7 +198,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				if (present.notify !== null) records.look(supervision.status().sandboxes, present.runTimeout);
 			}),
 		);
-		defer(every(clock, LOOK_AT_CORES, () => supervision.lendIdleCores()));
+		defer(supervision.lendIdleCores());
 
 		await publisher.write();
 		await otherApproversDone(paths, log, supervision.ending);
@@ -236,9 +233,15 @@ async function cleanUpAfter(predecessor: SupervisorState, log: Log): Promise<voi
 }
 
 function stateOf(supervision: Supervision, standby: Standby): SupervisorState {
-	const {run, shift, sandboxes, pids} = supervision.handover;
-	const workers = identify([...pids, ...standby.pids]);
-	return {schema: 2, bootId: bootId(), run, shift, workers, sandboxes: [...sandboxes]};
+	const {run, shift, sandboxes, workers} = supervision.handover;
+	return {
+		schema: 2,
+		bootId: bootId(),
+		run,
+		shift,
+		workers: [...workers, ...standby.processes],
+		sandboxes: [...sandboxes],
+	};
 }
 
 /** Somebody may have begun to approve while nobody listened; two approvers on one gateway race, so it is waited for as long as that takes, or until a stop. */

@@ -226,10 +226,11 @@ export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 
 /** A worker's messages to the supervisor. */
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
-	/** The event loop turns; `progress` grows with whatever the watch loop does. */
+	/** The event loop turns; `progress` grows with whatever the watch loop does. The first message of this or the next kind is a `heartbeat`. */
 	z.object({kind: z.literal('heartbeat'), progress: z.number(), snapshot: snapshotSchema}),
-	/** `isEager`: of lists, one that something waits for. */
-	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(TURN_KINDS), isEager: z.boolean().optional()}),
+	/** A heartbeat whose snapshot is that of the last one: on a full host nearly all are. */
+	z.object({kind: z.literal('alive'), progress: z.number()}),
+	z.object({kind: z.literal('turn'), turn: z.number(), call: z.enum(TURN_KINDS)}),
 	z.object({
 		kind: z.literal('turn-over'),
 		turn: z.number(),

@@ -31,7 +31,7 @@ export function readStretch(warning: string): Stretch | null {
 export function stretchesInWords(stretches: readonly Stretch[]): string {
 	const seconds = rangeOf(stretches.map(stretch => stretch.seconds));
 	const regular = rangeOf(stretches.map(stretch => stretch.regular));
-	return `polled every ${seconds} s instead of ${regular} s: the host's calls are all taken (maxConcurrentCalls); configure gateway there, by which nothing waits, or raise slowInterval`;
+	return `polled every ${seconds} s instead of ${regular} s: the host's calls are all taken (maxConcurrentCalls); a gateway that is configured (gateway) takes none`;
 }
 
 function rangeOf(values: readonly number[]): string {

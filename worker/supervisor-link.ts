@@ -6,8 +6,6 @@ import type {Turn, TurnKind, TurnOutcome, Turns} from './turns.ts';
 export interface Link extends Turns {
 	/** Sends a message; never fails. */
 	send(message: ToSupervisor): void;
-	/** As {@link Turns.take}; `isEager`: it is for a list that something waits for, so that it comes before those of sandboxes where nothing does. */
-	take(kind: TurnKind, signal: AbortSignal, isEager?: boolean): Promise<Turn>;
 	/** How long the last turn for a list was, or the present one for a poll has been, waited for, in milliseconds. */
 	readonly turnWait: number;
 }
@@ -37,7 +35,7 @@ export class SupervisorLink implements Link {
 		this.#waiting.get(turn)?.grant();
 	}
 
-	take(kind: TurnKind, signal: AbortSignal, isEager = false): Promise<Turn> {
+	take(kind: TurnKind, signal: AbortSignal): Promise<Turn> {
 		signal.throwIfAborted();
 		const id = ++this.#lastTurn;
 		const since = this.#clock.now();
@@ -46,7 +44,7 @@ export class SupervisorLink implements Link {
 			const end = (wait: number) => {
 				this.#waiting.delete(id);
 				// An approval comes before the lists, so that it says nothing of how long those wait.
-				if (kind === 'list') this.#lastWait = wait;
+				if (kind === 'list' || kind === 'urgent-list') this.#lastWait = wait;
 				signal.removeEventListener('abort', cancel);
 			};
 			const cancel = () => {
@@ -61,7 +59,7 @@ export class SupervisorLink implements Link {
 			};
 			this.#waiting.set(id, {kind, since, grant});
 			signal.addEventListener('abort', cancel);
-			this.send({kind: 'turn', turn: id, call: kind, ...(isEager ? {isEager} : {})});
+			this.send({kind: 'turn', turn: id, call: kind});
 		});
 	}
 

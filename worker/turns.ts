@@ -1,5 +1,8 @@
-/** What a turn can be wanted for: a call of the CLI, or a program that prints a gateway's token. */
-export const TURN_KINDS = ['list', 'approve', 'reject', 'token'] as const;
+/**
+ * What a turn can be wanted for: a call of the CLI, or a program that prints a gateway's token. `urgent-list`: somebody asks, or lately has, or waits for
+ * the pass.
+ */
+export const TURN_KINDS = ['list', 'urgent-list', 'approve', 'reject', 'token'] as const;
 export type TurnKind = (typeof TURN_KINDS)[number];
 
 /** How the call ended that a turn was taken for. */

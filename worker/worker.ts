@@ -5,7 +5,7 @@ import {type Clock, every} from './clock.ts';
 import {shownHeld} from './held.ts';
 import {Intents} from './intents.ts';
 import {decisionsIn, logLinesOf, subjectOf, summaryOf} from './messages.ts';
-import type {ToWorker, WorkerConfig} from './protocol.ts';
+import type {Snapshot, ToWorker, WorkerConfig} from './protocol.ts';
 import {type Rate, RateLimit} from './rate-limit.ts';
 import type {Deed} from './requests/carry-out.ts';
 import {carryOutDecision} from './requests/decision.ts';
@@ -54,6 +54,8 @@ export class Worker {
 	#toldHeld: readonly Held[] | null = null;
 	readonly #heldTells: RateLimit;
 	#isHeldDue = false;
+	/** As the supervisor has it. */
+	#toldSnapshot: Snapshot | null = null;
 	readonly #intents: Intents;
 	#transport: Transport | null = null;
 
@@ -77,7 +79,11 @@ export class Worker {
 	async run(): Promise<void> {
 		const {config, task} = this.#start;
 		const {clock, signal} = this.#deps;
-		const stopBeating = every(clock, config.heartbeatInterval, () => this.#beat());
+		// One timer for both: what costs an idle process is to be woken at all.
+		const stopBeating = every(clock, config.heartbeatInterval, () => {
+			this.#transport?.look?.();
+			this.#beat();
+		});
 		this.#beat();
 		try {
 			await clock.sleep(task.kind === 'watch' ? task.initialDelay : 0, signal);
@@ -116,19 +122,12 @@ export class Worker {
 		}
 	}
 
-	/** Whether a list is wanted sooner than those of sandboxes where nothing happens: it polls fast, or something there is due. */
-	get #isEager(): boolean {
-		const {cadence} = this.#observations;
-		const isFast = cadence === null || cadence.mode === 'fast' || cadence.reentryPolls > 0;
-		return isFast || this.#ledger.untilDue(this.#deps.clock.now()) === 0;
-	}
-
 	#openTransport(): Promise<Transport> {
 		const {config, owner, avoidGatewayUntil} = this.#start;
 		const {link, clock, signal} = this.#deps;
 		const turns: Turns = {
 			take: async (kind, aborted) => {
-				const turn = await link.take(kind, aborted, kind === 'list' && this.#isEager);
+				const turn = await link.take(kind === 'list' && this.#isUrgent ? 'urgent-list' : kind, aborted);
 				this.#tell([{kind: 'turn'}]);
 				return turn;
 			},
@@ -202,6 +201,12 @@ export class Worker {
 			link.send({kind: 'passed', ids: ['once'], outcome: this.#summaryOf(outcome)});
 		}
 		cancel();
+	}
+
+	/** Whether a list is worth more than those of sandboxes where nobody asks: in fast mode, while it buys fast polls, with work pending, and in a pass of its own. */
+	get #isUrgent(): boolean {
+		const {cadence, pending} = this.#observations;
+		return this.#start.task.kind !== 'watch' || pending > 0 || cadence?.mode !== 'slow' || cadence.reentryPolls > 0;
 	}
 
 	/** How long anything may take that begins now, in milliseconds. */
@@ -291,7 +296,13 @@ export class Worker {
 			// By the gateway nothing waits, however long the last call of the CLI did.
 			turnWait: this.#transport?.isEventDriven ? 0 : link.turnWait,
 		});
-		link.send({kind: 'heartbeat', progress: this.#observations.progress, snapshot});
+		const {progress} = this.#observations;
+		if (isDeepStrictEqual(snapshot, this.#toldSnapshot)) {
+			link.send({kind: 'alive', progress});
+			return;
+		}
+		this.#toldSnapshot = snapshot;
+		link.send({kind: 'heartbeat', progress, snapshot});
 	}
 
 	#summaryOf(outcome: Pick<PassOutcome, 'approved' | 'refused' | 'retries' | 'error'>): ReturnType<typeof summaryOf> {

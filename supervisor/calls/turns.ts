@@ -8,11 +8,8 @@ import type {CallLimit} from './limit.ts';
  */
 const HEAD_START = 60_000;
 
-/**
- * The same for a list that something waits for: a sandbox that polls fast, or where a request is due. Where calls do not fit, all intervals stretch alike,
- * and these by so much less; and since it is a bounded lead, no other list waits longer than that for them.
- */
-const EAGER_START = 15_000;
+/** The same of a list where somebody asks, or lately has: in fast mode, or with a request pending. Less, so that approvals do not queue behind those either. */
+const URGENT_HEAD_START = 30_000;
 
 /**
  * For each second of turn time lately used, a call counts as having come so many seconds later: whoever takes every turn he can get, and answers just
@@ -28,8 +25,6 @@ export interface Waiter {
 	readonly sandbox: string;
 	readonly turn: number;
 	readonly kind: TurnKind;
-	/** It is for a list that something waits for. */
-	readonly isEager?: boolean;
 	/** Monotonic milliseconds. */
 	readonly since: number;
 }
@@ -61,7 +56,7 @@ export interface TurnState {
 }
 
 /**
- * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, lists that something waits for before others, who has lately used little
+ * Who gets the next turn, or `null` while there is none to give: healthy sandboxes before suspects, approvals before lists, urgent lists before others, who has lately used little
  * before who has used much, the longest wait first. Patience ends these preferences, so that neither a stream of approvals starves a list, nor a busy
  * host a sandbox that has recovered.
  */
@@ -86,13 +81,21 @@ function partyOf({sandbox, kind}: Pick<Waiter, 'sandbox' | 'kind'>): string {
 }
 
 /** Since when a waiter counts as waiting. */
-function standingOf({kind, since, isEager = false}: Waiter): number {
-	if (kind === 'approve') return since - HEAD_START;
-	return isEager ? since - EAGER_START : since;
+function standingOf({kind, since}: Waiter): number {
+	switch (kind) {
+		case 'approve':
+			return since - HEAD_START;
+		case 'urgent-list':
+			return since - URGENT_HEAD_START;
+		default:
+			return since;
+	}
 }
 
 /** The host's turns: so many `openclaw` calls at once, whoever makes them. */
 export class CallTurns {
+	/** Is told that somebody waits who could be let in beyond the limit, again and again while that is so. */
+	onCanLend: () => void = () => {};
 	readonly #now: () => number;
 	readonly #onFinished: (call: FinishedCall) => void;
 	readonly #waiting = new Map<string, Waiter & {readonly grant: () => void}>();
@@ -128,9 +131,9 @@ export class CallTurns {
 		this.#handOut(Math.min(this.#running.size + turns, this.#bound.most));
 	}
 
-	/** Calls `grant` when it is this call's turn, perhaps at once. `isEager`: it is for a list that something waits for. */
-	request(sandbox: string, turn: number, kind: TurnKind, grant: () => void, isEager = false): void {
-		this.#waiting.set(keyOf(sandbox, turn), {sandbox, turn, kind, isEager, since: this.#now(), grant});
+	/** Calls `grant` when it is this call's turn, perhaps at once. */
+	request(sandbox: string, turn: number, kind: TurnKind, grant: () => void): void {
+		this.#waiting.set(keyOf(sandbox, turn), {sandbox, turn, kind, since: this.#now(), grant});
 		this.#handOut();
 	}
 
@@ -192,7 +195,7 @@ export class CallTurns {
 				used: (party: string) => this.#used(party, now),
 			};
 			const next = nextTurn(state, now);
-			if (!next) return;
+			if (!next) break;
 			const key = keyOf(next.sandbox, next.turn);
 			const grant = this.#waiting.get(key)?.grant;
 			const {sandbox, turn, kind} = next;
@@ -202,6 +205,7 @@ export class CallTurns {
 			this.#running.set(key, {sandbox, turn, kind, since: now, isSuspect});
 			grant?.();
 		}
+		if (this.canLend) this.onCanLend();
 	}
 }
 

@@ -1,5 +1,6 @@
 import {randomUUID} from 'node:crypto';
 import path from 'node:path';
+import which from 'which';
 import {environmentFor, type Recipient} from '../../worker/host/environment.ts';
 import {endMarked, MARKER} from '../../worker/host/processes.ts';
 import {type CommandResult, runCommand} from '../../worker/host/run-command.ts';
@@ -43,11 +44,16 @@ export async function programOutput(
 	const owner = `${run}/inventory/${randomUUID()}`;
 	const name = printable(path.basename(file), 60);
 	// Each time: what was ours alone when the configuration was read need not be so now, and a name is looked for in PATH.
-	assertProgram(file);
+	const found = which.sync(file, {nothrow: true});
+	if (found === null) throw new InventoryError(`${name} is not there: neither by that path, nor in PATH`);
+	// Else it would be another one where it is run than where it was looked at.
+	if (!path.isAbsolute(found))
+		throw new InventoryError(`${name} is not run from a working directory; name its absolute path`);
+	assertProgram(found);
 	const env = {[MARKER]: owner, ...environmentFor(recipient, passEnv, process.env)};
 	let result: CommandResult;
 	try {
-		result = await runCommand({file, args, env}, {timeout, owner, signal, maxOutput: MAX_OUTPUT});
+		result = await runCommand({file: found, args, env}, {timeout, owner, signal, maxOutput: MAX_OUTPUT});
 	} catch (error) {
 		throw new InventoryError(`${name}: ${printable(messageOf(error), MAX_COMPLAINT)}`);
 	} finally {

@@ -57,8 +57,15 @@ async function lookUpRuntimes(
 		if (!runtimes.has(id)) unknown.push({tenant, id});
 		return null;
 	});
-	for (const {tenant, id} of installed.length === 1 ? unknown : unknown.slice(0, MAX_LOOKUPS)) {
-		const runtime = only && installed.length === 1 ? only : runtimeIn(await ask(fleetStatus(tenant)));
+	if (only && installed.length === 1) {
+		for (const {id} of unknown) runtimes.set(id, only);
+		return;
+	}
+	for (const {tenant, id} of unknown.slice(0, MAX_LOOKUPS)) {
+		const said = await ask(fleetStatus(tenant)).catch(() => null);
+		// The cells that are known need not wait for one that cannot be asked.
+		if (said === null) return;
+		const runtime = runtimeIn(said);
 		if (runtime) runtimes.set(id, runtime);
 	}
 }

@@ -4,14 +4,6 @@ import type {SupervisorState} from './state-file.ts';
 
 export {startTimeOf} from '../../worker/host/process-table.ts';
 
-/** Those of the processes that live, in a form that outlives us. */
-export function identify(pids: readonly number[]): SupervisorState['workers'] {
-	return pids.flatMap(pid => {
-		const startTime = startTimeOf(pid);
-		return startTime === null ? [] : [{pid, startTime}];
-	});
-}
-
 /** Ends what a killed supervisor left: its workers, and all that carries its mark. Returns how many processes that were. */
 export async function endLeftovers({run, workers}: SupervisorState): Promise<number> {
 	const alive = workers.filter(({pid, startTime}) => startTimeOf(pid) === startTime);

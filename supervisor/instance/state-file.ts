@@ -4,6 +4,10 @@ import {recordSchema} from '../sandbox/record.ts';
 import {shiftSchema} from '../shift.ts';
 import {readPrivate} from './private-file.ts';
 
+/** A process, whatever else is going to have its pid: with the time it started, in the kernel's ticks since boot. */
+const processIdentitySchema = z.object({pid: z.number(), startTime: z.string()});
+export type ProcessIdentity = Readonly<z.infer<typeof processIdentitySchema>>;
+
 /** What a supervisor writes down for the case that it is killed. Private: it holds what sandboxes have asked for. */
 const stateSchema = z.object({
 	schema: z.literal(2),
@@ -11,7 +15,7 @@ const stateSchema = z.object({
 	/** Marks the processes of this supervisor's life. */
 	run: z.string(),
 	shift: shiftSchema,
-	workers: z.array(z.object({pid: z.number(), startTime: z.string()})),
+	workers: z.array(processIdentitySchema),
 	/** Those that have left the configuration too; a name with each target that it has had. */
 	sandboxes: z.array(z.object({name: z.string(), record: recordSchema})),
 });

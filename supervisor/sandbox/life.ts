@@ -58,7 +58,7 @@ export type SandboxEvent =
 	| {readonly kind: 'start'; readonly initialDelay: number}
 	| {readonly kind: 'forked'; readonly pid: number | null}
 	| {readonly kind: 'fork-failed'; readonly error: string}
-	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'checkpoint'}>}
+	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'alive' | 'checkpoint'}>}
 	| {readonly kind: 'held'; readonly requests: readonly HeldRequest[]; readonly omitted?: number | undefined}
 	/** A turn among the host's calls has begun or ended: whatever the worker waited for, it waits no more. */
 	| {readonly kind: 'turned'}

@@ -54,9 +54,7 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 		case 'fork-failed':
 			return forkFailed(state, event.error);
 		case 'heard':
-			return event.message.kind === 'heartbeat'
-				? onHeartbeat(state, event.message, moment)
-				: onCheckpoint(state, event.message);
+			return onHeard(state, event.message, moment);
 		case 'held':
 			return 'worker' in life
 				? same({...state, held: {requests: event.requests, omitted: event.omitted ?? 0, isFresh: true}})
@@ -133,25 +131,43 @@ function forkFailed(state: SandboxState, error: string): Transition {
 	return {state: {...state, life: {kind: 'backoff'}}, effects: [...effects, {kind: 'back-off', delay: maxDelay}]};
 }
 
+function onHeard(
+	state: SandboxState,
+	message: Extract<SandboxEvent, {kind: 'heard'}>['message'],
+	moment: Moment,
+): Transition {
+	switch (message.kind) {
+		case 'heartbeat':
+			return onHeartbeat(state, message, moment);
+		case 'alive': {
+			const {life} = state;
+			if (!('worker' in life)) return same(state);
+			return {state: {...state, life: {...life, worker: beaten(life.worker, message.progress, moment)}}, effects: []};
+		}
+		case 'checkpoint':
+			return onCheckpoint(state, message);
+	}
+}
+
+/** A worker whose event loop turns. */
+function beaten(worker: WorkerView, progress: number, {now, wall}: Moment): WorkerView {
+	const lastProgressAt = progress === worker.progress ? worker.lastProgressAt : now;
+	return {...worker, lastBeatAt: now, lastBeatWall: wall, progress, lastProgressAt};
+}
+
 function onHeartbeat(
 	state: SandboxState,
 	{progress, snapshot}: Extract<ToSupervisor, {kind: 'heartbeat'}>,
-	{now, wall}: Moment,
+	moment: Moment,
 ): Transition {
 	const {life} = state;
+	const {now, wall} = moment;
 	if (!('worker' in life)) return same(state);
 	const {worker} = life;
 	const before = worker.snapshot;
 	const hasListed = snapshot.lastListAt !== null && snapshot.lastListAt !== before?.lastListAt;
 	const isNews = before === null || !isDeepStrictEqual(withoutTimes(before), withoutTimes(snapshot));
-	const heard: WorkerView = {
-		...worker,
-		lastBeatAt: now,
-		lastBeatWall: wall,
-		progress,
-		lastProgressAt: progress === worker.progress ? worker.lastProgressAt : now,
-		snapshot,
-	};
+	const heard: WorkerView = {...beaten(worker, progress, moment), snapshot};
 	const isUp = isGatewayConnected(snapshot);
 	const {record} = state;
 	return {

@@ -75,6 +75,9 @@ export async function runOnce(
 			case 'turn-over':
 				turns.over(party, message.turn, message.outcome);
 				break;
+			case 'alive':
+				lastBeatAt = clock.now();
+				break;
 			case 'heartbeat':
 				lastBeatAt = clock.now();
 				transport = message.snapshot.transport;

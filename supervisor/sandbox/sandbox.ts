@@ -11,6 +11,7 @@ import type {
 import {messageOf} from '../../worker/text.ts';
 import type {CallTurns} from '../calls/turns.ts';
 import type {RememberedAlarm} from '../instance/alarm-file.ts';
+import type {ProcessIdentity} from '../instance/state-file.ts';
 import type {Log} from '../log/log.ts';
 import {limitedLog} from '../log/log.ts';
 import type {SandboxStatus} from '../status/schema.ts';
@@ -93,8 +94,10 @@ export class Sandbox {
 		return this.#state.record;
 	}
 
-	get pid(): number | null {
-		return workerIn(this.#state.life)?.pid ?? null;
+	/** What names the process of its worker for good, or `null` without one. */
+	get identity(): ProcessIdentity | null {
+		const {pid = null, startTime = null} = this.#process ?? {};
+		return pid === null || startTime === null ? null : {pid, startTime};
 	}
 
 	/** It is to have a worker, and has none yet. */
@@ -113,11 +116,11 @@ export class Sandbox {
 		return this.#heard.promise;
 	}
 
-	/** Ends a worker that fails to be alive. To be called about once a second. */
-	inspect(): void {
+	/** Ends a worker that fails to be alive. To be called about once a second; to look at its memory too costs a hundred times as much. */
+	inspect({withMemory = true}: {readonly withMemory?: boolean} = {}): void {
 		if (!this.#process) return;
 		const isWaitingForTurn = this.#deps.turns.waitOf(this.name) !== null;
-		this.#on({kind: 'observed', rss: this.#process.rss, isWaitingForTurn});
+		this.#on({kind: 'observed', rss: withMemory ? this.#process.rss : null, isWaitingForTurn});
 	}
 
 	/** The supervisor itself was held up: a worker's silence meanwhile proves nothing. */
@@ -312,16 +315,16 @@ export class Sandbox {
 		const {turns} = this.#deps;
 		switch (message.kind) {
 			case 'heartbeat':
+			case 'alive':
 			case 'checkpoint':
 				this.#on({kind: 'heard', message});
 				break;
 			case 'turn': {
 				const process = this.#process;
-				const grant = () => {
+				turns.request(this.name, message.turn, message.call, () => {
 					this.#on({kind: 'turned'});
 					process?.send({kind: 'granted', turn: message.turn});
-				};
-				turns.request(this.name, message.turn, message.call, grant, message.isEager);
+				});
 				break;
 			}
 			case 'turn-over':

@@ -2,6 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import type {Cancel, Clock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
+import type {ProcessIdentity} from '../instance/state-file.ts';
 import type {Log} from '../log/log.ts';
 import {nextRestart, type RestartPolicy} from './restart-policy.ts';
 import {
@@ -69,9 +70,10 @@ export class Standby {
 		this.#deps = deps;
 	}
 
-	/** The pid of the process that stands by, if there is one. */
-	get pids(): readonly number[] {
-		return [this.#spare?.process.pid ?? []].flat();
+	/** The process that stands by, if there is one. */
+	get processes(): readonly ProcessIdentity[] {
+		const {pid = null, startTime = null} = this.#spare?.process ?? {};
+		return pid === null || startTime === null ? [] : [{pid, startTime}];
 	}
 
 	/** A worker for a sandbox: the process that stands by where it is of the right kind, with the marker that it has; else a new one. */

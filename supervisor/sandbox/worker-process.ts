@@ -45,6 +45,8 @@ export interface WorkerListener {
 /** A living worker, as its supervisor sees it. */
 export interface WorkerHandle {
 	readonly pid: number | null;
+	/** When it started, in the kernel's ticks since boot, or `null` when that is not known; with the pid it names the process for good. */
+	readonly startTime: string | null;
 	/** Resident memory in bytes, or `null` when it cannot be read. */
 	readonly rss: number | null;
 	/** Sends a message; to a worker that is gone it is dropped. */
@@ -99,8 +101,8 @@ export interface WorkerFork {
 export class WorkerProcess implements WorkerHandle {
 	readonly #owner: string;
 	readonly #child: ChildProcess;
-	/** When it started, in the kernel's ticks: nothing that it started is older. */
-	readonly #startTime: string | null;
+	/** Nothing that it started is older. */
+	readonly startTime: string | null;
 	readonly #closed: Promise<void>;
 	/** Who is told what it says and when it ends; from then on somebody else, where it is handed over. */
 	listener: WorkerListener;
@@ -120,7 +122,7 @@ export class WorkerProcess implements WorkerHandle {
 			execArgv: [...kind.execArgv],
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
-		this.#startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
+		this.startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
 		if (this.#child.pid !== undefined) alive.add(this.#child.pid);
 		this.#closed = new Promise(resolve => this.#child.once('close', () => resolve()));
 		const end = (exit: WorkerExit) => void this.#end(exit);
@@ -166,7 +168,7 @@ export class WorkerProcess implements WorkerHandle {
 	async #sweep(): Promise<void> {
 		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
 		try {
-			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.#startTime, others: alive}), retry);
+			const {isWhole} = await pRetry(() => endMarked(this.#owner, {since: this.startTime, others: alive}), retry);
 			if (!isWhole) this.listener.onOutput('what it started could not all be looked for in time');
 		} catch (error) {
 			this.listener.onOutput(`what it started could not be looked for: ${messageOf(error)}`);

@@ -6,7 +6,7 @@ import {TurnLender} from '../../supervisor/calls/lending.ts';
 import {type CallLimit, callLimit} from '../../supervisor/calls/limit.ts';
 import {CallTurns, nextTurn, type TurnState, type Waiter} from '../../supervisor/calls/turns.ts';
 import {TURN_KINDS, type TurnKind} from '../../worker/turns.ts';
-import {MINUTE, SECOND} from './fixtures.ts';
+import {MINUTE, SECOND, SimulatedClock} from './fixtures.ts';
 
 /** A host whose calls last as long as a test says. */
 class Host {
@@ -143,11 +143,11 @@ describe('who is next', () => {
 		expect(next({waiting}, 2 * MINUTE)).toBe('list');
 	});
 
-	it('is a list that something waits for before another, and at last the other, however many of those come', () => {
-		const eager = (since: number) => ({...waiter('eager', 'list', since), isEager: true});
-		expect(next({waiting: [waiter('calm', 'list', 0), eager(10 * SECOND)]}, 10 * SECOND)).toBe('eager');
-		expect(next({waiting: [waiter('calm', 'list', 0), eager(20 * SECOND)]}, 20 * SECOND)).toBe('calm');
-		expect(next({waiting: [eager(0), waiter('a', 'approve', 10 * SECOND)]}, 10 * SECOND)).toBe('a');
+	it('is a list of a sandbox where somebody asks before another one, for half a minute, and an approval before it', () => {
+		const urgent = waiter('busy', 'urgent-list', 9 * SECOND);
+		expect(next({waiting: [waiter('quiet', 'list', 0), urgent]}, 10 * SECOND)).toBe('busy');
+		expect(next({waiting: [urgent, waiter('other', 'approve', 9 * SECOND)]}, 10 * SECOND)).toBe('other');
+		expect(next({waiting: [waiter('quiet', 'list', 0), {...urgent, since: 31 * SECOND}]}, 32 * SECOND)).toBe('quiet');
 	});
 
 	it('is who has lately used little turn time before who has used much, though that one has waited longer and wants to approve', () => {
@@ -207,6 +207,33 @@ describe('turns beyond the limit', () => {
 		lender.look();
 		lender.look();
 	}
+
+	it('are looked for while somebody waits who could have one, and no longer', async () => {
+		const clock = new SimulatedClock();
+		const host = new Host({limit: 1, most: 2});
+		let looks = 0;
+		const lender = new TurnLender(host.turns, () => {
+			looks++;
+			return times(0, looks * 1000);
+		});
+		const stop = lender.run(clock);
+		await clock.sleep(MINUTE);
+		expect(looks).toBe(0);
+		const first = host.ask('a');
+		host.ask('b');
+		await clock.sleep(SECOND);
+		expect(host.granted).toEqual(['a list', 'b list']);
+		const seen = looks;
+		host.ask('c');
+		await clock.sleep(MINUTE);
+		expect(looks).toBe(seen);
+		host.turns.over('a', first, 'answered');
+		host.ask('d');
+		await clock.sleep(SECOND);
+		expect(host.granted).toEqual(['a list', 'b list', 'c list']);
+		stop();
+		expect(seen).toBeGreaterThan(1);
+	});
 
 	it('are lent where calls that run leave cores idle, as many as idle', () => {
 		for (const [busy, granted] of [
@@ -360,8 +387,8 @@ interface Simulated {
 	readonly approvals: number;
 	/** Between a poll and the next one, in milliseconds; a second where it is not said. */
 	readonly pauseMs?: number;
-	/** Something waits for its lists. */
-	readonly isEager?: boolean;
+	/** Its lists are those of a sandbox where somebody asks. */
+	readonly isUrgent?: boolean;
 }
 
 /** How long a sandbox waited for turns, in milliseconds. */
@@ -387,24 +414,23 @@ function waitsOf(sandboxes: readonly Simulated[], limit: number, lastsMs: number
 	const longest = sandboxes.map(() => 0);
 	const shortest = sandboxes.map(() => Number.POSITIVE_INFINITY);
 	const later = (ms: number, act: () => void) => due.push({at: now + ms, act});
-	for (const [index, {callMs, hangs, approvals, pauseMs = SECOND, isEager = false}] of sandboxes.entries()) {
+	for (const [index, {callMs, hangs, approvals, pauseMs = SECOND, isUrgent = false}] of sandboxes.entries()) {
 		const name = `s${index}`;
 		let turn = 0;
 		let left = 0;
 		const call = () => {
 			const id = ++turn;
 			const since = now;
-			const kind = left > 0 ? 'approve' : 'list';
-			const grant = () => {
+			const kind = left > 0 ? 'approve' : isUrgent ? 'urgent-list' : 'list';
+			turns.request(name, id, kind, () => {
 				if (since >= fromMs) longest[index] = Math.max(longest[index] ?? 0, now - since);
-				if (since >= fromMs && kind === 'list') shortest[index] = Math.min(shortest[index] ?? 0, now - since);
+				if (since >= fromMs && kind !== 'approve') shortest[index] = Math.min(shortest[index] ?? 0, now - since);
 				later(callMs, () => {
 					left = left > 0 ? left - 1 : hangs ? 0 : approvals;
 					turns.over(name, id, hangs ? 'timeout' : 'answered');
 					later(left > 0 ? 0 : pauseMs, call);
 				});
-			};
-			turns.request(name, id, kind, grant, isEager);
+			});
 		};
 		later(index, call);
 	}
@@ -479,6 +505,34 @@ describe('nobody starves', () => {
 		expect(waits.at(-1)).toBeLessThan(MINUTE);
 	});
 
+	describe('among more sandboxes than calls fit', () => {
+		const callMs = 1200;
+		const turns = 2;
+		const crowd: Simulated[] = Array.from({length: 64}, () => ({
+			callMs,
+			hangs: false,
+			approvals: 0,
+			pauseMs: 30 * SECOND,
+		}));
+		/** How often each can be polled: all calls one after the other, as many at once as there are turns. */
+		const stretched = (crowd.length / turns) * callMs;
+
+		it('intervals stretch evenly: nobody is polled less often than all calls together take', () => {
+			const waits = longestWaits(crowd, turns, 30 * MINUTE, 5 * MINUTE);
+			for (const wait of waits) expect(30 * SECOND + wait).toBeLessThanOrEqual(stretched + callMs);
+			// A request comes just after a list, is met by the next one, and its approval waits for one call that runs.
+			expect(30 * SECOND + Math.max(...waits) + 3 * callMs).toBeLessThan(2 * stretched);
+		});
+
+		it('who is in fast mode is polled more often than the others, and starves none of them', () => {
+			const fast = {callMs, hangs: false, approvals: 0, isUrgent: true};
+			const waits = longestWaits([...crowd, fast], turns, 30 * MINUTE, 5 * MINUTE);
+			const cycle = (waits.at(-1) ?? 0) + callMs + SECOND;
+			expect(cycle).toBeLessThan(stretched / 2);
+			for (const wait of waits.slice(0, -1)) expect(30 * SECOND + wait).toBeLessThan(1.2 * stretched);
+		});
+	});
+
 	it("and a healthy sandbox waits no longer than the others' calls take, with half of the host hanging", () => {
 		const half = (hangs: boolean) =>
 			Array.from({length: 8}, () => ({callMs: hangs ? 10_500 : 1250, hangs, approvals: 1}));
@@ -497,7 +551,7 @@ const spread = (waits: readonly Waits[]) => ({
 describe('more sandboxes than calls fit', () => {
 	const CALL = 1250;
 	const calm = {callMs: CALL, hangs: false, approvals: 0, pauseMs: 30 * SECOND};
-	const fast = {callMs: CALL, hangs: false, approvals: 0, isEager: true};
+	const fast = {callMs: CALL, hangs: false, approvals: 0, isUrgent: true};
 	const many = (count: number, sandbox: Simulated) => Array.from({length: count}, () => sandbox);
 	/** What each would wait for if all took their turns in order. */
 	const fair = (count: number) => (count * CALL) / 2;
@@ -513,7 +567,7 @@ describe('more sandboxes than calls fit', () => {
 		const eager = spread(waits.slice(0, 8));
 		const rest = spread(waits.slice(8));
 		expect(eager.most).toBeLessThan(rest.least);
-		expect(rest.most).toBeLessThanOrEqual(fair(128) + 15 * SECOND);
+		expect(rest.most).toBeLessThanOrEqual(fair(128) + 30 * SECOND);
 	});
 
 	it('wait no longer than a turn of all, and the lead of an approval, whatever some of them ask for', () => {

@@ -82,6 +82,7 @@ export class PuppetWorker implements WorkerHandle {
 	readonly pid: number;
 	readonly start: Extract<ToWorker, {kind: 'start'}>;
 	readonly heard: ToWorker[] = [];
+	readonly startTime = '1';
 	rss: number | null = 2 ** 20;
 	isKilled = false;
 	readonly #listener: WorkerListener;

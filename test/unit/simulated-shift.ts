@@ -445,6 +445,7 @@ class CountingGateway extends MemoryGateway {
 
 /** A worker in our own process, which can be killed, frozen and so on as a real one. */
 class SimulatedProcess implements WorkerHandle {
+	readonly startTime = null;
 	readonly pid: number;
 	rss = 2 ** 20;
 	isStopping = false;

@@ -13,6 +13,7 @@ const MEMORY = 192 * 2 ** 20;
 class PuppetSpare {
 	readonly pid: number;
 	readonly rss = null;
+	readonly startTime = '1';
 	readonly owner: string;
 	listener: WorkerListener;
 	readonly heard: ToWorker[] = [];
@@ -91,9 +92,9 @@ it('stands by when no more workers are needed for a moment, and is handed over t
 	expect(stage.need()).toBe(1002);
 	expect(stage.spares).toEqual([]);
 	await stage.clock.sleep(SECOND);
-	expect(stage.standby.pids).toEqual([1]);
+	expect(stage.standby.processes).toEqual([{pid: 1, startTime: '1'}]);
 	expect(stage.need({name: 'beta'})).toBe(1);
-	expect(stage.standby.pids).toEqual([]);
+	expect(stage.standby.processes).toEqual([]);
 	const {owner, heard} = stage.spare;
 	expect(owner).toMatch(/^run\//);
 	expect(heard.map(({kind}) => kind)).toEqual(['stand-by', 'start']);

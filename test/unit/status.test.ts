@@ -137,7 +137,7 @@ describe('health', () => {
 		const {level, text} = judge(statusOf(many));
 		expect(level).toBe('degraded');
 		expect(text).toMatch(
-			/^s0, s1, s2, s3, s4 and 59 more: polled every 38 to 40 s instead of 1 s: .*configure gateway/,
+			/^s0, s1, s2, s3, s4 and 59 more: polled every 38 to 40 s instead of 1 s: .*a gateway that is configured/,
 		);
 		expect(text).not.toContain('s0: polled');
 		expect(text).toContain('s0: odd');

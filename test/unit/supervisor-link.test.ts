@@ -64,16 +64,6 @@ it('the wait is that of the poll which waits now, or of the last list: an approv
 	expect(link.turnWait).toBe(5 * SECOND);
 });
 
-it('says of a list that something waits for it', () => {
-	const {sent, link} = linked();
-	void link.take('list', signal, true);
-	void link.take('list', signal);
-	expect(sent).toEqual([
-		{kind: 'turn', turn: 1, call: 'list', isEager: true},
-		{kind: 'turn', turn: 2, call: 'list'},
-	]);
-});
-
 it('a wait that was given up is forgotten, and with it all that came before', async () => {
 	const {clock, link} = linked();
 	const first = link.take('list', signal);

@@ -274,7 +274,7 @@ describe('a worker that watches', () => {
 		const {clock, gateway} = sandbox;
 		gateway.before = () => clock.sleep(MINUTE);
 		await sandbox.live(undefined, MINUTE);
-		const beats = sandbox.of('heartbeat');
+		const beats = sandbox.messages.filter(message => message.kind === 'heartbeat' || message.kind === 'alive');
 		expect(sandbox.messages[0]?.kind).toBe('heartbeat');
 		expect(beats.length).toBeGreaterThanOrEqual(12);
 		expect(new Set(beats.slice(1).map(({progress}) => progress))).toEqual(new Set([1]));
@@ -446,7 +446,7 @@ describe('a worker that watches', () => {
 		expect(sandbox.of('turn-over').map(({outcome}) => outcome)).toContain('answered');
 		expect(sandbox.of('heartbeat').at(-1)?.snapshot.warnings).toEqual([]);
 		// While it polls fast, its lists are wanted sooner than those of sandboxes that do not.
-		expect(sandbox.of('turn').every(({isEager}) => isEager === true)).toBe(true);
+		expect(new Set(sandbox.of('turn').map(({call}) => call))).toEqual(new Set(['urgent-list']));
 		sandbox.config = {cadence: {...configOf(sandbox.policy).cadence, fastDeadline: 0}};
 		await sandbox.live(undefined, 10 * SECOND);
 		expect(sandbox.of('turn').at(-1)).toEqual({kind: 'turn', turn: 1, call: 'list'});

@@ -20,6 +20,8 @@ export interface Transport {
 	passBegins(): void;
 	/** To be told that a pass is over and approved that many. */
 	passEnded(approved: number): void;
+	/** To be called every few seconds, where there is something to look after. */
+	look?(): void;
 }
 
 /** What a transport works with. */

@@ -1,4 +1,3 @@
-import {every} from '../../clock.ts';
 import type {WorkerConfig} from '../../protocol.ts';
 import type {Turns} from '../../turns.ts';
 import {FIRST_COOL_DOWN, LONGEST_COOL_DOWN} from '../circuit-breaker.ts';
@@ -30,9 +29,6 @@ const LAST_SHARE = 0.9;
 /** The same where there is no end of the time, in milliseconds. */
 const LONG_PATIENCE = 20_000;
 
-/** How often it is looked whether the gateway keeps us busy, in milliseconds. */
-const BUSY_CHECK = 5000;
-
 /** By the gateway's WebSocket; where the configuration allows it, by the CLI while that does not work. Resolves when the first attempt to connect has been waited for. */
 export async function openGateway(config: WorkerConfig, deps: TransportDeps): Promise<Transport> {
 	const events = new EventWakes(deps.wake, deps.clock);
@@ -62,7 +58,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 		signal: deps.signal,
 	});
 	void connection.run();
-	watchBusyness(connection, meter, deps);
+	const look = busynessWatch(connection, meter, deps);
 	const second = new SecondConnection({route, timeout, clock: deps.clock});
 	const viaGateway = gatewayClient({session: () => connection.required(), scopes, second});
 	const cli = lazyCliClient({...deps.cli, turns: uncounted(deps.cli.turns, meter), secrets: tokens});
@@ -103,6 +99,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 		},
 		passBegins: () => events.passBegins(),
 		passEnded: approved => events.passEnded(approved),
+		look,
 	};
 }
 
@@ -114,14 +111,13 @@ function routeTo({gateway, inside, cadence}: WorkerConfig, {cli, turns, clock}: 
 	return hostRoute(target, passEnv);
 }
 
-/** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. */
-function watchBusyness(connection: GatewayConnection, meter: BusyMeter, {clock, signal}: TransportDeps): void {
+/** A gateway that floods us is left to the CLI: every frame has to be read before anything is known of it. What is returned looks after that. */
+function busynessWatch(connection: GatewayConnection, meter: BusyMeter, {clock}: TransportDeps): () => void {
 	const reading = () => ({at: clock.now(), busy: meter.total});
 	const watch = new BusyWatch(reading());
-	const stop = every(clock, BUSY_CHECK, () => {
+	return () => {
 		if (watch.isTooBusy(reading())) connection.breakOff('the gateway floods us: reading it keeps the worker busy');
-	});
-	signal.addEventListener('abort', stop, {once: true});
+	};
 }
 
 /** Turns for calls of the CLI: the work that those give is not the gateway's doing. */
