@@ -162,6 +162,8 @@ interface Figures {
 	readonly flooded: readonly number[];
 	/** In bytes. */
 	readonly growth: number;
+	/** What pairkeeper has to say of the sandbox that floods, while it does. */
+	readonly said: string;
 }
 
 /** Half of the quiet, the flood, and the other half of the quiet. */
@@ -169,17 +171,22 @@ async function figuresOf(
 	flood: Flood,
 	healthy: readonly Healthy[],
 	flooder: Flooder,
-	supervisor: number,
+	instance: Instance,
 ): Promise<Figures> {
 	const before = await measure(healthy, stretch / 2);
-	const held = memoryOf(supervisor);
+	const held = memoryOf(instance.pid);
+	const sandbox = `floods-by-${flood.by}`;
+	const {restarts} = await instance.statusOf(sandbox);
 	await flooder.begin(flood);
 	const flooded = await measure(healthy, stretch);
+	const {warnings, lastError, ...status} = await instance.statusOf(sandbox);
+	const ends = `${status.restarts - restarts} ends of its worker`;
+	const said = [ends, ...warnings, ...(lastError ? [lastError] : [])].join('; ');
 	await flooder.stop();
 	// What was flooded comes to rest: calls end, workers start again.
 	await sleep(10_000);
 	const after = await measure(healthy, stretch / 2);
-	return {flood: flood.name, quiet: [...before, ...after], flooded, growth: memoryOf(supervisor) - held};
+	return {flood: flood.name, quiet: [...before, ...after], flooded, growth: memoryOf(instance.pid) - held, said};
 }
 
 function p99(latencies: readonly number[]): number {
@@ -205,15 +212,16 @@ async function bench(instance: Instance): Promise<boolean> {
 				'floods-by-gateway': by(`ws://127.0.0.1:${flooder.port}`),
 			},
 		);
-		const {pid} = await instance.start();
+		await instance.start();
 		await instance.until('all to be healthy', ({totals}) => totals.healthy === totals.sandboxes);
 		// What is compiled at the first approvals is no part of what is measured.
 		await measure(healthy, 5000);
 		const floods = FLOODS.filter(({name}) => values.only === undefined || values.only === name);
 		const all: Figures[] = [];
 		for (const flood of floods) {
-			all.push(await figuresOf(flood, healthy, flooder, pid));
-			console.log(`${flood.name}: done`);
+			const figures = await figuresOf(flood, healthy, flooder, instance);
+			all.push(figures);
+			console.log(`${flood.name}: ${figures.said}`);
 		}
 		return show(all);
 	} finally {

@@ -34,13 +34,14 @@ into() { mkdir -p "$root/$1"; }
 
 into usr/bin && into usr/lib/systemd/system && into usr/lib/systemd/user && into usr/lib/tmpfiles.d && into etc/logrotate.d
 into usr/share/man/man1 && into usr/share/bash-completion/completions && into usr/share/zsh/vendor-completions
-into usr/share/fish/vendor_completions.d && into usr/share/doc/pairkeeper/examples && into usr/share/lintian/overrides && into DEBIAN
+into usr/share/fish/vendor_completions.d && into usr/share/doc/pairkeeper/examples && into DEBIAN
 stage "$root/usr/lib/pairkeeper"
 depends='nodejs (>= 22.19), libc6'
 if $with_node; then
 	cp "$(readlink -f node_modules/.bin/node)" "$root/usr/lib/pairkeeper/node"
 	cp node_modules/node/LICENSE "$root/usr/lib/pairkeeper/LICENSE.node" 2>/dev/null || true
 	depends='libc6, libstdc++6, libgcc-s1'
+	into usr/share/lintian/overrides && cp scripts/packaging/debian/lintian-overrides "$root/usr/share/lintian/overrides/pairkeeper"
 fi
 launcher /usr/lib/pairkeeper "$root/usr/bin/pairkeeper"
 unit pairkeeper.service /usr/bin/pairkeeper "$root/usr/lib/systemd/system/pairkeeper.service"
@@ -53,7 +54,6 @@ cp dist/completion/pairkeeper.bash "$root/usr/share/bash-completion/completions/
 cp dist/completion/pairkeeper.zsh "$root/usr/share/zsh/vendor-completions/_pairkeeper"
 cp dist/completion/pairkeeper.fish "$root/usr/share/fish/vendor_completions.d/pairkeeper.fish"
 cp scripts/packaging/debian/copyright "$root/usr/share/doc/pairkeeper/copyright"
-cp scripts/packaging/debian/lintian-overrides "$root/usr/share/lintian/overrides/pairkeeper"
 gzip -9n >"$root/usr/share/doc/pairkeeper/changelog.gz" <<-END
 	pairkeeper ($version) unstable; urgency=medium
 
@@ -84,9 +84,11 @@ Description: keeps one pairing watcher alive per OpenClaw sandbox
 END
 chmod -R u=rwX,go=rX "$root"
 chmod 755 "$root"/DEBIAN/{postinst,prerm,postrm} "$root/usr/bin/pairkeeper"
-# Debian's C library is glibc; and what packages would put into PATH is run by nobody here.
+# Debian's C library is glibc.
 rm -rf "$root"/usr/lib/pairkeeper/node_modules/@koromix/*/musl_*
-rm -f "$root/usr/lib/pairkeeper/node_modules/yaml/bin.mjs"
+# It is started by the command alone, with the Node that that has found.
+chmod a-x "$root/usr/lib/pairkeeper/dist/supervisor/launcher.cjs"
+sed -i 1d "$root/usr/lib/pairkeeper/dist/supervisor/launcher.cjs"
 (cd "$root" && find etc usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 find "$root" -newermt "@$epoch" -exec touch --no-dereference --date="@$epoch" {} +
 package=$output/pairkeeper_${version}_$architecture.deb

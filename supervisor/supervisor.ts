@@ -124,6 +124,8 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 				},
 			});
 			if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
+			// Who waits for the end of it may look at the status at once.
+			await publisher.write();
 			return response;
 		};
 		const reloads = new Coalesced(

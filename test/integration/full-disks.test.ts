@@ -55,7 +55,7 @@ const auditOf = (disk: string): AuditLine[] => linesOf(`${disk}/audit.jsonl`).ma
 const brief = ({phase, result, requestId}: AuditLine) => `${phase} ${result} ${requestId}`;
 
 /** More than there is room for in what a file has taken of the disk already, which is more than it has used. */
-const MANY = 24;
+const MANY = 16;
 
 async function askForMany(alpha: ScriptedOpenclaw): Promise<void> {
 	for (let index = 2; index <= MANY; index++) await alpha.ask(cliAsk(`cli-${index}`));
@@ -106,7 +106,8 @@ describe.runIf(canMount).concurrent('a disk that is full', () => {
 	}) => {
 		const alpha = await instance.sandbox('alpha');
 		const statusFile = `${disk}/status.json`;
-		const files = {statusFile, logFile: `${disk}/log`, auditFile: `${disk}/audit.jsonl`};
+		const metricsFile = `${disk}/pairkeeper.prom`;
+		const files = {statusFile, metricsFile, logFile: `${disk}/log`, auditFile: `${disk}/audit.jsonl`};
 		await instance.configure({...files, auditFailure: 'stop'});
 		const run = instance.launch();
 		await untilBegun(instance, disk);
@@ -115,6 +116,9 @@ describe.runIf(canMount).concurrent('a disk that is full', () => {
 		// Nobody can be told by a file that cannot be written, but that it is old.
 		await until('health to be critical', async () => (await health(instance, '--max-age', '1s')).exitCode === 2);
 		expect(() => statusSchema.parse(JSON.parse(readFileSync(statusFile, 'utf8')))).not.toThrow();
+		const metrics = readFileSync(metricsFile, 'utf8');
+		expect(metrics).toMatch(/^pairkeeper_up 1$/m);
+		expect(metrics.at(-1)).toBe('\n');
 
 		expect((await alpha.settled('approved')).length).toBeLessThan(MANY);
 

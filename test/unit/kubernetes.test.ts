@@ -8,6 +8,8 @@ import type {IRole, IRoleBinding} from 'kubernetes-models/rbac.authorization.k8s
 import type {INamespace, IService, IServiceAccount} from 'kubernetes-models/v1';
 import {describe, expect, it} from 'vitest';
 import {parse} from 'yaml';
+import {loadConfig} from '../../supervisor/config/load.ts';
+import {shardOn} from '../../supervisor/config/shard.ts';
 import {parseListen} from '../../supervisor/http/address.ts';
 import {routeOf} from '../../supervisor/http/routes.ts';
 import {
@@ -149,6 +151,9 @@ describe('of the sandboxes', () => {
 	it('each pod has a share, by its ordinal among as many as there are', () => {
 		const {replicas} = statefulSet.spec ?? {};
 		expect(shardOf(statefulSet)).toBe(`auto/${replicas}`);
+		const pods = Array.from({length: replicas ?? 0}, (_, ordinal) => `${statefulSet.metadata?.name}-${ordinal}`);
+		const shares = pods.map(host => shardOn(host, shardOf(statefulSet) ?? ''));
+		expect(shares).toEqual(pods.map((_, ordinal) => ({index: ordinal + 1, count: replicas})));
 		expect(kustomization.replicas).toEqual([{name: statefulSet.metadata?.name, count: replicas}]);
 		expect(config.shard).toBeUndefined();
 	});
@@ -175,6 +180,19 @@ describe('of the sandboxes', () => {
 			ingress: [{ports: [{port: port?.name}]}],
 		});
 	});
+});
+
+it('the configuration is one that pairkeeper takes', () => {
+	const folder = mkdtempSync(path.join(tmpdir(), 'pairkeeper-manifests-'));
+	try {
+		const file = path.join(folder, 'config.yaml');
+		cpSync(path.join(root, MANIFESTS, 'config.yaml'), file);
+		const {discover, shard, warnings} = loadConfig({config: file, environment: {PAIRKEEPER_SHARD: '1/2'}});
+		expect(discover.map(({inventory}) => inventory)).toMatchObject([{kind: 'kubernetes', namespace: 'openclaw'}]);
+		expect({shard, warnings}).toEqual({shard: {index: 1, count: 2}, warnings: []});
+	} finally {
+		rmSync(folder, {recursive: true});
+	}
 });
 
 it('the image is this version', () => {
