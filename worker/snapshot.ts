@@ -2,13 +2,10 @@ import type {Checkpoint} from './checkpoint.ts';
 import type {Snapshot, WorkerConfig} from './protocol.ts';
 import type {Held} from './requests/plan.ts';
 import {keyOf} from './requests/record.ts';
+import {stretchOf, stretchWarning} from './stretch.ts';
 import {initialTransport} from './transport/way.ts';
 import {type Cadence, type CadenceConfig, interval} from './watch/cadence.ts';
 import type {WatchEvent} from './watch/watch.ts';
-
-/** A poll that had to wait for a turn for more than this share of its interval, and more than so many milliseconds, counts as stretched. */
-const STRETCH_SHARE = 0.1;
-const STRETCH_TOLERANCE = 1000;
 
 /** All that can happen to a worker. */
 export type WorkerEvent =
@@ -96,19 +93,14 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 	const {cadence, ignored, progress: _, failures: __, lastError: ___, held: ____, ...shown} = observations;
 	const {alarm, troubles, foreignApproval, transportWarnings, turnWait} = context;
 	const regular = intervalOf(cadence, context.cadence);
-	const isStretched = turnWait > Math.max(regular * STRETCH_SHARE, STRETCH_TOLERANCE);
-	const seconds = isStretched ? Math.round((regular + turnWait) / 100) / 10 : regular / 1000;
+	const stretch = stretchOf(regular, turnWait);
 	return {
 		...shown,
 		mode: cadence?.mode ?? 'fast',
-		interval: seconds,
+		interval: stretch?.seconds ?? regular / 1000,
 		warnings: [
 			...(alarm === null ? [] : [`alarm: ${alarm}; nothing is approved until a reload`]),
-			...(isStretched
-				? [
-						`polled every ${seconds} s instead of ${regular / 1000} s: the host's calls are all taken (maxConcurrentCalls); a gateway that is configured (gateway) takes none`,
-					]
-				: []),
+			...(stretch === null ? [] : [stretchWarning(stretch)]),
 			...troubles,
 			...(foreignApproval === null
 				? []

@@ -6,7 +6,7 @@ import type {Turn, TurnKind, TurnOutcome, Turns} from './turns.ts';
 export interface Link extends Turns {
 	/** Sends a message; never fails. */
 	send(message: ToSupervisor): void;
-	/** How long the last turn for a poll was, or the present one has been, waited for, in milliseconds. */
+	/** How long the last turn for a list was, or the present one for a poll has been, waited for, in milliseconds. */
 	readonly turnWait: number;
 }
 
@@ -43,7 +43,8 @@ export class SupervisorLink implements Link {
 		return new Promise((resolve, reject) => {
 			const end = (wait: number) => {
 				this.#waiting.delete(id);
-				if (kind !== 'token') this.#lastWait = wait;
+				// An approval comes before the lists, so that it says nothing of how long those wait.
+				if (kind === 'list' || kind === 'urgent-list') this.#lastWait = wait;
 				signal.removeEventListener('abort', cancel);
 			};
 			const cancel = () => {

@@ -1,3 +1,4 @@
+import {readStretch, stretchesInWords} from '../../worker/stretch.ts';
 import {printable} from '../../worker/text.ts';
 import {type Counts, conditionOf, countsOf, hasEnded} from './condition.ts';
 import type {SandboxStatus, Status} from './schema.ts';
@@ -49,8 +50,11 @@ export function healthOf(
 		...(supervisor.config.error === null ? [] : [`configuration refused: ${supervisor.config.error}`]),
 		...unhealthy,
 		...supervisor.warnings,
+		...stretchedOnes(watched),
 		...watched.flatMap(([name, {crashLooping, warnings}]) =>
-			[...(crashLooping ? ['crash looping'] : []), ...warnings].map(problem => `${name}: ${problem}`),
+			[...(crashLooping ? ['crash looping'] : []), ...warnings.filter(each => readStretch(each) === null)].map(
+				problem => `${name}: ${problem}`,
+			),
 		),
 	];
 	if (degraded.length > 0) return {level: 'degraded', text: line([...degraded, summary]), ...shared};
@@ -68,6 +72,16 @@ function unhealthyOnes(watched: readonly Named[]): string[] {
 	return [...byTrouble].map(
 		([trouble, alike]) => `${namesIn(alike.map(([name]) => name))}: unhealthy (${printable(trouble)})`,
 	);
+}
+
+/** One reason for all whose intervals are stretched: they have it together. */
+function stretchedOnes(watched: readonly Named[]): string[] {
+	const stretched = watched.flatMap(([name, {warnings}]) => {
+		const [stretch] = warnings.flatMap(warning => readStretch(warning) ?? []);
+		return stretch ? {name, stretch} : [];
+	});
+	if (stretched.length === 0) return [];
+	return [`${namesIn(stretched.map(({name}) => name))}: ${stretchesInWords(stretched.map(({stretch}) => stretch))}`];
 }
 
 /** The first names, and how many more there are. */

@@ -39,6 +39,7 @@ it('the supervisor imports of the worker what both need to know, and nothing tha
 		'worker/requests/policy.ts',
 		'worker/requests/request-schema.ts',
 		'worker/requests/request.ts',
+		'worker/stretch.ts',
 		'worker/text.ts',
 		'worker/transport/circuit-breaker.ts',
 		'worker/transport/exec-input.ts',

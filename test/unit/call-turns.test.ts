@@ -391,15 +391,28 @@ interface Simulated {
 	readonly isUrgent?: boolean;
 }
 
-/**
- * Lets sandboxes poll again and again for `lastsMs`, with the host's turns between them; returns the longest wait of each for a turn that it asked for
- * after `fromMs`.
- */
+/** How long a sandbox waited for turns, in milliseconds. */
+interface Waits {
+	/** Of those for lists. */
+	readonly shortest: number;
+	readonly longest: number;
+}
+
+/** As {@link waitsOf}: the longest wait of each. */
 function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: number, fromMs = 0): number[] {
+	return waitsOf(sandboxes, limit, lastsMs, fromMs).map(({longest}) => longest);
+}
+
+/**
+ * Lets sandboxes poll again and again for `lastsMs`, with the host's turns between them; returns what each waited for turns that it asked for after
+ * `fromMs`.
+ */
+function waitsOf(sandboxes: readonly Simulated[], limit: number, lastsMs: number, fromMs = 0): Waits[] {
 	let now = 0;
 	const turns = new CallTurns(limit, () => now);
 	const due: {at: number; act: () => void}[] = [];
 	const longest = sandboxes.map(() => 0);
+	const shortest = sandboxes.map(() => Number.POSITIVE_INFINITY);
 	const later = (ms: number, act: () => void) => due.push({at: now + ms, act});
 	for (const [index, {callMs, hangs, approvals, pauseMs = SECOND, isUrgent = false}] of sandboxes.entries()) {
 		const name = `s${index}`;
@@ -408,8 +421,10 @@ function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: n
 		const call = () => {
 			const id = ++turn;
 			const since = now;
-			turns.request(name, id, left > 0 ? 'approve' : isUrgent ? 'urgent-list' : 'list', () => {
+			const kind = left > 0 ? 'approve' : isUrgent ? 'urgent-list' : 'list';
+			turns.request(name, id, kind, () => {
 				if (since >= fromMs) longest[index] = Math.max(longest[index] ?? 0, now - since);
+				if (since >= fromMs && kind !== 'approve') shortest[index] = Math.min(shortest[index] ?? 0, now - since);
 				later(callMs, () => {
 					left = left > 0 ? left - 1 : hangs ? 0 : approvals;
 					turns.over(name, id, hangs ? 'timeout' : 'answered');
@@ -428,7 +443,7 @@ function longestWaits(sandboxes: readonly Simulated[], limit: number, lastsMs: n
 	}
 	// Whoever waits still has waited that long already.
 	for (const index of sandboxes.keys()) longest[index] = Math.max(longest[index] ?? 0, turns.waitOf(`s${index}`) ?? 0);
-	return longest;
+	return longest.map((most, index) => ({longest: most, shortest: shortest[index] ?? 0}));
 }
 
 describe('nobody starves', () => {
@@ -525,6 +540,60 @@ describe('nobody starves', () => {
 		// Until each hanging one has been found out, both turns may be theirs.
 		for (const wait of waits) expect(wait).toBeLessThanOrEqual((8 / 2) * 10_500 + 8 * 2 * 1250);
 	});
+});
+
+/** What the waits of sandboxes that are alike come to, in milliseconds. */
+const spread = (waits: readonly Waits[]) => ({
+	least: Math.min(...waits.map(({shortest}) => shortest)),
+	most: Math.max(...waits.map(({longest}) => longest)),
+});
+
+describe('more sandboxes than calls fit', () => {
+	const CALL = 1250;
+	const calm = {callMs: CALL, hangs: false, approvals: 0, pauseMs: 30 * SECOND};
+	const fast = {callMs: CALL, hangs: false, approvals: 0, isUrgent: true};
+	const many = (count: number, sandbox: Simulated) => Array.from({length: count}, () => sandbox);
+	/** What each would wait for if all took their turns in order. */
+	const fair = (count: number) => (count * CALL) / 2;
+
+	it('stretch their intervals evenly, and the same all the time', () => {
+		const {least, most} = spread(waitsOf(many(64, fast), 2, 60 * MINUTE, 10 * MINUTE));
+		expect(most).toBeLessThanOrEqual(1.1 * fair(64));
+		expect(least).toBeGreaterThanOrEqual(0.9 * (fair(64) - SECOND - CALL));
+	});
+
+	it('wait less where something waits for the list, and elsewhere no longer than if they all did', () => {
+		const waits = waitsOf([...many(8, fast), ...many(120, calm)], 2, 60 * MINUTE, 10 * MINUTE);
+		const eager = spread(waits.slice(0, 8));
+		const rest = spread(waits.slice(8));
+		expect(eager.most).toBeLessThan(rest.least);
+		expect(rest.most).toBeLessThanOrEqual(fair(128) + 30 * SECOND);
+	});
+
+	it('wait no longer than a turn of all, and the lead of an approval, whatever some of them ask for', () => {
+		const asking = {...calm, approvals: 2};
+		fc.assert(
+			fc.property(fc.nat(16), fc.nat(16), (askers, hurried) => {
+				const sandboxes = [...many(askers, asking), ...many(hurried, fast), ...many(64 - askers - hurried, calm)];
+				const {most} = spread(waitsOf(sandboxes, 2, 30 * MINUTE, 5 * MINUTE));
+				expect(most).toBeLessThanOrEqual(fair(64 + 2 * askers) + MINUTE);
+			}),
+			{numRuns: 8},
+		);
+	}, 30_000);
+
+	it('wait as long as they would, with one whose every call hangs, and twice as long at most with half of them', () => {
+		const hanging = {callMs: 10_500, hangs: true, approvals: 0};
+		const {most: alone} = spread(waitsOf(many(64, fast), 2, 60 * MINUTE, 20 * MINUTE));
+		for (const [count, times] of [
+			[1, 1.25],
+			[32, 2],
+		] as const) {
+			const sandboxes = [...many(64 - count, fast), ...many(count, hanging)];
+			const others = waitsOf(sandboxes, 2, 60 * MINUTE, 20 * MINUTE).slice(0, 64 - count);
+			expect(spread(others).most).toBeLessThanOrEqual(times * alone);
+		}
+	}, 30_000);
 });
 
 describe('half of the sandboxes hang, and nobody knows yet which', () => {

@@ -9,6 +9,9 @@ afterEach(() => void vi.unstubAllEnvs());
 
 const MEMORY = 192 * 2 ** 20;
 
+/** So that there is a gateway to look for. */
+const inside = {execInput: ['enter'], port: null, tokenFile: null, tokenCommand: []};
+
 /** A process that has no sandbox. */
 class PuppetSpare {
 	readonly pid: number;
@@ -88,7 +91,7 @@ class Stage {
 it('stands by when no more workers are needed for a moment, and is handed over to the next sandbox with the marker that it has', async () => {
 	const stage = new Stage();
 	expect(stage.need()).toBe(1001);
-	await stage.clock.sleep(50);
+	await stage.clock.sleep(20);
 	expect(stage.need()).toBe(1002);
 	expect(stage.spares).toEqual([]);
 	await stage.clock.sleep(SECOND);
@@ -101,6 +104,27 @@ it('stands by when no more workers are needed for a moment, and is handed over t
 	expect(heard[1]).toMatchObject({owner, config: {name: 'beta'}});
 	stage.spare.exit();
 	expect(stage.ends).toEqual([{code: 1, signal: null}]);
+});
+
+it('is one for 25 workers: where many fail at once, each has one', async () => {
+	const stage = new Stage();
+	for (let count = 0; count < 60; count++) stage.need();
+	await stage.clock.sleep(MINUTE);
+	expect(stage.standby.processes.map(({pid}) => pid)).toEqual([1, 2]);
+	expect([stage.need(), stage.need(), stage.need()]).toEqual([1, 2, 1061]);
+	for (const worker of stage.workers) worker.exit();
+	await stage.clock.sleep(MINUTE);
+	// Two have been handed over, and one is enough for those.
+	expect(stage.standby.processes.map(({pid}) => pid)).toEqual([3]);
+});
+
+it('is not replaced again and again where sandboxes of two kinds take turns', async () => {
+	const stage = new Stage();
+	for (let turn = 0; turn < 20; turn++) {
+		stage.need({transport: turn % 2 === 0 ? 'auto' : 'cli', inside});
+		await stage.clock.sleep(100);
+	}
+	expect(stage.spares.filter(({isKilled}) => isKilled)).toEqual([]);
 });
 
 it('is one process: who needs a second at the same moment, or after the end, has it forked then', async () => {
@@ -130,7 +154,6 @@ it.each(others)(
 		vi.stubEnv('DOCKER_HOST', 'unix:///nowhere');
 		vi.stubEnv('OF_THE_TEST', 'yes');
 		const stage = new Stage();
-		const inside = {execInput: ['enter'], port: null, tokenFile: null, tokenCommand: []};
 		stage.need({inside});
 		await stage.clock.sleep(SECOND);
 		expect(stage.need({inside, ...change})).toBe(1002);

@@ -4,6 +4,7 @@ import {describePass} from '../../supervisor/sandbox/pass-text.ts';
 import {healthOf} from '../../supervisor/status/health.ts';
 import {type SandboxStatus, type Status, statusSchema, totalsOf} from '../../supervisor/status/schema.ts';
 import {isoTime} from '../../worker/clock.ts';
+import {stretchWarning} from '../../worker/stretch.ts';
 import {HOUR, MINUTE, SECOND} from './fixtures.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
@@ -127,6 +128,19 @@ describe('health', () => {
 		expect(judge(statusOf({...many, alpha: well})).text).toBe(
 			's0, s1, s2, s3, s4 and 95 more: unhealthy (running: no answer); 1 of 101 sandboxes healthy, 101 approved, 0 refused, 0 restarts',
 		);
+	});
+
+	it('says in one reason how far the intervals of those are stretched that have no turns, and what to do about it', () => {
+		const every = (seconds: number) =>
+			sandboxOf({interval: seconds, warnings: [stretchWarning({seconds, regular: 1}), 'odd']});
+		const many = Object.fromEntries(Array.from({length: 64}, (_, index) => [`s${index}`, every(38 + (index % 3))]));
+		const {level, text} = judge(statusOf(many));
+		expect(level).toBe('degraded');
+		expect(text).toMatch(
+			/^s0, s1, s2, s3, s4 and 59 more: polled every 38 to 40 s instead of 1 s: .*a gateway that is configured/,
+		);
+		expect(text).not.toContain('s0: polled');
+		expect(text).toContain('s0: odd');
 	});
 
 	it('counts only those that are enabled, and keeps its performance data to itself', () => {

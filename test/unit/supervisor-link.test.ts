@@ -43,15 +43,21 @@ it('a signal that aborts after the grant gives back nothing: the call does', asy
 	expect(sent.slice(1)).toEqual([{kind: 'turn-over', turn: 1, outcome: 'failed'}]);
 });
 
-it('the wait is that of the poll which waits now, or that of the last one; programs for a token do not count', async () => {
+it('the wait is that of the poll which waits now, or of the last list: an approval comes before those, and programs for a token do not count', async () => {
 	const {clock, link} = linked();
 	expect(link.turnWait).toBe(0);
-	const wanted = link.take('approve', signal);
+	const wanted = link.take('list', signal);
 	await clock.sleep(5 * SECOND);
 	expect(link.turnWait).toBe(5 * SECOND);
 	link.granted(1);
 	await wanted;
 	await clock.sleep(MINUTE_OR_SO);
+	expect(link.turnWait).toBe(5 * SECOND);
+	const approval = link.take('approve', signal);
+	await clock.sleep(7 * SECOND);
+	expect(link.turnWait).toBe(7 * SECOND);
+	link.granted(2);
+	await approval;
 	expect(link.turnWait).toBe(5 * SECOND);
 	void link.take('token', signal);
 	await clock.sleep(MINUTE_OR_SO);

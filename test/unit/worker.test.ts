@@ -445,6 +445,11 @@ describe('a worker that watches', () => {
 		expect(sandbox.of('turn').length).toBeGreaterThan(3);
 		expect(sandbox.of('turn-over').map(({outcome}) => outcome)).toContain('answered');
 		expect(sandbox.of('heartbeat').at(-1)?.snapshot.warnings).toEqual([]);
+		// While it polls fast, its lists are wanted sooner than those of sandboxes that do not.
+		expect(new Set(sandbox.of('turn').map(({call}) => call))).toEqual(new Set(['urgent-list']));
+		sandbox.config = {cadence: {...configOf(sandbox.policy).cadence, fastDeadline: 0}};
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(sandbox.of('turn').at(-1)).toEqual({kind: 'turn', turn: 1, call: 'list'});
 	});
 });
 
