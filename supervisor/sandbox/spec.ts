@@ -6,8 +6,8 @@ import {type Limits, progressTimeout} from './liveness.ts';
 import type {RestartPolicy} from './restart-policy.ts';
 
 /** A worker beats this often within the time in which it must, and at least this often, in milliseconds. */
-const BEATS_PER_TIMEOUT = 4;
-const LONGEST_BEAT = 5000;
+const BEATS_PER_TIMEOUT = 3;
+const LONGEST_BEAT = 10_000;
 
 /** What a sandbox should be. */
 export interface SandboxSpec {
