@@ -90,6 +90,7 @@ export class FullHost implements AsyncDisposable {
 	}
 }
 
+/** The name of the sandbox with this number. */
 export function nameOf(index: number): string {
 	return `s${index}`;
 }
