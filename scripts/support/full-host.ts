@@ -50,7 +50,7 @@ export class FullHost implements AsyncDisposable {
 				transport: 'gateway',
 				...(this.#route === 'url'
 					? {gateway: {url, tokenFile: this.#tokenFile(index)}}
-					: {exec: ['env'], gateway: {port, tokenFile: this.#tokenFile(index)}}),
+					: {exec: ['env', `SANDBOX=${nameOf(index)}`], gateway: {port, tokenFile: this.#tokenFile(index)}}),
 			})),
 		};
 	}
@@ -61,7 +61,11 @@ export class FullHost implements AsyncDisposable {
 		await this.farm.forget();
 		const began = monotonic();
 		this.#run = this.pairkeeper.launch();
-		const watched = await this.farm.allListed(numbersBelow(count));
+		const ended = this.#run.ended.then(async () => {
+			throw new Error(`The supervisor ended:\n${await this.pairkeeper.logTail()}`);
+		});
+		const watched = await Promise.race([this.farm.allListed(numbersBelow(count)), ended]);
+		ended.catch(() => {});
 		await this.pairkeeper.until('the supervisor to run', ({supervisor}) => supervisor.state === 'running', {signal});
 		return watched - began;
 	}
