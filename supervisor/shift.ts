@@ -38,6 +38,7 @@ export function withDeadline(shift: Shift, deadline: number | null, clock: Times
 	return deadline === shift.deadline ? shift : shiftFrom(shift.startedAt, deadline, clock);
 }
 
+/** Whether the deadline is reached at the monotonic millisecond `now`. Pure. */
 export function isOver({deadlineAt}: Shift, now: number): boolean {
 	return deadlineAt !== null && deadlineAt <= now;
 }

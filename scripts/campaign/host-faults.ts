@@ -114,6 +114,7 @@ async function fill(path: string): Promise<void> {
 	}
 }
 
+/** Whether this process lives; a zombie does not. */
 export function isThere(pid: number): boolean {
 	return signalTo(pid, 0) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
@@ -134,6 +135,7 @@ export interface Footprint {
 	readonly memory: number;
 }
 
+/** What this process holds now. */
 export function footprintOf(pid: number): Footprint {
 	const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 	return {descriptors: readdirSync(`/proc/${pid}/fd`).length, memory: Number(kilobytes) * 1024};

@@ -64,6 +64,7 @@ const callFaults: Readonly<Record<CallFault, string>> = {
 fi`,
 };
 
+/** A sandbox that is watched by calls of a scripted `openclaw`; one that is left in peace answers without delay. */
 export async function byCalls(instance: Instance, name: string, isLeftInPeace: boolean): Promise<TriedSandbox> {
 	const openclaw: ScriptedOpenclaw = await instance.sandbox(name);
 	// Long enough to be hit.

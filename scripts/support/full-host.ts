@@ -94,6 +94,7 @@ export class FullHost implements AsyncDisposable {
 	}
 }
 
+/** The name of the sandbox with this number. */
 export function nameOf(index: number): string {
 	return `s${index}`;
 }

@@ -31,6 +31,7 @@ const QUESTION_GAP = 20;
 
 const settings = {timeoutMs: 120_000, everyMs: 250};
 
+/** Starts the host, and measures it through idleness, requests and the loss of all gateways at once. */
 export async function measureHost(host: FullHost, effort: Effort, signal: AbortSignal): Promise<HostFigures> {
 	const {farm, pairkeeper, count} = host;
 	const start = await host.start(count, signal);

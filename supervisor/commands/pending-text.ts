@@ -16,6 +16,7 @@ export function shownId(text: string | null): string {
 	return PLAIN.test(safe) ? safe : JSON.stringify(safe);
 }
 
+/** Foreign ids side by side, each as {@link shownId} shows it; `-` where there are none. */
 export function shownIds(texts: readonly string[]): string {
 	return texts.length === 0 ? '-' : texts.map(shownId).join(' ');
 }

@@ -30,4 +30,5 @@ function hashesOf(html: string, element: 'script' | 'style'): string {
 	return texts.map(text => `'sha256-${createHash('sha256').update(text).digest('base64')}'`).join(' ');
 }
 
+/** The page, read once. */
 export const page: Page = readPage();

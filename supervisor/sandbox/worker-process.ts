@@ -27,6 +27,7 @@ const SWEEP_DELAY = 250;
 /** The pids of the workers that live: each has a marker of its own, which is no other's. */
 const alive = new Set<number>();
 
+/** How the process of a worker has ended. */
 export interface WorkerExit {
 	readonly code: number | null;
 	readonly signal: string | null;
@@ -34,6 +35,7 @@ export interface WorkerExit {
 	readonly isOutOfMemory?: boolean;
 }
 
+/** Who hears of a worker. */
 export interface WorkerListener {
 	onMessage(message: ToSupervisor): void;
 	/** A line of what the worker printed: a crash, most likely. */

@@ -14,6 +14,7 @@ export type ExitReason = (typeof EXIT_REASONS)[number];
 /** What a sandbox can be doing; `idle`: it is not to be watched. */
 export const SANDBOX_STATES = ['starting', 'running', 'backoff', 'stopping', 'stopped', 'idle'] as const;
 
+/** One sandbox in the status file; README, "Status and health". */
 export const sandboxStatusSchema = z.object({
 	state: z.enum(SANDBOX_STATES),
 	healthy: z.boolean(),

@@ -48,6 +48,7 @@ export function whyNotRendered(): string | null {
 	}
 }
 
+/** The documents of a stream of YAML; throws where one cannot be read. */
 export function resourcesIn(yaml: string): readonly Resource[] {
 	return parseAllDocuments(yaml).map(document => {
 		if (document.errors[0]) throw document.errors[0];

@@ -51,6 +51,7 @@ export interface GatewayIdentity {
 	readonly cert: string;
 }
 
+/** The token that a scripted gateway takes. */
 export const scriptedToken = 'a-token-of-the-tests-0123456789';
 
 /** A listening gateway; {@link script} may be exchanged at any time. */

@@ -18,6 +18,7 @@ export interface Outruns {
 	readonly devices: ReadonlyMap<string, {readonly times: number; readonly at: number}>;
 }
 
+/** What is known at first. */
 export const noOutruns: Outruns = {tried: new Map(), devices: new Map()};
 
 /** The approval of this device's request is tried. Pure. */

@@ -19,7 +19,7 @@ export interface Emptiness {
 	readonly doubt: string | null;
 }
 
-export const noEmptiness: Emptiness = {since: null, isSudden: false, comparedAt: null, doubt: null};
+const noEmptiness: Emptiness = {since: null, isSudden: false, comparedAt: null, doubt: null};
 
 /** Whether nothing at all is listed. A gateway that is watched nearly always has a device. */
 export function isEmpty({pending, paired}: Listing): boolean {
@@ -33,7 +33,7 @@ export function afterListing(before: Emptiness, listing: Listing, now: number): 
 }
 
 /** Whether it is time to see what the CLI lists. Where they differed, each connection is compared anew: between two, the gateway is left alone. Pure. */
-export function isComparisonDue({since, isSudden, comparedAt, doubt}: Emptiness, now: number): boolean {
+function isComparisonDue({since, isSudden, comparedAt, doubt}: Emptiness, now: number): boolean {
 	if (since === null) return false;
 	if (doubt !== null) return true;
 	if (!isSudden && now - since < PATIENCE) return false;
@@ -41,7 +41,7 @@ export function isComparisonDue({since, isSudden, comparedAt, doubt}: Emptiness,
 }
 
 /** What is known when they have been compared; `byCli`: what the CLI showed and the gateway still did not, `null` where they agree. Pure. */
-export function afterComparison(before: Emptiness, byCli: Listing | null, now: number): Emptiness {
+function afterComparison(before: Emptiness, byCli: Listing | null, now: number): Emptiness {
 	return {...before, isSudden: false, comparedAt: now, doubt: byCli === null ? null : countOf(byCli)};
 }
 

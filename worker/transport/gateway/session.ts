@@ -37,6 +37,7 @@ const PARTING = 250;
 /** A gateway sends something this often, in milliseconds, unless its hello says otherwise, within bounds. */
 const TICK = {usual: 30_000, shortest: 1000, longest: 300_000};
 
+/** What a session is made of. */
 export interface SessionOptions {
 	/** Not open yet, and nobody else's. */
 	readonly socket: WebSocket;
