@@ -179,7 +179,7 @@ function stateCells(sandbox: SandboxStatus, isLive: boolean): [state: string, he
 		case 'sick':
 			return [state, styled('red', sandbox.healthy ? 'yes' : 'no')];
 		case 'warned':
-			return [state, styled('yellow', 'yes')];
+			return [state, styled('yellow', sandbox.healthy ? 'yes' : 'not yet')];
 		case 'starting':
 			return [state, styled('yellow', 'not yet')];
 		default:

@@ -51,6 +51,17 @@ describe('the status table', () => {
 		expect(text).toContain('s0, s1, s2, s3, s4 and 55 more: error: no answer');
 	});
 
+	it('calls no sandbox healthy that has not answered yet, whatever it is warned of', () => {
+		const alpha = wellSandbox(now, {
+			healthy: false,
+			starting: true,
+			lastListAt: null,
+			warnings: ['polled every 3 s instead of 1 s'],
+		});
+		const text = statusTable({...composedStatus(now, 0, false), sandboxes: {alpha}}, {isAlive: true, now, width: 120});
+		expect(text).toMatch(/^alpha +running +not yet /m);
+	});
+
 	it('says of the way that was chosen no more than that it is the way', () => {
 		const chosen = wellSandbox(now, {
 			transport: 'cli',
