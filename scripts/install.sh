@@ -75,6 +75,10 @@ usable_node() {
 		printf '%s\n' "$node"
 }
 
+if [[ -e $into$library && ! -e $manifest ]]; then
+	printf 'error: %s is there, and was not installed by this script; move it away\n' "$into$library" >&2
+	exit 1
+fi
 install_packages
 build_if_needed
 mkdir -p "$into$(dirname "$library")" "$into$(dirname "$command")" "$into$units"

@@ -1,3 +1,4 @@
+import {dirname} from 'node:path';
 import {readTokenFile} from '../../worker/host/token-file.ts';
 import {assertTrusted} from '../../worker/host/trusted-path.ts';
 import {messageOf, SECRET_VARIABLE} from '../../worker/text.ts';
@@ -119,10 +120,12 @@ function groupProblems({controlGroup}: ConfigFile, hasGroup: (name: string) => b
 }
 
 /** What we write, or run, as who we are must not be somebody else's to change. */
-function untrustedPaths({auditFile, notify}: ConfigFile): Problem[] {
+function untrustedPaths({auditFile, listen, notify}: ConfigFile): Problem[] {
 	const [program] = notify ?? [];
 	return [
 		...untrusted(auditFile, ['auditFile']),
+		// Who can change that directory could put a link where the socket is about to get its mode.
+		...untrusted(listen?.startsWith('/') ? dirname(listen) : null, ['listen']),
 		...untrusted(program?.startsWith('/') ? program : null, ['notify', 0]),
 	];
 }

@@ -164,6 +164,11 @@ export class HttpServer {
 
 	async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		const {socket} = request;
+		// One that asks before it was answered would have answers made without end that it need not read.
+		if (this.#connections.get(socket)) {
+			socket.destroy();
+			return;
+		}
 		this.#connections.set(socket, response);
 		const cancel = this.#deps.clock.after(this.#limits.answerPatience, () => socket.destroy());
 		response.once('close', () => {

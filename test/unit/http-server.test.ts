@@ -207,7 +207,7 @@ describe('clients that are no good', () => {
 	});
 
 	it('are ended where they do not take what they asked for', async () => {
-		const big = composedStatus(now, 4000, false);
+		const big = composedStatus(now, 16_000, false);
 		await using place = await serve(loopback, {limits: {answerPatience: 200}, shows: showing(big)});
 		const socket = net.connect({host: '127.0.0.1', port: place.server.port ?? 0});
 		let isEnded = false;
@@ -216,7 +216,7 @@ describe('clients that are no good', () => {
 			isEnded = true;
 		});
 		socket.pause();
-		socket.write(Array.from({length: 20}, () => 'GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n').join(''));
+		socket.write('GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n');
 		// The end is noticed by what is written; a paused socket reads nothing.
 		await until('the end of it', () => {
 			if (!isEnded) socket.write('x');
@@ -288,6 +288,13 @@ describe('over a Unix socket', () => {
 		rmSync(folder, {recursive: true});
 		await expect(serve(at())).rejects.toThrow(`${folder} does not exist; make that directory`);
 	});
+});
+
+it('a connection that asks again before it was answered is cut off, so that no answers are made for nobody to read', async () => {
+	await using place = await serve();
+	const {seen} = connect(place.at, 'GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000));
+	await until('its end', () => seen.isEnded);
+	expect(seen.text.split('HTTP/1.1 200').length - 1).toBeLessThanOrEqual(1);
 });
 
 describe('where it is listened', () => {
