@@ -28,12 +28,15 @@ stage() {
 
 # launcher FOLDER FILE: writes the command, which starts the program in FOLDER.
 launcher() {
+	# Never through a link to somewhere else.
+	rm -f "$2"
 	sed "s|^program=.*|program=$1|" scripts/packaging/pairkeeper.sh >"$2"
 	chmod 755 "$2"
 }
 
 # unit FILE COMMAND TARGET: writes a systemd unit that starts COMMAND.
 unit() {
+	rm -f "$3"
 	sed "s|^ExecStart=/usr/bin/pairkeeper |ExecStart=$2 |" "scripts/packaging/systemd/$1" >"$3"
 	chmod 644 "$3"
 }
