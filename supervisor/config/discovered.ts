@@ -5,7 +5,7 @@ import type {Ground, SandboxConfig} from './config.ts';
 import {textsIn} from './defaults.ts';
 import {keyText} from './document.ts';
 import {problemsOf} from './issues.ts';
-import {type Filling, fillIn, isMap, type Layer, laidOver} from './layers.ts';
+import {type Filling, filledIn, isMap, type Layer, laidOver} from './layers.ts';
 import {type SandboxEntry, sandboxSchema} from './schema.ts';
 import type {InventorySource} from './sources.ts';
 import {type Target, targetsOf} from './targets.ts';
@@ -45,11 +45,11 @@ export function sandboxFor(
 	const template = found.layer ?? source.template;
 	const filling: Filling = {name, ...(port === null ? {} : {port}), ...(host === null ? {} : {host: inUrl(host)})};
 	// A preset's own words are whole.
-	const upper = found.layer ?? filled(template, filling);
+	const upper = found.layer ?? filledIn(template, filling);
 	const open = textsIn(upper, []).flatMap(({text}) => /\{(port|host)\}/.exec(text)?.[1] ?? [])[0];
 	if (open !== undefined)
 		return {kind: 'unfit', problem: `its inventory gives no ${open}, and the template wants {${open}}`};
-	const checked = sandboxSchema.safeParse(laidOver({name}, upper, filled(defaults, {name})), {error: inWords});
+	const checked = sandboxSchema.safeParse(laidOver({name}, upper, filledIn(defaults, {name})), {error: inWords});
 	const problems = checked.success
 		? sandboxProblems({policy, sandboxes: [checked.data]})
 		: problemsOf(checked.error.issues).map(({at, message}) => ({at: ['sandboxes', 0, ...at], message}));
@@ -76,11 +76,6 @@ export function sandboxFor(
 /** What of the layers decides, with the name, which gateway is meant: another one is another sandbox. A port or an address that the inventory gives does not. */
 function placeIn({exec = null, env = null, envFile = null, gateway}: Layer): unknown[] {
 	return [exec, env, envFile, isMap(gateway) ? (gateway.url ?? gateway.port ?? null) : null];
-}
-
-function filled(layer: Layer, filling: Filling): Layer {
-	const value = fillIn(layer, filling);
-	return isMap(value) ? value : {};
 }
 
 /** An IPv6 literal has brackets where a port may follow (RFC 3986, 3.2.2). */

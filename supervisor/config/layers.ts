@@ -19,6 +19,12 @@ export function fillIn(value: unknown, filling: Filling): unknown {
 	return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, filling)]));
 }
 
+/** As {@link fillIn}, of a layer. */
+export function filledIn(layer: Layer, filling: Filling): Layer {
+	const value = fillIn(layer, filling);
+	return isMap(value) ? value : {};
+}
+
 /** One map out of several, the first of which counts most. */
 export function laidOver(...layers: readonly Layer[]): Record<string, unknown> {
 	const whole: Record<string, unknown> = {};

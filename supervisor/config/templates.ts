@@ -3,7 +3,7 @@ import {SOME_SANDBOX} from './composition.ts';
 import {problemsInTemplate, textsIn} from './defaults.ts';
 import {type ConfigDocument, contentsOf, type KeyPath} from './document.ts';
 import {oddities} from './known.ts';
-import {fillIn, isMap, isOwn, type Layer, laidOver} from './layers.ts';
+import {filledIn, isMap, isOwn, type Layer, laidOver} from './layers.ts';
 import type {Problem} from './problem.ts';
 import {type ConfigFile, sandboxSchema} from './schema.ts';
 import {type InventorySource, sourcesOf} from './sources.ts';
@@ -70,7 +70,11 @@ interface Laid {
 function laidTemplates(document: ConfigDocument, {policy}: ConfigFile): Laid[] {
 	const defaults = defaultsIn(document);
 	return templatesIn(document).flatMap(({template, at}) => {
-		const entry = laidOver({name: SOME_SANDBOX.name}, filled(template), filled(defaults));
+		const entry = laidOver(
+			{name: SOME_SANDBOX.name},
+			filledIn(template, SOME_SANDBOX),
+			filledIn(defaults, SOME_SANDBOX),
+		);
 		const checked = sandboxSchema.safeParse(entry);
 		// What is wrong with either by itself is told where they are checked.
 		if (!checked.success) return [];
@@ -87,11 +91,6 @@ function laidTemplates(document: ConfigDocument, {policy}: ConfigFile): Laid[] {
 			},
 		];
 	});
-}
-
-function filled(layer: Layer): Layer {
-	const value = fillIn(layer, SOME_SANDBOX);
-	return isMap(value) ? value : {};
 }
 
 /** An address that a foreign program gives is for a connection, and never a word of a command. */

@@ -3,6 +3,7 @@ import {createServer, type Server, type Socket} from 'node:net';
 import {parseBounded} from '../../worker/json.ts';
 import type {RateLimit} from '../../worker/rate-limit.ts';
 import {messageOf} from '../../worker/text.ts';
+import {listenPrivately} from '../host/private-socket.ts';
 import {type ControlRequest, type ControlResponse, controlRequestSchema, MAX_REQUEST} from './protocol.ts';
 
 /** What a server lets those have who connect to it. */
@@ -107,13 +108,7 @@ export class ControlServer {
 			// Once it listens, an error is a connection that could not be accepted, as when descriptors run out. Its client notices, and this
 			// promise is settled, so nothing is left to do.
 			this.#server.on('error', reject);
-			// listen() makes the socket's file at once, with a mode by the umask. Without this, others could connect before the chmod.
-			const umask = process.umask(0o177);
-			try {
-				this.#server.listen(this.#path, resolve);
-			} finally {
-				process.umask(umask);
-			}
+			listenPrivately(this.#server, this.#path, resolve);
 		});
 	}
 

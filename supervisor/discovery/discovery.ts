@@ -4,7 +4,7 @@ import type {Config, SandboxConfig} from '../config/config.ts';
 import type {InventorySource} from '../config/sources.ts';
 import {type Log, limitedLog} from '../log/log.ts';
 import type {InventoryStatus} from '../status/schema.ts';
-import {type Complaint, ofSources, type Roster, reckon} from './roster.ts';
+import {type Complaint, complaintText, leftOut, ofSources, type Roster, reckon} from './roster.ts';
 import {Rounds} from './rounds.ts';
 import {NOBODY, type Selection, select} from './selection.ts';
 import type {TakeInventory} from './taking.ts';
@@ -87,13 +87,10 @@ export class Discovery {
 	get warnings(): readonly string[] {
 		const each = this.#config.discover.flatMap(({key, label}) => {
 			const {error, complaints} = this.#known.get(key) ?? UNKNOWN;
-			const all = [...complaints, ...(this.#selection.complaints.get(key) ?? [])].map(complaintText);
-			const more = all.length - MAX_TOLD;
+			const all = [...complaints, ...(this.#selection.complaints.get(key) ?? [])];
 			return [
 				...(error === null ? [] : [`${label}: ${error}; what it gave before stays in force`]),
-				...(all.length === 0
-					? []
-					: [`${label}: left out: ${all.slice(0, MAX_TOLD).join('; ')}${more > 0 ? `; and ${more} more` : ''}`]),
+				...leftOut(all, MAX_TOLD).map(text => `${label}: ${text}`),
 			];
 		});
 		return [...each, ...this.#selection.warnings];
@@ -159,8 +156,4 @@ export class Discovery {
 	#knownOf(key: string): Known {
 		return this.#known.get(key) ?? UNKNOWN;
 	}
-}
-
-function complaintText({shown, problem}: Complaint): string {
-	return `${shown} ${problem}`;
 }

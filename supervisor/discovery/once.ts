@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import {messageOf, printable} from '../../worker/text.ts';
 import type {Config, SandboxConfig} from '../config/config.ts';
-import {type Complaint, type Roster, reckon} from './roster.ts';
+import {type Complaint, leftOut, type Roster, reckon} from './roster.ts';
 import {NOBODY, select} from './selection.ts';
 import {inventoryTaker} from './taking.ts';
 
@@ -69,10 +69,5 @@ export async function discoverOnce(config: Config, timeout: number): Promise<One
 
 /** What is wrong with an inventory, in words. */
 export function inventoryTroubles({error, complaints}: OneInventory): readonly string[] {
-	const told = complaints.slice(0, MAX_TOLD).map(({shown, problem}) => `${shown} ${problem}`);
-	const more = complaints.length - told.length;
-	return [
-		...(error === null ? [] : [`it cannot be used: ${error}`]),
-		...(told.length === 0 ? [] : [`left out: ${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}`]),
-	];
+	return [...(error === null ? [] : [`it cannot be used: ${error}`]), ...leftOut(complaints, MAX_TOLD)];
 }

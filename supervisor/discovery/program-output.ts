@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import path from 'node:path';
 import which from 'which';
-import {environmentFor, type Recipient} from '../../worker/host/environment.ts';
+import {environmentFor, isServiceClient, type Recipient} from '../../worker/host/environment.ts';
 import {endMarked, MARKER} from '../../worker/host/processes.ts';
 import {type CommandResult, runCommand} from '../../worker/host/run-command.ts';
 import {assertProgram} from '../../worker/host/trusted-program.ts';
@@ -28,8 +28,7 @@ export interface ProgramBounds {
 
 /** A client of a service reads what it needs to find that. */
 export function recipientOf([file = '']: readonly string[]): Recipient {
-	const clients = ['docker', 'podman', 'nerdctl', 'kubectl', 'oc', 'openshell'];
-	return clients.includes(path.basename(file)) ? {kind: 'prefix', exec: [file]} : {kind: 'program'};
+	return isServiceClient(file) ? {kind: 'prefix', exec: [file]} : {kind: 'program'};
 }
 
 /**

@@ -21,6 +21,20 @@ export interface Complaint {
 	readonly problem: string;
 }
 
+/** The first `most` of what counts for nothing, in words, and how many more there are; nothing where there is nothing. */
+export function leftOut(complaints: readonly Complaint[], most: number): readonly string[] {
+	if (complaints.length === 0) return [];
+	const more = complaints.length - most;
+	return [
+		`left out: ${complaints.slice(0, most).map(complaintText).join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
+	];
+}
+
+/** What counts for nothing, in words. */
+export function complaintText({shown, problem}: Complaint): string {
+	return `${shown} ${problem}`;
+}
+
 /** What a roster becomes by one inventory that could be read. */
 export interface Reckoning {
 	readonly roster: Roster;

@@ -40,8 +40,10 @@ export function select(roster: Roster, config: Config, before: Selection, enviro
 	const written = new Set(ground.sandboxes.map(({name}) => name));
 	const complaints = new Map<string, Complaint[]>();
 	const complain = ({source, found}: Member, problem: string) => {
-		const of = complaints.get(source) ?? [];
-		complaints.set(source, [...of, {shown: JSON.stringify(found.name), problem}]);
+		const ofSource = complaints.get(source) ?? [];
+		// Thousands may be told of in one round.
+		ofSource.push({shown: JSON.stringify(found.name), problem});
+		complaints.set(source, ofSource);
 	};
 	const owners = new Map<string, string>();
 	for (const sandbox of ground.sandboxes)

@@ -2,6 +2,7 @@ import {chmodSync, chownSync, existsSync, linkSync, lstatSync, rmSync, type Stat
 import net from 'node:net';
 import {dirname} from 'node:path';
 import {errnoInWords} from '../host/errno.ts';
+import {listenPrivately} from '../host/private-socket.ts';
 
 /** How long one that listens at a socket may take to say so, in milliseconds. */
 const PATIENCE = 1000;
@@ -46,15 +47,10 @@ export async function listenAtPath(server: net.Server, path: string, gid: number
 function bind(server: net.Server, path: string): Promise<void> {
 	return new Promise((resolve, reject) => {
 		server.once('error', reject);
-		const umask = process.umask(0o177);
-		try {
-			server.listen(path, () => {
-				server.off('error', reject);
-				resolve();
-			});
-		} finally {
-			process.umask(umask);
-		}
+		listenPrivately(server, path, () => {
+			server.off('error', reject);
+			resolve();
+		});
 	});
 }
 

@@ -68,6 +68,11 @@ export function workerEnvironment(
 	};
 }
 
+/** Whether a program is the client of a service, which reads what it needs to find that. */
+export function isServiceClient(file: string): boolean {
+	return CLIENTS.has(path.basename(file));
+}
+
 /** Why a variable is not to be passed on, whoever wants it, or `null`. */
 export function refusalToPass(name: string): string | null {
 	if (INJECTING.test(name)) return 'puts other code into every program that is started';
