@@ -14,10 +14,10 @@ const cadence = {fastInterval: '1s', slowInterval: '2s'};
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 
 /** Waits until `openclaw devices list` shows a pending request for administrator rights, and returns it. */
-async function pendingAdministrator(gateway: RealGateway, deviceId?: string): Promise<PendingRequest> {
+async function pendingAdministrator(gateway: RealGateway): Promise<PendingRequest> {
 	return until('a pending administrator request', async () => {
 		const {pending} = await gateway.devices();
-		return pending.find(request => request.scopes?.includes(admin) && [undefined, request.deviceId].includes(deviceId));
+		return pending.find(({scopes}) => scopes?.includes(admin));
 	});
 }
 
@@ -147,8 +147,9 @@ describe.each(openclawVersions)('a device whose administrator ask was refused, o
 	test('gets read and write when it asks again', async () => {
 		const device = new Device();
 		await admitted(device, ['operator.read']);
-		expect(await device.ask(gateway, {...cli, scopes: [admin]})).toMatchObject({kind: 'pairing-required'});
-		const asked = await pendingAdministrator(gateway, device.id);
+		// Its id is in the answer: by the time that a busy machine's CLI has listed it, it may have been rejected.
+		const asked = await device.ask(gateway, {...cli, scopes: [admin]});
+		if (asked.kind !== 'pairing-required') throw new Error(`An administrator's ask was answered with ${asked.kind}`);
 		await pairkeeper.untilSandbox(
 			'alpha',
 			'to refuse it',

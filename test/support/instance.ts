@@ -76,7 +76,7 @@ export class Instance extends Pairkeeper {
 			try {
 				const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
 				if (!environment.includes(`${mark}=${this.folder}`)) continue;
-				found.set(pid, readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim());
+				found.set(pid, commandLineOf(pid));
 			} catch {
 				// It has ended meanwhile.
 			}
@@ -122,4 +122,9 @@ function endProcess(pid: number): void {
 	} catch {
 		// It has ended meanwhile.
 	}
+}
+
+/** The words of a process's command line; throws where there is no such process. */
+export function commandLineOf(pid: number): string {
+	return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
 }
