@@ -45,11 +45,13 @@ boot_machine() {
 find_leader() { leader=$(pgrep --parent "$boot" | head -n 1) && [[ -n $leader ]]; }
 has_booted() { [[ $(inside systemctl is-system-running) =~ running|degraded ]]; }
 
-# eventually TEXT COMMAND…: waits until it succeeds, a minute at most, or $patience seconds.
-eventually() {
-	local text=$1
-	shift
-	for ((tries = 0; tries < ${patience:-60} * 10; tries++)); do
+# eventually TEXT COMMAND…: waits until it succeeds, a minute at most.
+eventually() { within 60 "$@"; }
+# within SECONDS TEXT COMMAND…: waits until it succeeds, no longer than that.
+within() {
+	local until=$((SECONDS + $1)) text=$2
+	shift 2
+	while ((SECONDS < until)); do
 		if "$@" >/dev/null 2>&1; then return; fi
 		sleep 0.1
 	done

@@ -33,12 +33,15 @@ as_typed() {
 
 # begin_walk: a machine with nothing but Debian, and what its sandboxes have of OpenClaw: both releases, and a Node for them.
 begin_walk() {
+	local branch
 	node scripts/setup-openclaw.ts
 	make_root trixie systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,logrotate
-	git bundle create --quiet "$work/pairkeeper.bundle" HEAD
+	# With a branch, where there is one, so that the clone is on it.
+	mapfile -t branch < <(git branch --show-current)
+	git bundle create --quiet "$work/pairkeeper.bundle" HEAD "${branch[@]}"
 	boot_machine --capability=CAP_NET_ADMIN --bind-ro="$work/pairkeeper.bundle:/mnt/pairkeeper.bundle" --bind-ro="$PWD/scripts/support/scene:/mnt/scene" \
 		--bind-ro=/etc/ssl/certs/ca-certificates.crt:/mnt/authorities.crt --bind-ro="$(readlink -f node_modules/.bin/node):/opt/openclaw/bin/node" \
-		--bind-ro="$PWD/.openclaw/2026.9.6/node_modules:/opt/openclaw/2026.9.6" --bind-ro="$PWD/.openclaw/2026.5.27/node_modules:/opt/openclaw/2026.5.27"
+		--bind-ro="$PWD/.openclaw/2026.9.6/node_modules:/opt/openclaw/2026.9.6/node_modules" --bind-ro="$PWD/.openclaw/2026.5.27/node_modules:/opt/openclaw/2026.5.27/node_modules"
 }
 end_walk() {
 	local said=$1
@@ -59,7 +62,7 @@ sandbox_of() {
 		OPENCLAW_STATE_DIR=$2/.openclaw
 		OPENCLAW_GATEWAY_PORT=$4
 		OPENCLAW_GATEWAY_TOKEN=$token
-		PATH=/opt/openclaw/$3/.bin:/opt/openclaw/bin:/usr/local/bin:/usr/bin:/bin
+		PATH=/opt/openclaw/$3/node_modules/.bin:/opt/openclaw/bin:/usr/local/bin:/usr/bin:/bin
 	END
 	inside tee "$2/.openclaw/openclaw.json" >/dev/null <<-END
 		{"gateway": {"mode": "local", "port": $4, "auth": {"mode": "token"}$locals}, "update": {"checkOnStart": false}}
@@ -107,12 +110,12 @@ walk_with_package() {
 	from_readme 'apt-get update && apt-get install --yes --no-install-recommends ca-certificates git npm'
 	run_typed 'git clone --quiet /mnt/pairkeeper.bundle pairkeeper'
 	folder=/usr/src/pairkeeper
-	from_readme 'npm ci && npm run package:deb -- --with-node'
+	from_readme 'scripts/package-deb.sh --with-node'
 	from_readme 'dpkg -i pairkeeper_*.deb'
 
 	heading 'Configure and start'
-	patience=180 eventually 'the gateway of alpha is ready' answers docker exec openclaw-cell-alpha
-	patience=180 eventually 'the gateway of beta is ready' answers docker exec openclaw-cell-beta
+	within 240 'the gateway of alpha is ready' answers docker exec openclaw-cell-alpha
+	within 240 'the gateway of beta is ready' answers docker exec openclaw-cell-beta
 	from_readme 'pairkeeper init --write --deadline never'
 	run_typed 'cat /etc/pairkeeper/config.yaml'
 	from_readme 'pairkeeper check'
@@ -145,7 +148,7 @@ walk_with_script() {
 	alpha=$(free_port)
 	while beta=$(free_port) && [[ $beta = "$alpha" ]]; do :; done
 	who=ops folder=/home/ops
-	patience=60 eventually 'the user can log in' as_typed 'mkdir -p ~/.local/bin ~/.config/systemd/user ~/sandboxes'
+	eventually 'the user can log in' as_typed 'mkdir -p ~/.local/bin ~/.config/systemd/user ~/sandboxes'
 	as_typed 'cp /mnt/scene/nemoclaw /mnt/scene/openshell ~/.local/bin/ && cp /mnt/scene/gateway@.service ~/.config/systemd/user/'
 	sandbox_of ops /home/ops/sandboxes/alpha 2026.9.6 "$alpha"
 	sandbox_of ops /home/ops/sandboxes/beta 2026.5.27 "$beta"
@@ -164,8 +167,8 @@ walk_with_script() {
 
 	heading 'Configure and start'
 	folder=/home/ops
-	patience=180 eventually 'the gateway of alpha is ready' answers openshell sandbox exec --name alpha --
-	patience=180 eventually 'the gateway of beta is ready' answers openshell sandbox exec --name beta --
+	within 240 'the gateway of alpha is ready' answers openshell sandbox exec --name alpha --
+	within 240 'the gateway of beta is ready' answers openshell sandbox exec --name beta --
 	from_readme 'pairkeeper init --write --deadline never'
 	run_typed 'cat ~/.config/pairkeeper/config.yaml'
 	from_readme 'pairkeeper check'
