@@ -135,7 +135,7 @@ walk_with_package() {
 	heading 'What pairkeeper says of it'
 	from_readme 'pairkeeper status'
 	run_typed 'pairkeeper status alpha'
-	run_typed 'systemctl status --no-pager --lines=5 pairkeeper'
+	run_typed 'systemctl status --no-pager --lines=5 pairkeeper | cut -c 1-160'
 	end_walk 'a fleet is watched by the package of Debian'
 }
 
@@ -189,7 +189,7 @@ walk_with_script() {
 	heading 'What pairkeeper says of it'
 	from_readme 'pairkeeper status'
 	run_typed 'pairkeeper status alpha'
-	run_typed 'systemctl --user status --no-pager --lines=5 pairkeeper'
+	run_typed 'systemctl --user status --no-pager --lines=5 pairkeeper | cut -c 1-160'
 	heading 'Undone'
 	folder=/home/ops/pairkeeper
 	from_readme 'scripts/install.sh --uninstall'
