@@ -131,6 +131,11 @@ rm "$manifest.new"
 if has_systemd; then "${systemctl[@]}" daemon-reload; fi
 
 printf '\nNext:\n'
+# Where a user's own group may write, as Debian lets it, no configuration is read.
+if [[ $scope = user ]]; then
+	find -L "$into$HOME" "$into${XDG_CONFIG_HOME:-$HOME/.config}" "$into$configuration" -maxdepth 0 -perm /022 \
+		-printf '  chmod go-w %p    (else others could write the configuration)\n'
+fi
 if [[ -e $into$configuration/config.yaml ]]; then
 	printf '  kept %s as it is\n' "$into$configuration/config.yaml"
 else

@@ -167,6 +167,8 @@ walk_with_script() {
 
 	heading 'Configure and start'
 	folder=/home/ops
+	# As it has said, where Debian's umask lets the user's group write.
+	run_typed 'chmod go-w ~/.config'
 	within 240 'the gateway of alpha is ready' answers openshell sandbox exec --name alpha --
 	within 240 'the gateway of beta is ready' answers openshell sandbox exec --name beta --
 	from_readme 'pairkeeper init --write --deadline never'
