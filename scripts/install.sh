@@ -145,5 +145,5 @@ fi
 printf '  %s check\n' "$command"
 printf '  %s enable --now pairkeeper    (restart pairkeeper, where it runs already)\n' "${systemctl[*]}"
 printf '  %s status\n' "$command"
-[[ $scope = host ]] || printf '  loginctl enable-linger          so that it goes on after your logout\n'
+[[ $scope = host ]] || printf '  loginctl enable-linger          so that it goes on after your logout (where that is denied, as root: loginctl enable-linger %s)\n' "$(id -un)"
 printf 'To undo it: scripts/install.sh%s --uninstall\n' "$([[ $scope = user && $(id -u) = 0 ]] && printf ' --user')"
