@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds the Debian package: scripts/package-deb.sh [--with-node] [--output FOLDER] [--maintainer 'NAME <ADDRESS>']; the last line that it prints is the
 # package's path.
-# --maintainer: who answers for this package; else, as Debian's own tools have it, DEBFULLNAME and DEBEMAIL, else who builds it.
+# --maintainer: who answers for this package; else, as Debian's own tools have it, DEBFULLNAME and DEBEMAIL, else the author in
+# package.json.
 # --with-node: the Node of the development packages goes in, so that the host needs none (Debian 12's and 13's own are too old).
 source "$(dirname "${BASH_SOURCE[0]}")/support/prepare.sh"
 source scripts/support/stage.sh
@@ -27,8 +28,8 @@ build_if_needed
 version=$(node --print 'require("./package.json").version')
 architecture=$(dpkg --print-architecture)
 if [[ -z $maintainer ]]; then
-	author=$(node --print 'const {author} = require("./package.json"); author.name ?? author')
-	maintainer="${DEBFULLNAME:-$author} <${DEBEMAIL:-${EMAIL:-$(id -un)@$(hostname --fqdn 2>/dev/null || hostname)}}>"
+	author=$(node --print 'require("./package.json").author')
+	if [[ -n ${DEBEMAIL:-} ]]; then maintainer="${DEBFULLNAME:-${author% <*}} <$DEBEMAIL>"; else maintainer=$author; fi
 fi
 if [[ ! $maintainer =~ ^[^\<\>$'\n']+\ \<[^\<\>@[:space:]]+@[^\<\>@[:space:]]+\>$ ]]; then
 	printf 'error: %q is not a maintainer; write NAME <ADDRESS>\n' "$maintainer" >&2

@@ -175,16 +175,20 @@ discover:
 		expect(at(gateway, {host: '10.0.0.9'})).toEqual({
 			kind: 'unfit',
 			problem: 'gateway.url: sends the token in clear text over a network; use wss://, or say allowInsecure: true',
+			isForGood: true,
 		});
 		expect(at(gateway, {port: null})).toEqual({
 			kind: 'unfit',
 			problem: 'its inventory gives no port, and the template wants {port}',
+			isForGood: true,
 		});
 		const file = path.join(folder, 'alpha.token');
 		const filed = `{gateway: {url: "ws://127.0.0.1:{port}", tokenFile: "${folder}/{name}.token"}}`;
 		expect(at(filed)).toEqual({
 			kind: 'unfit',
 			problem: `gateway.tokenFile: ${file} cannot be read: it does not exist (ENOENT)`,
+			// Somebody may write it.
+			isForGood: false,
 		});
 		writeFileSync(file, 'a-token-of-alpha', {mode: 0o600});
 		expect(at(filed).kind).toBe('made');
