@@ -142,11 +142,19 @@ describe.concurrent('the processes of a supervisor', () => {
 });
 
 describe.concurrent('completion and schema', () => {
-	test('bash completes commands, options, and sandboxes from the status file', async ({instance}) => {
+	test('bash completes commands, options, and sandboxes from the status file, and before there is one from the configuration', async ({
+		instance,
+	}) => {
 		await instance.sandbox('alpha');
 		await instance.sandbox('beta');
+		// Before there is a status, from the configuration; from one that is wrong, none, and nothing on the command line of whoever pressed a key.
+		await instance.configure({}, {beta: null});
+		expect((await instance.command(['completion', '--sandboxes'])).stdout).toBe('alpha\n');
+		await instance.configure({deadline: 'soon'});
+		expect(await instance.command(['completion', '--sandboxes'])).toMatchObject({exitCode: 0, stdout: ''});
 		await instance.configure();
 		await instance.start();
+		await instance.configure({}, {beta: null});
 		expect((await instance.command(['completion', '--sandboxes'])).stdout).toBe('alpha\nbeta\n');
 		const {stdout: script, exitCode} = await instance.command(['completion', 'bash']);
 		expect(exitCode).toBe(0);
