@@ -70,6 +70,8 @@ describe('on real OpenClaw 2026.9.6 that pairs nobody by itself', () => {
 	});
 
 	test('the bundled Control UI is refused with the remedy, and approved once its entry allows it', async () => {
+		// As it was before a first try.
+		await pairkeeper.reload(host.config(cadence));
 		const device = new Device();
 		const ask = {...controlUi, scopes: newerControlUiScopes};
 		const requestId = await refused(device, ask);
