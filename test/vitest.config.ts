@@ -15,12 +15,12 @@ const rough = [
 ];
 
 /** Tests that start pairkeeper wait for it most of the time: some at once are what two cores bear. */
-const scripted = {testTimeout: 150_000, hookTimeout: 150_000, maxConcurrency: 4, isolate: false};
+const scripted = {testTimeout: 300_000, hookTimeout: 300_000, maxConcurrency: 4, isolate: false};
 
 /** Machines that run this for everybody may stand still for seconds. What passes only at a second try is named at the end of the run. */
 const retry = process.env.CI ? 1 : 0;
 
-/** Nothing sleeps: the bounds are for a machine that others keep busy. */
+/** One project after the other. Nothing sleeps: the bounds are for a machine that others keep busy. */
 const projects: readonly TestProjectInlineConfiguration[] = [
 	{
 		test: {
@@ -32,17 +32,17 @@ const projects: readonly TestProjectInlineConfiguration[] = [
 			...scripted,
 		},
 	},
-	// These two together: while a gateway starts, or is waited for, there is something else to do.
 	{test: {name: 'rough', include: rough, retry, maxWorkers: 3, sequence: {groupOrder: 1}, ...scripted}},
 	{
 		test: {
 			name: 'e2e',
 			include: ['e2e/**/*.test.ts'],
 			retry,
-			testTimeout: 300_000,
-			hookTimeout: 300_000,
-			maxWorkers: 3,
-			sequence: {groupOrder: 1},
+			testTimeout: 600_000,
+			hookTimeout: 600_000,
+			// Two keep two cores busy: real gateways and calls cost so much.
+			maxWorkers: 2,
+			sequence: {groupOrder: 2},
 		},
 	},
 ];

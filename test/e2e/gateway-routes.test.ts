@@ -16,7 +16,7 @@ const controlUi = {clientName: 'openclaw-control-ui', mode: 'webchat'} as const;
 const approvals = 'operator.approvals';
 const read = ['operator.read'];
 const readAndWrite = ['operator.read', 'operator.write'];
-const patience = {timeoutMs: 60_000};
+const patience = {timeoutMs: 180_000};
 const where = canHaveNetworks() ? 'in a network of its own' : 'behind env(1)';
 // The one client that may have administrator rights.
 const policy = {clients: [{id: 'openclaw-control-ui', scopes: newerControlUiScopes}, {mode: 'cli'}]};

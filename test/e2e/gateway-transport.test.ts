@@ -19,7 +19,7 @@ const read = ['operator.read'];
 const readAndWrite = ['operator.read', 'operator.write'];
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 const cadence = {fastInterval: '500ms', slowInterval: '3s'};
-const patience = {timeoutMs: 60_000};
+const patience = {timeoutMs: 180_000};
 
 /** A way to a port that can be shut and opened again. */
 class Passage {

@@ -169,7 +169,7 @@ describe.concurrent('a gateway that', () => {
 		const flooding = Promise.all(gateway.clients.map(flood));
 		const isGivenUp = (s: {transport: string; transportReason: string | null}) =>
 			s.transport === 'cli' && /floods us.*left alone until 20\d\d-/.test(s.transportReason ?? '');
-		await instance.untilSandbox('alpha', 'to give it up', isGivenUp, {timeoutMs: 120_000});
+		await instance.untilSandbox('alpha', 'to give it up', isGivenUp);
 		await flooding;
 		const accepted = gateway.accepted;
 		await alpha.ask(cliAsk('cli-1'));

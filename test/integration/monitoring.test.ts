@@ -31,7 +31,7 @@ describe.concurrent('monitoring', () => {
 		const beta = await instance.sandbox('beta');
 		const listen = instance.path('http.sock');
 		const metricsFile = instance.path('pairkeeper.prom');
-		await instance.configure({listen, metricsFile, runTimeout: '1s'});
+		await instance.configure({listen, metricsFile, runTimeout: '2s'});
 		const run = await instance.start();
 		await instance.untilSandbox('alpha', 'to be healthy', ({healthy}) => healthy);
 		expect(statSync(metricsFile).mode & 0o777).toBe(0o644);

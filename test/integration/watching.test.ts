@@ -117,7 +117,11 @@ describe.concurrent('a call that hangs past its bound', () => {
 		const failed = await instance.untilSandbox('alpha', 'to fail once', ({failures}) => failures > 0);
 		expect(failed.lastError).toMatch(/no answer within 3 s/);
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
-		const status = await instance.untilSandbox('alpha', 'to be well', ({healthy, failures}) => healthy && failures === 0);
+		const status = await instance.untilSandbox(
+			'alpha',
+			'to be well',
+			({healthy, failures}) => healthy && failures === 0,
+		);
 		expect(status).toMatchObject({restarts: 0, lastError: null});
 		const [hung] = await alpha.calls('list');
 		expect(isAlive(hung?.pid ?? 0)).toBe(false);

@@ -19,6 +19,6 @@ export async function untilHealth(
 			last = await pairkeeper.command(['health']);
 			return last.exitCode === exitCodes[level] && line.test(last.stdout);
 		},
-		{timeoutMs: 120_000, seen: () => last},
+		{seen: () => last},
 	);
 }

@@ -1,7 +1,9 @@
 import {BaseSequencer, type TestSpecification} from 'vitest/node';
 
-/** The files that take minutes each, the longest first: begun last, one of them would keep one core busy and leave the others idle. */
+/** The longest files of each project, the longest first: begun last, one of them would keep one core busy and leave the others idle. */
 const longest = [
+	'unit/simulated-shifts.test.ts',
+	'unit/worker.test.ts',
 	'e2e/gateway-transport.test.ts',
 	'e2e/administrator-asks.test.ts',
 	'e2e/container.test.ts',

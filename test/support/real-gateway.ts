@@ -12,7 +12,7 @@ import {type CallOptions, type CallResult, endGroup, hasEnded, plainEnvironment,
 import {GiveUp, until} from './until.ts';
 
 /** Ten seconds are usual; on a machine that others keep busy it takes minutes. */
-const startTimeoutMs = 180_000;
+const startTimeoutMs = 300_000;
 
 /** How a gateway is started. */
 export interface GatewayOptions {
