@@ -51,7 +51,7 @@ export class Fleet {
 	/** What is remembered of those that are not in the configuration, the latest last; of a name with several targets each. */
 	#retired: readonly Remembered[];
 	#inspections = 0;
-	/** Alarms that passes without a supervisor have raised in sandboxes that have not been in the configuration since. */
+	/** Alarms that were raised before this supervisor's life in sandboxes that have not been in the configuration since. */
 	#alarms: readonly RememberedAlarm[] = [];
 
 	/** `remembered`: what a killed supervisor left. */
@@ -138,7 +138,7 @@ export class Fleet {
 		}
 	}
 
-	/** Alarms that passes without a supervisor have raised; to be called before the start. A sandbox that comes later finds its own. */
+	/** Alarms that were raised before this supervisor's life; to be called before the start. A sandbox that comes later finds its own. */
 	recallAlarms(alarms: readonly RememberedAlarm[]): void {
 		this.#alarms = alarms.filter(({sandbox}) => !this.#sandboxes.has(sandbox));
 		for (const alarm of alarms) this.get(alarm.sandbox)?.recallAlarm(alarm);
