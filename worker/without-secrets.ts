@@ -4,10 +4,15 @@ import {MAX_DEPTH} from './object-ends.ts';
 /** Shorter secrets, in characters, may be part of what a listing rightly holds: of a client's id, say. */
 const LONG_ENOUGH = 16;
 
+/** Whether what this JSON says may hold one of these secrets: without a backslash, all of it stands there as it is. Costs far less than to look through the values. */
+export function mayHold(json: string, secrets: readonly string[]): boolean {
+	return json.includes('\\') || secrets.some(secret => json.includes(secret));
+}
+
 /**
  * What a gateway says, without these secrets in any text or key: it may repeat them as anybody's name, and names are shown. For JSON that has been parsed:
- * in its text a secret may be spelled in many ways (`\\"`, `\\u0061`). What is nested deeper than anything of OpenClaw's is `null`. Where there is nothing to
- * replace, which is nearly always, the value itself, which costs less than a tenth of having parsed it.
+ * in its text a secret may be spelled in many ways (`\"`, `\u0061`). What is nested deeper than anything of OpenClaw's is `null`. Where there is nothing to
+ * replace, the value itself. Costs about as much as to parse it, so that {@link mayHold} is asked first.
  */
 export function withoutSecrets(value: unknown, secrets: readonly string[]): unknown {
 	const long = secrets.filter(secret => secret.length >= LONG_ENOUGH);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {withoutSecrets} from '../../worker/without-secrets.ts';
+import {mayHold, withoutSecrets} from '../../worker/without-secrets.ts';
 
 const SECRET = 'a-"secret"-of-\\-some-length';
 
@@ -21,6 +21,7 @@ describe('what a gateway says, without a secret', () => {
 			`"${Array.from(SECRET, each => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`,
 		],
 	])('does not have it where JSON spells it %s', (_, json) => {
+		expect(mayHold(json, [SECRET])).toBe(true);
 		expect(withoutSecrets(JSON.parse(json), [SECRET])).toBe('[redacted]');
 	});
 
@@ -31,6 +32,11 @@ describe('what a gateway says, without a secret', () => {
 				expect(withoutSecrets(value, [])).toBe(value);
 			}),
 		);
+	});
+
+	it('need not be looked through where the JSON has neither the secret nor a backslash', () => {
+		expect(mayHold('{"a":"plain-secret-of-some-length"}', ['plain-secret-of-some-length'])).toBe(true);
+		expect(mayHold('{"a":"b"}', [SECRET])).toBe(false);
 	});
 
 	it('holds on to what a short secret may be part of', () => {

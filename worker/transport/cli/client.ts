@@ -7,7 +7,7 @@ import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../.
 import {isRequestId} from '../../requests/request.ts';
 import {messageOf, printable, redact, SECRET_VARIABLE} from '../../text.ts';
 import type {TurnOutcome, Turns} from '../../turns.ts';
-import {withoutSecrets} from '../../without-secrets.ts';
+import {mayHold, withoutSecrets} from '../../without-secrets.ts';
 import type {OpenClawClient} from '../client.ts';
 import {type Call, commandFor} from './command.ts';
 import {assertObeyed} from './obeyed.ts';
@@ -102,8 +102,9 @@ function assertSafe(target: SandboxTarget, passEnv: readonly string[]): void {
 }
 
 function readList({stdout}: CommandResult, secrets: readonly string[]): Listing {
+	const mayShow = mayHold(stdout, secrets);
 	for (const value of jsonObjectsIn(stdout)) {
-		const listing = readListing(withoutSecrets(value, secrets));
+		const listing = readListing(mayShow ? withoutSecrets(value, secrets) : value);
 		if (listing) return listing;
 	}
 	const seen = stdout.trim() === '' ? 'printed nothing' : 'printed no listing of devices';
@@ -112,9 +113,10 @@ function readList({stdout}: CommandResult, secrets: readonly string[]): Listing 
 
 /** Exit code 0 alone means that it is approved. What the output says of device and scopes, if anything, is for the caller to compare. */
 function readAnswer({stdout}: CommandResult, secrets: readonly string[]): ApprovalAnswer {
+	const mayShow = mayHold(stdout, secrets);
 	let isRead = false;
 	for (const value of jsonObjectsIn(stdout)) {
-		const answer = readApproval(withoutSecrets(value, secrets));
+		const answer = readApproval(mayShow ? withoutSecrets(value, secrets) : value);
 		if (answer.deviceId !== null || answer.scopes !== null || answer.isUnreadable) return answer;
 		isRead ||= 'device' in value;
 	}

@@ -17,7 +17,7 @@ import {ClientError, type ClientFailure} from '../../client-error.ts';
 import {type Cancel, every, MAX_TIMER, systemClock} from '../../clock.ts';
 import {isModest, isRecord} from '../../json.ts';
 import {messageOf, printable, redact} from '../../text.ts';
-import {withoutSecrets} from '../../without-secrets.ts';
+import {mayHold, withoutSecrets} from '../../without-secrets.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';
@@ -65,6 +65,8 @@ export class GatewaySession {
 	#whyOver: ClientError | null = null;
 	/** What is worth adding to the reason of its end: a frame that could not be taken, text that is not JSON. */
 	#complaint: string | null = null;
+	/** Whether our token may be in what it has said so far, and so in an answer. */
+	#mayHoldToken = false;
 	#lastHeard = 0;
 	#stopListening: Cancel = () => {};
 
@@ -153,7 +155,7 @@ export class GatewaySession {
 	async request(method: string, params: object, signal: AbortSignal): Promise<unknown> {
 		try {
 			const answer = await this.#protocol.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
-			return withoutSecrets(answer, [this.#options.token]);
+			return this.#mayHoldToken ? withoutSecrets(answer, [this.#options.token]) : answer;
 		} catch (error) {
 			signal.throwIfAborted();
 			const message = `${method}: ${messageOf(error)}`;
@@ -184,6 +186,7 @@ export class GatewaySession {
 		socket.on('open', handlers.open);
 		socket.on('message', data => {
 			const text = rawDataToString(data);
+			this.#mayHoldToken ||= mayHold(text, [this.#options.token]);
 			// The library would parse it whatever it becomes.
 			if (isModest(text)) handlers.message(text);
 			else this.end('hostile', 'a frame holds more values than any list of devices');
