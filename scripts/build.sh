@@ -2,8 +2,10 @@
 # Checks and bundles to dist/, and writes beside the code what is made from it.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/support/sources.sh
 compiled=node_modules/.cache/pairkeeper/compiled
-rm -rf dist "$compiled"
+rm -rf dist "$compiled" "$built_from"
+sources=$(sources_digest)
 node_modules/.bin/tsc -p tsconfig.json --outDir "$compiled"
 node_modules/.bin/node scripts/bundle.ts
 # Not bundled: every Node has to understand it, so that it can say that one is too old.
@@ -12,3 +14,4 @@ chmod +x dist/supervisor/launcher.cjs
 mkdir -p dist/supervisor/http
 cp supervisor/http/page.html dist/supervisor/http/
 node_modules/.bin/node scripts/generate.ts
+printf '%s\n' "$sources" >"$built_from"

@@ -32,6 +32,10 @@ into=${DESTDIR:-}
 # What was installed beside the program, a path a line; the undo takes away these and no others.
 manifest=$into$library/installed
 
+rotation=/etc/logrotate.d/pairkeeper
+# is_edited: whether somebody has changed what was put there, since the program keeps beside it what that was.
+is_edited() { [[ -e $into$rotation ]] && ! cmp --quiet "$into$library/logrotate.conf" "$into$rotation"; }
+
 has_systemd() { [[ -z $into && -d /run/systemd/system ]] && "${systemctl[@]}" show-environment >/dev/null 2>&1; }
 
 remove() {
@@ -41,6 +45,10 @@ remove() {
 	fi
 	if has_systemd; then "${systemctl[@]}" disable --now pairkeeper.service >/dev/null 2>&1 || true; fi
 	while IFS= read -r file; do
+		if [[ $file = "$rotation" ]] && is_edited; then
+			printf 'left       %s, since it was changed\n' "$into$file"
+			continue
+		fi
 		rm -f "$into$file"
 		printf 'removed    %s\n' "$into$file"
 	done <"$manifest"
@@ -96,6 +104,9 @@ fi
 chmod 755 "$fresh"
 # What an older version had elsewhere stays known to the undo.
 cat "$manifest" >"$fresh/installed.new" 2>/dev/null || true
+rotates=true
+if is_edited && ! cmp --quiet scripts/packaging/logrotate.conf "$into$rotation"; then rotates=false; fi
+cp scripts/packaging/logrotate.conf "$fresh/logrotate.conf"
 rm -rf "$into$library"
 mv "$fresh" "$into$library"
 printf 'installed  %s (on %s)\n' "$into$library" "$runs_on"
@@ -109,10 +120,10 @@ place dist/completion/pairkeeper.fish "$share/fish/$fish/pairkeeper.fish"
 place scripts/packaging/config.example.yaml "$configuration/config.example.yaml"
 if [[ $scope = host ]]; then
 	place scripts/packaging/tmpfiles.conf /etc/tmpfiles.d/pairkeeper.conf
-	if [[ -e $into/etc/logrotate.d/pairkeeper ]] && ! cmp -s scripts/packaging/logrotate.conf "$into/etc/logrotate.d/pairkeeper"; then
-		printf 'kept       %s as it is\n' "$into/etc/logrotate.d/pairkeeper"
+	if $rotates; then
+		place scripts/packaging/logrotate.conf "$rotation"
 	else
-		place scripts/packaging/logrotate.conf /etc/logrotate.d/pairkeeper
+		printf 'kept       %s as it is\n' "$into$rotation"
 	fi
 fi
 sort -u "$manifest.new" >"$manifest"
@@ -120,13 +131,19 @@ rm "$manifest.new"
 if has_systemd; then "${systemctl[@]}" daemon-reload; fi
 
 printf '\nNext:\n'
+# Where a user's own group may write, as Debian lets it, no configuration is read.
+if [[ $scope = user ]]; then
+	find -L "$into$HOME" "$into${XDG_CONFIG_HOME:-$HOME/.config}" "$into$configuration" -maxdepth 0 -perm /022 \
+		-printf '  chmod go-w %p    (else others could write the configuration)\n'
+fi
 if [[ -e $into$configuration/config.yaml ]]; then
 	printf '  kept %s as it is\n' "$into$configuration/config.yaml"
 else
-	printf '  cp %s/config.example.yaml %s/config.yaml, and write your sandboxes into it\n' "$configuration" "$configuration"
+	printf '  %s init --write --deadline never    (writes %s/config.yaml of what is found here; or copy config.example.yaml, beside it)\n' \
+		"$command" "$configuration"
 fi
 printf '  %s check\n' "$command"
 printf '  %s enable --now pairkeeper    (restart pairkeeper, where it runs already)\n' "${systemctl[*]}"
 printf '  %s status\n' "$command"
-[[ $scope = host ]] || printf '  loginctl enable-linger          so that it goes on after your logout\n'
+[[ $scope = host ]] || printf '  loginctl enable-linger          so that it goes on after your logout (where that is denied, as root: loginctl enable-linger %s)\n' "$(id -un)"
 printf 'To undo it: scripts/install.sh%s --uninstall\n' "$([[ $scope = user && $(id -u) = 0 ]] && printf ' --user')"

@@ -1,17 +1,20 @@
 #!/bin/bash
-# Builds the Debian package: scripts/package-deb.sh [--with-node] [--output FOLDER]; the last line that it prints is the package's path.
+# Builds the Debian package: scripts/package-deb.sh [--with-node] [--output FOLDER] [--maintainer 'NAME <ADDRESS>']; the last line that it prints is the
+# package's path.
+# --maintainer: who answers for this package; else, as Debian's own tools have it, DEBFULLNAME and DEBEMAIL, else who builds it.
 # --with-node: the Node of the development packages goes in, so that the host needs none (Debian 12's and 13's own are too old).
 source "$(dirname "${BASH_SOURCE[0]}")/support/prepare.sh"
 source scripts/support/stage.sh
 umask 022
 
-with_node=false output=$PWD
+with_node=false output=$PWD maintainer=''
 while (($# > 0)); do
 	case $1 in
 	--with-node) with_node=true ;;
 	--output) output=${2:?--output needs a folder} && shift ;;
+	--maintainer) maintainer=${2:?--maintainer needs a name and an address} && shift ;;
 	*)
-		printf 'usage: scripts/package-deb.sh [--with-node] [--output FOLDER]\n' >&2
+		printf 'usage: scripts/package-deb.sh [--with-node] [--output FOLDER] [--maintainer '\''NAME <ADDRESS>'\'']\n' >&2
 		exit 2
 		;;
 	esac
@@ -23,8 +26,14 @@ need dpkg-deb dpkg
 build_if_needed
 version=$(node --print 'require("./package.json").version')
 architecture=$(dpkg --print-architecture)
-# Sign the package for yourself, as Debian's tools have it.
-maintainer="${DEBFULLNAME:-pairkeeper maintainers} <${DEBEMAIL:-pairkeeper@packages.debian.org}>"
+if [[ -z $maintainer ]]; then
+	author=$(node --print 'const {author} = require("./package.json"); author.name ?? author')
+	maintainer="${DEBFULLNAME:-$author} <${DEBEMAIL:-${EMAIL:-$(id -un)@$(hostname --fqdn 2>/dev/null || hostname)}}>"
+fi
+if [[ ! $maintainer =~ ^[^\<\>$'\n']+\ \<[^\<\>@[:space:]]+@[^\<\>@[:space:]]+\>$ ]]; then
+	printf 'error: %q is not a maintainer; write NAME <ADDRESS>\n' "$maintainer" >&2
+	exit 2
+fi
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 
 root=$(mktemp -d)

@@ -2,16 +2,20 @@
 # Tries the package as a service on a booted Debian: scripts/try-service.sh [--suite bookworm] [--root FOLDER] [--package FILE]
 # A container with systemd as its PID 1 (systemd-nspawn), so it needs root. Installed, started, reloaded, stopped dead (SIGSTOP) and brought back by the
 # watchdog, stopped, purged; ends with the first thing that is not as it should be. FOLDER: a root file system made before, which is left as it is.
+# With --walk package or --walk script it goes the README's way instead, on a fresh Debian 13 with real OpenClaw, to a running service: see support/walk.sh.
 source "$(dirname "${BASH_SOURCE[0]}")/support/prepare.sh"
+source scripts/support/booted-debian.sh
+source scripts/support/walk.sh
 
-suite=bookworm root='' package=''
+suite=bookworm root='' package='' walk=''
 while (($# > 0)); do
 	case $1 in
 	--suite) suite=${2:?} && shift ;;
 	--root) root=${2:?} && shift ;;
 	--package) package=$(readlink -f "${2:?}") && shift ;;
+	--walk) walk=${2:?--walk needs package or script} && shift ;;
 	*)
-		printf 'usage: scripts/try-service.sh [--suite SUITE] [--root FOLDER] [--package FILE]\n' >&2
+		printf 'usage: scripts/try-service.sh [--suite SUITE] [--root FOLDER] [--package FILE] [--walk package|script]\n' >&2
 		exit 2
 		;;
 	esac
@@ -19,64 +23,20 @@ while (($# > 0)); do
 done
 
 install_packages
-need systemd-nspawn systemd-container
-work=$(mktemp -d)
-boot='' leader=''
-cleanup() {
-	if [[ -n $leader ]]; then kill -RTMIN+4 "$leader" 2>/dev/null || true; fi
-	if [[ -n $boot ]]; then
-		for ((tries = 0; tries < 100; tries++)); do
-			kill -0 "$boot" 2>/dev/null || break
-			sleep 0.1
-		done
-		kill -KILL "$boot" 2>/dev/null || true
-		wait "$boot" 2>/dev/null || true
-	fi
-	rm -rf --one-file-system "$work"
-}
-trap cleanup EXIT
-
+case $walk in
+'') ;;
+package | script)
+	"walk_with_$walk"
+	exit
+	;;
+*)
+	printf 'there is no walk %s; there are package and script\n' "$walk" >&2
+	exit 2
+	;;
+esac
 if [[ -z $package ]]; then package=$(DEB_COMPRESSION=none scripts/package-deb.sh --with-node --output "$work" | tail -n 1); fi
-if [[ -z $root ]]; then
-	need mmdebstrap mmdebstrap
-	root=$work/root
-	printf 'Making a root file system of Debian %s…\n' "$suite"
-	mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,logrotate "$suite" "$root" >"$work/mmdebstrap.log" 2>&1
-fi
-
-# eventually TEXT COMMAND…: waits until it succeeds, a minute at most.
-eventually() {
-	local text=$1
-	shift
-	for ((tries = 0; tries < 600; tries++)); do
-		if "$@" >/dev/null 2>&1; then return; fi
-		sleep 0.1
-	done
-	printf 'NOT SO: %s\n' "$text" >&2
-	inside journalctl --no-pager --lines=40 >&2 || true
-	exit 1
-}
-inside() { nsenter --target "$leader" --all env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
-# show COMMAND…: what a person would type, and see.
-show() {
-	printf '\n# %s\n' "$*"
-	inside "$@" 2>&1 || true
-}
-property() { inside systemctl show pairkeeper --property="$1" --value; }
-is() { [[ $(property "$1") = "$2" ]]; }
-says() { [[ $(property StatusText) = *"$1"* ]]; }
-heading() { printf '\n== %s\n' "$1"; }
-
-systemd-nspawn --quiet --directory="$root" --volatile=overlay --register=no --keep-unit --private-network --console=pipe \
-	--bind-ro="$package:/mnt/pairkeeper.deb" --boot </dev/null >"$work/boot.log" 2>&1 &
-boot=$!
-find_leader() { leader=$(pgrep --parent "$boot" | head -n 1) && [[ -n $leader ]]; }
-eventually 'the container has a PID 1' find_leader
-booted() { [[ $(inside systemctl is-system-running) =~ running|degraded ]]; }
-eventually 'the container has booted' booted
-heading 'Booted'
-# shellcheck disable=SC2016
-show sh -c '. /etc/os-release; echo "$PRETTY_NAME, PID 1 is $(cat /proc/1/comm), systemd $(systemctl --version | head -n 1 | cut -d" " -f2)"'
+make_root "$suite" systemd,systemd-sysv,dbus,logrotate
+boot_machine --private-network --bind-ro="$package:/mnt/pairkeeper.deb"
 
 heading 'Installed: enabled, and waiting for a configuration'
 show dpkg --install /mnt/pairkeeper.deb

@@ -2,7 +2,7 @@ import {Argument, Command, CommanderError, Option} from 'commander';
 import {messageOf} from '../worker/text.ts';
 import type {Shell} from './commands/completion.ts';
 import {EXIT, EXIT_TEXTS} from './commands/exit-codes.ts';
-import {durationUpTo} from './commands/options.ts';
+import {deadlineText, durationUpTo} from './commands/options.ts';
 import type {SchemaName} from './commands/schema.ts';
 import {ConfigError} from './config/config.ts';
 import {MAX_APPROVE_TIMEOUT} from './control/bounds.ts';
@@ -105,6 +105,11 @@ export function program(): Command {
 	);
 	command(root, 'init', 'print a first configuration of what is found on this host')
 		.option('--write', 'write it instead, where there is none yet')
+		.addOption(
+			new Option('--deadline <duration>', 'when the supervisor ends; for a service: never')
+				.argParser(deadlineText)
+				.default('8h'),
+		)
 		.action(act(async () => (await import('./commands/init.ts')).init));
 	command(root, 'completion', 'print the completion for a shell; --help says where it goes')
 		.addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))

@@ -34,6 +34,12 @@ export class RateLimit {
 		return true;
 	}
 
+	/** So many more are used up, whether they are allowed or not: the next ones wait the longer. */
+	charge(count: number): void {
+		this.#refill();
+		this.#left -= count;
+	}
+
 	/** One that was used up is allowed again. */
 	giveBack(): void {
 		this.#left = Math.min(this.#left + 1, this.#rate.burst);

@@ -7,7 +7,8 @@ PATH="$PWD/node_modules/.bin:$PATH"
 
 # step TEXT COMMAND…: runs a command quietly, says every 5 s that it goes on, and shows its output when it fails.
 step() {
-	local text=$1 output code=0 ticker
+	local text=$1 output code=0 ticker before
+	before=$(trap -p EXIT)
 	shift
 	output=$(mktemp)
 	printf '%s…\n' "$text"
@@ -25,7 +26,7 @@ step() {
 	"$@" >"$output" 2>&1 </dev/null || code=$?
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
-	trap - EXIT
+	eval "${before:-trap - EXIT}"
 	if ((code != 0)); then
 		tail -n 60 "$output" >&2
 		printf '%s failed: %s (exit %s)\n' "$text" "$*" "$code" >&2

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # Sourced by what installs or packs pairkeeper, in the project's folder, with the Node of the packages in PATH.
+source scripts/support/sources.sh
 
-# build_if_needed: dist/, where there is none.
+# build_if_needed: dist/ of these very sources; after a pull the one that is there is of others.
 build_if_needed() {
-	if [[ ! -x dist/supervisor/launcher.cjs || ! -f dist/man/pairkeeper.1 ]]; then
+	if [[ ! -f dist/man/pairkeeper.1 || $(cat "$built_from" 2>/dev/null) != "$(sources_digest)" ]]; then
 		step 'Building' npm run --silent build
 	fi
 }

@@ -12,7 +12,7 @@ import {discoverOnce, inventoryTroubles, type OneInventory} from '../discovery/o
 import {assertUsable, instancePaths} from '../instance/paths.ts';
 import {whyMissing} from '../notify/program.ts';
 import {runOnce} from '../sandbox/one-shot.ts';
-import {isGatewayConfigured, specFor} from '../sandbox/spec.ts';
+import {isGatewayConfigured, STOPPED, specFor} from '../sandbox/spec.ts';
 import {sandboxesInWords} from '../status/condition.ts';
 import {namesIn} from '../status/health.ts';
 import {EXIT} from './exit-codes.ts';
@@ -26,8 +26,8 @@ const CONTROL_UI = {clientId: 'openclaw-control-ui', clientMode: 'webchat'};
 /** What was found of one sandbox. */
 interface Finding {
 	readonly name: string;
-	/** `degraded`: it answers, and not by the way that somebody has configured. */
-	readonly result: 'ok' | 'degraded' | 'failed' | 'disabled';
+	/** `degraded`: it answers, and not by the way that somebody has configured. `stopped`: by its inventory, so nobody is asked. */
+	readonly result: 'ok' | 'degraded' | 'failed' | 'disabled' | 'stopped';
 	/** The transport that works; if none does, those that were tried. */
 	readonly via: string;
 	readonly detail: string;
@@ -63,7 +63,7 @@ export async function check(options: CommonOptions & {readonly offline?: boolean
 	const findings = await inLanes(LANES, config.sandboxes, sandbox => probe(config, sandbox, turns));
 	say('');
 	for (const line of findingLines(findings, width)) say(line);
-	const isFine = findings.every(({result}) => result === 'ok' || result === 'disabled');
+	const isFine = findings.every(({result}) => result !== 'failed' && result !== 'degraded');
 	const areRead = (discovered?.inventories ?? []).every(({error}) => error === null);
 	return isFine && areRead ? EXIT.ok : EXIT.failed;
 }
@@ -87,11 +87,11 @@ function inventoryText(inventory: OneInventory): {readonly text: string; readonl
 	return {text: `${label}: ${[...found, ...inventoryTroubles(inventory)].join('; ')}`, isFailed: error !== null};
 }
 
-const resultStyles = {ok: 'green', disabled: 'gray', degraded: 'yellow', failed: 'red'} as const;
+const resultStyles = {ok: 'green', disabled: 'gray', stopped: 'gray', degraded: 'yellow', failed: 'red'} as const;
 
 /** A table of what was found, in lines of `width` cells at most; what is too long for it, and what to do, once below. Those first that are not well. Pure but for colours. */
 function findingLines(findings: readonly Finding[], width: number): string[] {
-	const order = ['failed', 'degraded', 'ok', 'disabled'];
+	const order = ['failed', 'degraded', 'ok', 'stopped', 'disabled'];
 	const sorted = findings.toSorted((a, b) => order.indexOf(a.result) - order.indexOf(b.result));
 	const columns = [{title: 'SANDBOX', narrowest: 16}, 'RESULT', 'VIA', 'WHAT', 'REMEDY'];
 	const rowOf = ({name, result, via}: Finding, what: string, remedy: string) => [
@@ -133,7 +133,16 @@ interface Probe {
 async function probe(config: Config, sandbox: SandboxConfig, turns: CallTurns): Promise<Finding> {
 	const {name, target, transport} = sandbox;
 	const route = routeOf(sandbox);
-	if (!sandbox.enabled) return {name, result: 'disabled', via: '-', detail: '', remedies: [], notes: []};
+	const isStopped = sandbox.discovered?.isStopped === true;
+	if (!sandbox.enabled)
+		return {
+			name,
+			result: isStopped ? 'stopped' : 'disabled',
+			via: '-',
+			detail: isStopped ? STOPPED : '',
+			remedies: [],
+			notes: [],
+		};
 	const openclaw = findOpenclaw(config.openclaw);
 	if (openclaw === null && target.exec.length === 0 && route === null) {
 		return {

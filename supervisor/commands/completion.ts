@@ -1,4 +1,7 @@
 import type {Command} from 'commander';
+import {ConfigError} from '../config/config.ts';
+import {loadConfig} from '../config/load.ts';
+import type {ConfigSource} from '../config/locate.ts';
 import {readStatus} from '../status/reading.ts';
 import {EXIT} from './exit-codes.ts';
 import {findInstance} from './instance.ts';
@@ -18,8 +21,7 @@ export async function completion(
 	options: CommonOptions & {readonly sandboxes?: boolean},
 ): Promise<number> {
 	if (options.sandboxes) {
-		const status = readStatus(findInstance({...options, environment: process.env}).paths.statusFile);
-		const names = Object.keys(status?.sandboxes ?? {}).filter(name => PLAIN.test(name));
+		const names = namesKnown({...options, environment: process.env}).filter(name => PLAIN.test(name));
 		process.stdout.write(names.map(name => `${name}\n`).join(''));
 		return EXIT.ok;
 	}
@@ -31,11 +33,23 @@ export async function completion(
 	return EXIT.ok;
 }
 
+/** The names in the status, and before there is one those that are written: no inventory is asked for the sake of a key press. */
+function namesKnown(source: ConfigSource): readonly string[] {
+	const status = readStatus(findInstance(source).paths.statusFile);
+	if (status !== null) return Object.keys(status.sandboxes);
+	try {
+		return loadConfig(source, {purpose: 'pass'}).sandboxes.map(({name}) => name);
+	} catch (error) {
+		if (error instanceof ConfigError) return [];
+		throw error;
+	}
+}
+
 /** What can be typed after a command. */
 interface CommandOutline {
 	readonly name: string;
 	readonly description: string;
-	/** Names of sandboxes, which only the status file knows. */
+	/** Names of sandboxes, which are asked for when they are needed. */
 	readonly takesSandboxes: boolean;
 	/** What its argument may be, where that is one of few words. */
 	readonly words: readonly string[];

@@ -7,18 +7,18 @@ export function isAnythingFound({nemoclaw, fleet, containers, pods, stateDir}: H
 	return nemoclaw !== null || fleet !== null || containers.length > 0 || pods.length > 0 || stateDir !== null;
 }
 
-/** A configuration of what was found, with comments that say why it is so and what else there is to say. Pure. */
-export function initText(findings: HostFindings): string {
-	return `${[...head, '', ...discoverLines(findings), ...sandboxLines(findings)].join('\n')}\n`;
+/** A configuration of what was found, with comments that say why it is so and what else there is to say. `deadline` is written as it is. Pure. */
+export function initText(findings: HostFindings, deadline: string): string {
+	return `${[...headLines(deadline), '', ...discoverLines(findings), ...sandboxLines(findings)].join('\n')}\n`;
 }
 
-const head = [
+const headLines = (deadline: string) => [
 	'# pairkeeper: what it watches on this host, as `pairkeeper init` has found it.',
 	'#   pairkeeper check    is it right, and does every sandbox answer?',
 	'#   pairkeeper run      watch them',
 	'',
 	'# `run` is for a shift and ends after this time; a service that must not end says: never',
-	'deadline: 8h',
+	`deadline: ${deadline}`,
 	'',
 	'# What is approved. Whatever asks for more is refused, and waits for a person: pairkeeper pending',
 	'policy:',

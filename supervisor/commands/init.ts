@@ -9,8 +9,10 @@ import {EXIT} from './exit-codes.ts';
 import {initText, isAnythingFound} from './init-text.ts';
 import type {CommonOptions} from './options.ts';
 
-/** `pairkeeper init [--write]`. */
-export async function init(options: CommonOptions & {readonly write?: boolean}): Promise<number> {
+/** `pairkeeper init [--write] [--deadline D]`. */
+export async function init(
+	options: CommonOptions & {readonly write?: boolean; readonly deadline: string},
+): Promise<number> {
 	const file = newConfigPath({...options, environment: process.env});
 	const findings = await findOnHost(process.env);
 	if (!isAnythingFound(findings)) {
@@ -19,7 +21,7 @@ export async function init(options: CommonOptions & {readonly write?: boolean}):
 		);
 		return EXIT.failed;
 	}
-	const text = initText(findings);
+	const text = initText(findings, options.deadline);
 	if (!options.write) {
 		process.stdout.write(text);
 		process.stderr.write(`pairkeeper init --write puts this into ${file}\n`);

@@ -15,7 +15,7 @@ import {amendState, readState} from '../instance/state-file.ts';
 import {resume} from '../predecessor.ts';
 import {Records} from '../records.ts';
 import {type OneShot, type OneShotResult, runOnce} from '../sandbox/one-shot.ts';
-import {configurationOf, specFor, targetOf} from '../sandbox/spec.ts';
+import {configurationOf, STOPPED, specFor, targetOf} from '../sandbox/spec.ts';
 import type {FoundInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
 
@@ -91,7 +91,7 @@ async function sandboxNamed(name: string, config: Config, timeout: number): Prom
 	if (config.discover.length === 0) return `no sandbox has this name in ${config.path}`;
 	const {sandboxes, inventories} = await discoverOnce(config, timeout);
 	const found = sandboxes.find(candidate => candidate.name === name);
-	if (found) return found.enabled ? found : 'the sandbox is stopped, as its inventory says';
+	if (found) return found.enabled ? found : STOPPED;
 	const troubles = inventories.flatMap(inventoryTroubles);
 	return `no sandbox has this name in ${config.path}, nor in its inventories${troubles.length > 0 ? ` (${troubles.join('; ')})` : ''}`;
 }

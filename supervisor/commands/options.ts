@@ -19,3 +19,9 @@ export function durationUpTo(limit: number) {
 		return ms;
 	};
 }
+
+/** Reads the option that a first configuration's `deadline` is of, and gives it back as it is to be written. Throws as {@link durationUpTo}. */
+export function deadlineText(text: string): string {
+	if (text !== 'never') durationUpTo(Number.MAX_SAFE_INTEGER)(text);
+	return text.trim().replaceAll(/\s+/g, ' ');
+}

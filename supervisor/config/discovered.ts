@@ -31,7 +31,8 @@ export type Made =
 			readonly entry: SandboxEntry;
 			readonly targets: readonly Target[];
 	  }
-	| {readonly kind: 'unfit'; readonly problem: string};
+	/** `isForGood`: as it is found, with this configuration, it never fits; else what is wrong may lie on this host, and pass. */
+	| {readonly kind: 'unfit'; readonly problem: string; readonly isForGood: boolean};
 
 /** What an inventory's template and `defaults` make of a sandbox that it has found. Reads the token's file, as for one that is written. */
 export function sandboxFor(
@@ -48,13 +49,21 @@ export function sandboxFor(
 	const upper = found.layer ?? filledIn(template, filling);
 	const open = textsIn(upper, []).flatMap(({text}) => /\{(port|host)\}/.exec(text)?.[1] ?? [])[0];
 	if (open !== undefined)
-		return {kind: 'unfit', problem: `its inventory gives no ${open}, and the template wants {${open}}`};
+		return {
+			kind: 'unfit',
+			problem: `its inventory gives no ${open}, and the template wants {${open}}`,
+			isForGood: true,
+		};
 	const checked = sandboxSchema.safeParse(laidOver({name}, upper, filledIn(defaults, {name})), {error: inWords});
 	const problems = checked.success
 		? sandboxProblems({policy, sandboxes: [checked.data]})
 		: problemsOf(checked.error.issues).map(({at, message}) => ({at: ['sandboxes', 0, ...at], message}));
 	if (!checked.success || problems.length > 0)
-		return {kind: 'unfit', problem: problems.map(({at, message}) => `${keyText(at.slice(2))}: ${message}`).join('; ')};
+		return {
+			kind: 'unfit',
+			problem: problems.map(({at, message}) => `${keyText(at.slice(2))}: ${message}`).join('; '),
+			isForGood: !checked.success,
+		};
 	const entry: SandboxEntry = {...checked.data, enabled: checked.data.enabled && !isStopped};
 	const layers = laidOver(template, defaults);
 	return {

@@ -135,7 +135,7 @@ export class Discovery {
 	}
 
 	#select(before: Selection): void {
-		this.#selection = select(this.#roster, this.#config, before, this.#deps.environment);
+		this.#selection = select(this.#roster, this.#config, before, {environment: this.#deps.environment});
 		for (const {key, label} of this.#config.discover)
 			for (const complaint of [...this.#knownOf(key).complaints, ...(this.#selection.complaints.get(key) ?? [])])
 				this.#logOnce(label, complaint);

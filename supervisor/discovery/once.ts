@@ -47,7 +47,11 @@ export async function discoverOnce(config: Config, timeout: number): Promise<One
 		roster = reckoning.roster;
 		return {source, error, complaints: reckoning.complaints};
 	});
-	const {selected, complaints, warnings} = select(roster, config, NOBODY, process.env);
+	const {selected, complaints, warnings} = select(roster, config, NOBODY, {
+		environment: process.env,
+		// There is no later round.
+		maxRefusals: Number.POSITIVE_INFINITY,
+	});
 	const written = new Set(config.ground.sandboxes.map(({name}) => name));
 	return {
 		sandboxes: [...selected.values()].map(({sandbox}) => sandbox),

@@ -21,7 +21,7 @@ import {initialState, transition} from './machine.ts';
 import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
 import type {SandboxRecord} from './record.ts';
-import {configurationOf, needsNewWorker, type SandboxSpec} from './spec.ts';
+import {configurationOf, needsNewWorker, type SandboxSpec, STOPPED} from './spec.ts';
 import {failedPass, Waiters} from './waiters.ts';
 import {nobody, reasonOf, type Witness} from './witness.ts';
 import type {ForkWorker, WorkerHandle} from './worker-process.ts';
@@ -43,9 +43,7 @@ export interface SandboxDeps {
 
 /** Why nothing is done in a sandbox that is not to be watched. */
 function idleReason({discovered}: SandboxSpec): string {
-	return discovered?.isStopped
-		? 'the sandbox is stopped, as its inventory says'
-		: 'the sandbox is disabled in the configuration';
+	return discovered?.isStopped ? STOPPED : 'the sandbox is disabled in the configuration';
 }
 
 /** A decision that was not carried out, as far as is known. */

@@ -9,6 +9,9 @@ import type {RestartPolicy} from './restart-policy.ts';
 const BEATS_PER_TIMEOUT = 3;
 const LONGEST_BEAT = 10_000;
 
+/** Why nobody watches a sandbox that its inventory calls stopped. */
+export const STOPPED = 'the sandbox is stopped, as its inventory says';
+
 /** What a sandbox should be. */
 export interface SandboxSpec {
 	readonly enabled: boolean;

@@ -1,9 +1,9 @@
 // The program as it is installed: by the script, and as a Debian package, each into a folder that stands for the host's file system.
 import {spawnSync} from 'node:child_process';
-import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {mkdir} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
-import {join, resolve} from 'node:path';
+import {dirname, join, resolve} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {runCommand} from '../support/processes.ts';
 
@@ -32,18 +32,47 @@ describe('scripts/install.sh', () => {
 		await mkdir(join(root, 'etc/pairkeeper'), {recursive: true});
 		const config = join(root, 'etc/pairkeeper/config.yaml');
 		writeFileSync(config, 'deadline: never\n');
+		// Where it is about to write there are links to what is somebody else's.
+		const victim = join(folder, 'victim');
+		writeFileSync(victim, 'as it was');
+		const linked = ['usr/local/bin/pairkeeper', 'etc/systemd/system/pairkeeper.service'];
+		for (const file of linked) {
+			await mkdir(dirname(join(root, file)), {recursive: true});
+			symlinkSync(victim, join(root, file));
+		}
 		const first = await install();
 		expect(first).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/kept .*config\.yaml as it is/)});
+		expect(readFileSync(victim, 'utf8')).toBe('as it was');
 		const files = filesIn(root);
 		expect(files).toContain('./etc/systemd/system/pairkeeper.service');
 		expect(files).toContain('./usr/local/share/man/man1/pairkeeper.1');
 		expect(readFileSync(join(root, 'usr/local/bin/pairkeeper'), 'utf8')).toContain('program=/opt/pairkeeper\n');
-		expect(await install()).toMatchObject({exitCode: 0});
+		// What somebody has changed is neither written over nor taken away.
+		const rotation = join(root, 'etc/logrotate.d/pairkeeper');
+		writeFileSync(rotation, '# as we want it\n');
+		expect(await install()).toMatchObject({exitCode: 0, stdout: expect.stringMatching(/kept .*logrotate\.d/)});
 		expect(filesIn(root)).toEqual(files);
 		expect(readFileSync(config, 'utf8')).toBe('deadline: never\n');
-		expect(await install('--uninstall')).toMatchObject({exitCode: 0});
-		expect(filesIn(root)).toEqual(['./etc/pairkeeper/config.yaml']);
+		expect(await install('--uninstall')).toMatchObject({
+			exitCode: 0,
+			stdout: expect.stringMatching(/left .*logrotate\.d/),
+		});
+		expect(filesIn(root)).toEqual(['./etc/logrotate.d/pairkeeper', './etc/pairkeeper/config.yaml']);
+		expect(readFileSync(rotation, 'utf8')).toBe('# as we want it\n');
 		expect(await install('--uninstall')).toMatchObject({exitCode: 0, stdout: expect.stringContaining('nothing to do')});
+	});
+
+	it('takes no folder for its own that it has not made', async () => {
+		const foreign = join(root, 'opt/pairkeeper/somebody.txt');
+		await mkdir(dirname(foreign), {recursive: true});
+		writeFileSync(foreign, 'mine');
+		expect(await install()).toMatchObject({
+			exitCode: 1,
+			stderr: expect.stringContaining('opt/pairkeeper is there, and was not installed by this script; move it away'),
+		});
+		expect(await install('--uninstall')).toMatchObject({exitCode: 0, stdout: expect.stringContaining('nothing to do')});
+		expect(readFileSync(foreign, 'utf8')).toBe('mine');
+		expect(existsSync(join(root, 'usr/local/bin/pairkeeper'))).toBe(false);
 	});
 
 	it('installs for a user a command that runs', async () => {
@@ -77,7 +106,8 @@ describe.skipIf(!hasDpkg)('the Debian package', () => {
 	it('says what it needs, and holds what it names', async () => {
 		const {stdout: control} = await runCommand(['dpkg-deb', '--field', file]);
 		expect(control).toMatch(/^Depends: nodejs \(>= 22\.19\)/m);
-		const root = join(folder, 'unpacked');
+		// Unpacked into a folder that is not there yet.
+		const root = join(mkdtempSync(join(folder, 'unpacked-')), 'root');
 		expect(await runCommand(['dpkg-deb', '--raw-extract', file, root])).toMatchObject({exitCode: 0});
 		for (const conffile of readFileSync(join(root, 'DEBIAN/conffiles'), 'utf8').trim().split('\n'))
 			expect(existsSync(join(root, conffile))).toBe(true);

@@ -14,14 +14,14 @@ function listening() {
 	const announce = (times: number) => {
 		for (let time = 0; time < times; time++) events.announce();
 	};
-	/** Whether a pass was due; it is made, this happens meanwhile, and it approves that many. */
-	const pass = (approved: number, meanwhile: () => void = () => {}) => {
+	/** Whether a pass was due; it is made, this happens meanwhile, and it approves and refuses that many. */
+	const pass = (approved: number, meanwhile: () => void = () => {}, refused = 0) => {
 		const wasDue = isDue;
 		isDue = false;
 		if (!wasDue) return false;
 		events.passBegins();
 		meanwhile();
-		events.passEnded(approved);
+		events.passEnded({approved, refused});
 		return true;
 	};
 	return {events, announce, pass};
@@ -93,6 +93,18 @@ describe('what a gateway announces', () => {
 		}
 		expect(passes).toBeGreaterThan(30);
 		expect(passes).toBeLessThan(120);
+	});
+
+	it('to be refused by the hundred is rationed to some fifty refusals a second', async () => {
+		const {announce, pass} = listening();
+		let refused = 0;
+		for (let tenths = 0; tenths < 1200; tenths++) {
+			announce(1000);
+			if (pass(0, () => announce(1000), 256)) refused += 256;
+			await vi.advanceTimersByTimeAsync(100);
+		}
+		expect(refused).toBeGreaterThan(120 * 40);
+		expect(refused).toBeLessThan(120 * 70);
 	});
 
 	it('is a flood from far more a second than clients ask, and is called one for a while', async () => {

@@ -52,7 +52,7 @@ test('without a supervisor, check and approve ask the inventories themselves, ea
 	const said = check.stdout.replaceAll(/\s+/g, ' ');
 	expect(said).toContain('discover[0] (inventory): 2 sandboxes: one, off; left out: "../x; rm -rf /" is not a name');
 	expect(said).toMatch(/one ok cli answers/);
-	expect(said).toMatch(/off disabled/);
+	expect(said).toMatch(/off stopped - the sandbox is stopped, as its inventory says/);
 
 	await one.ask(cliAsk('r-1'));
 	expect(await instance.command(['approve', 'one', '--strict'])).toMatchObject({exitCode: 0});

@@ -32,8 +32,8 @@ list() {
 	printf ']}\n'
 }
 
-# find: sets `entry` to the file of the pending request; fails where it is not pending.
-find() {
+# find_pending: sets `entry` to the file of the pending request; fails where it is not pending.
+find_pending() {
 	local line
 	for entry in "$folder"/pending/*; do
 		IFS= read -r line 2>/dev/null <"$entry" || continue
@@ -45,12 +45,12 @@ find() {
 # settle KIND: moves the request away from the pending ones; fails where it is not pending.
 settle() {
 	local entry
-	find && mv "$entry" "$folder/$1/" 2>/dev/null
+	find_pending && mv "$entry" "$folder/$1/" 2>/dev/null
 }
 
 approve() {
 	local entry device paired answer
-	if ! find; then
+	if ! find_pending; then
 		echo 'unknown requestId' >&2
 		exit 1
 	fi
@@ -92,6 +92,7 @@ for file in "$folder/once.$command".*; do
 done
 [ -n "$behaviour" ] || [ ! -e "$folder/always.$command" ] || behaviour=$folder/always.$command
 if [ -n "$behaviour" ]; then
+	# shellcheck disable=SC1090
 	. "$behaviour"
 else
 	answer

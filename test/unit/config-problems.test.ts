@@ -1,4 +1,4 @@
-import {writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {folder, problemsIn, useConfigFile} from './config-file.ts';
@@ -223,6 +223,25 @@ describe('a mistake is named with file, line and key', () => {
 		expect(problemsIn(`sandboxes: [{name: a, exec: ${exec}}]`)).toEqual([
 			expect.stringMatching(`^FILE:1: sandboxes\\[0\\]\\.exec: ${joining} joins its words to one line`),
 		]);
+	});
+
+	it('a file or a socket that somebody else could put a link in place of is refused', () => {
+		const open = path.join(folder, 'open');
+		mkdirSync(open);
+		chmodSync(open, 0o777);
+		const problem = `${open} can be written by other users; fix: chmod go-w ${open}`;
+		for (const [key, file] of [
+			['listen', 'http.sock'],
+			['auditFile', 'audit.jsonl'],
+		])
+			expect(problemsIn(`${key}: ${open}/${file}`)).toEqual([
+				expect.stringMatching(new RegExp(`^FILE:1: ${key}: ${open}`)),
+			]);
+		expect(problemsIn(`listen: ${open}/http.sock`)).toEqual([`FILE:1: listen: ${problem}`]);
+		chmodSync(open, 0o755);
+		expect(problemsIn(`listen: ${open}/http.sock`)).toEqual([]);
+		// Whose port it is nobody can plant.
+		expect(problemsIn('listen: 127.0.0.1:9464')).toEqual([]);
 	});
 
 	it('a command line in one word is told from a program whose path has blanks', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {initText, isAnythingFound} from '../../supervisor/commands/init-text.ts';
+import {deadlineText} from '../../supervisor/commands/options.ts';
 import {containersIn, type HostFindings, podsIn} from '../../supervisor/discovery/host-findings.ts';
 import {load, useConfigFile} from './config-file.ts';
 
@@ -60,19 +61,22 @@ describe('what is found on a host', () => {
 
 describe('a first configuration', () => {
 	it('has all that was found, with comments, and is one that check accepts', () => {
-		const text = initText({
-			...nothing,
-			nemoclaw: ['alpha', 'beta'],
-			fleet: ['acme'],
-			containers: [
-				{runtime: 'docker', container: 'my_claw.1'},
-				{runtime: 'podman', container: 'My-Claw-1'},
-				{runtime: 'docker', container: '123'},
-			],
-			pods: [{namespaces: ['a', 'null'], container: 'openclaw'}],
-			kubeContext: 'prod',
-			stateDir: '/root/.openclaw',
-		});
+		const text = initText(
+			{
+				...nothing,
+				nemoclaw: ['alpha', 'beta'],
+				fleet: ['acme'],
+				containers: [
+					{runtime: 'docker', container: 'my_claw.1'},
+					{runtime: 'podman', container: 'My-Claw-1'},
+					{runtime: 'docker', container: '123'},
+				],
+				pods: [{namespaces: ['a', 'null'], container: 'openclaw'}],
+				kubeContext: 'prod',
+				stateDir: '/root/.openclaw',
+			},
+			'8h',
+		);
 		const {discover, sandboxes, warnings} = load(text);
 		expect(discover.map(({label}) => label)).toEqual([
 			'discover[0] (nemoclaw)',
@@ -91,7 +95,7 @@ describe('a first configuration', () => {
 	});
 
 	it('says what could be there, where that cannot be seen', () => {
-		const text = initText({...nothing, fleet: ['a'], hasOpenshell: true, kubeContext: 'a\n- b: {'});
+		const text = initText({...nothing, fleet: ['a'], hasOpenshell: true, kubeContext: 'a\n- b: {'}, '8h');
 		expect(text).toMatch(/^# There is openshell on this host/m);
 		expect(text).toMatch(/^# kubectl has a context, a - b: \{, and no pods with app=openclaw/m);
 		expect(load(text).discover).toHaveLength(1);
@@ -122,11 +126,20 @@ describe('a first configuration', () => {
 		});
 		fc.assert(
 			fc.property(findings, found => {
-				const {sandboxes} = load(initText(found));
+				const {sandboxes} = load(initText(found, '8h'));
 				expect(sandboxes).toHaveLength(found.containers.length + (found.stateDir === null ? 0 : 1));
 			}),
 			{numRuns: 60},
 		);
+	});
+
+	it('ends when it is told to, or never', () => {
+		const found = {...nothing, nemoclaw: []};
+		expect(load(initText(found, deadlineText('never'))).deadline).toBe(null);
+		expect(load(initText(found, deadlineText('90'))).deadline).toBe(90_000);
+		expect(load(initText(found, deadlineText('1h 30m'))).deadline).toBe(5_400_000);
+		for (const wrong of ['soon', '0', '-1', '8h\npolicy: {}', ''])
+			expect(() => deadlineText(wrong)).toThrow(/It .*must be|It is not/);
 	});
 
 	it('there is none of nothing', () => {

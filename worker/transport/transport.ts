@@ -18,8 +18,8 @@ export interface Transport {
 	readonly warnings: readonly string[];
 	/** To be told that a pass begins: what was announced so far is in it. */
 	passBegins(): void;
-	/** To be told that a pass is over and approved that many. */
-	passEnded(approved: number): void;
+	/** To be told that a pass is over, approved that many and refused that many anew. */
+	passEnded(outcome: {readonly approved: number; readonly refused: number}): void;
 	/** To be called every few seconds, where there is something to look after. */
 	look?(): void;
 }

@@ -60,7 +60,7 @@ export async function watch(deps: WatchDeps): Promise<void> {
 		transport.passBegins();
 		const outcome = await passOrStop(asked, deps);
 		if (outcome === null) return;
-		transport.passEnded(outcome.approved);
+		transport.passEnded(outcome);
 		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
 		const wait = pause(cadence, outcome, deps);
 		report([{kind: 'polled', cadence, wait, outcome, passes: asked.passes}]);

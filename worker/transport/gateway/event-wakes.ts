@@ -4,6 +4,9 @@ import {RateLimit} from '../../rate-limit.ts';
 /** Passes that events may start without a result. */
 const FUTILE = {burst: 20, perSecond: 1};
 
+/** So many new refusals of one pass count as another futile one: each is written down, told and remembered, which costs more than the pass. */
+const REFUSALS_A_PASS = 64;
+
 /**
  * Passes that events may start at all: far more than a sandbox's clients need, hundreds that ask one after the other included; but a gateway that has
  * its own inventions approved must not keep the host busy either.
@@ -56,10 +59,11 @@ export class EventWakes {
 		this.#isMore = false;
 	}
 
-	/** A pass is over and approved that many; where it was none, the announcement that led to it was for nothing. */
-	passEnded(approved: number): void {
+	/** A pass is over, approved that many and refused that many anew; where it approved none, the announcement that led to it was for nothing. */
+	passEnded({approved, refused}: {readonly approved: number; readonly refused: number}): void {
 		this.#isPaid = false;
 		if (approved > 0) this.#futile.giveBack();
+		this.#futile.charge(Math.floor(refused / REFUSALS_A_PASS));
 		if (this.#isMore && !this.#isScheduled) this.#wakeInTime();
 		this.#isMore = false;
 	}

@@ -98,7 +98,7 @@ export async function openGateway(config: WorkerConfig, deps: TransportDeps): Pr
 			return [...floods, ...route.warnings, ...doubts(), ...(connection.isUp ? [] : outruns())];
 		},
 		passBegins: () => events.passBegins(),
-		passEnded: approved => events.passEnded(approved),
+		passEnded: outcome => events.passEnded(outcome),
 		look,
 	};
 }
