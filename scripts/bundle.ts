@@ -3,17 +3,13 @@
 import {mkdir, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {build} from 'esbuild';
+import {frugalBuiltins} from './support/builtins.ts';
 import {licencesOf} from './support/licences.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
-/** What packages that are CommonJS take to be there, and is not in a module unless it is made (Node: docs/esm, differences between ES modules and CommonJS). */
-const commonJs = [
-	"import {createRequire as nodeCreateRequire} from 'node:module';",
-	'const require = nodeCreateRequire(import.meta.url);',
-	'const __filename = import.meta.filename;',
-	'const __dirname = import.meta.dirname;',
-].join(' ');
+/** What packages that are CommonJS take to be there, and is not in a module (Node: docs/esm, differences between ES modules and CommonJS). */
+const commonJs = 'const __filename = import.meta.filename; const __dirname = import.meta.dirname;';
 
 /** The two are processes of their own and share nothing in memory, so that each has all its code in as few files as can be. */
 const parts = ['supervisor', 'worker'] as const;
@@ -34,6 +30,9 @@ for (const part of parts) {
 		external: ['koffi'],
 		target: 'node22.19',
 		banner: {js: commonJs},
+		plugins: [frugalBuiltins],
+		// What ws would look for in all folders above its own, at each start.
+		define: {'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"'},
 		legalComments: 'none',
 		// Read only where NODE_OPTIONS has --enable-source-maps: they cost memory.
 		sourcemap: 'linked',

@@ -13,8 +13,12 @@ const STARTS_PER_CORE = 2;
 /** One that is not heard of within this, in milliseconds, holds the others no longer. */
 const START_PATIENCE = 2000;
 
-/** A worker's memory is looked at once in so many inspections: its heap has a limit of its own, and each look is a file of /proc. */
+/**
+ * A worker's memory is looked at once in so many inspections, and of so many workers in one at most, so that those of a full host are looked at less often:
+ * its heap has a limit of its own, and each look is a file of /proc.
+ */
 const MEMORY_ROUND = 4;
+const MEMORY_LOOKS = 12;
 
 /** So many sandboxes that have left the configuration are remembered, the last ones. */
 const MAX_RETIRED = 4096;
@@ -47,7 +51,7 @@ export class Fleet {
 	/** What is remembered of those that are not in the configuration, the latest last; of a name with several targets each. */
 	#retired: readonly Remembered[];
 	#inspections = 0;
-	/** Alarms that passes without a supervisor have raised in sandboxes that have not been in the configuration since. */
+	/** Alarms that were raised before this supervisor's life in sandboxes that have not been in the configuration since. */
 	#alarms: readonly RememberedAlarm[] = [];
 
 	/** `remembered`: what a killed supervisor left. */
@@ -127,13 +131,14 @@ export class Fleet {
 	/** Ends workers that fail to be alive. `isLate`: we were held up ourselves, so that their silence proves nothing. */
 	inspect(isLate: boolean): void {
 		this.#inspections++;
+		const round = Math.max(MEMORY_ROUND, Math.ceil(this.#sandboxes.size / MEMORY_LOOKS));
 		for (const [index, sandbox] of this.all.entries()) {
 			if (isLate) sandbox.forgive();
-			sandbox.inspect({withMemory: (index + this.#inspections) % MEMORY_ROUND === 0});
+			sandbox.inspect({withMemory: (index + this.#inspections) % round === 0});
 		}
 	}
 
-	/** Alarms that passes without a supervisor have raised; to be called before the start. A sandbox that comes later finds its own. */
+	/** Alarms that were raised before this supervisor's life; to be called before the start. A sandbox that comes later finds its own. */
 	recallAlarms(alarms: readonly RememberedAlarm[]): void {
 		this.#alarms = alarms.filter(({sandbox}) => !this.#sandboxes.has(sandbox));
 		for (const alarm of alarms) this.get(alarm.sandbox)?.recallAlarm(alarm);

@@ -15,10 +15,11 @@ import {Fleet, type Remembered} from './fleet.ts';
 import type {RememberedAlarm} from './instance/alarm-file.ts';
 import type {ProcessIdentity, SupervisorState} from './instance/state-file.ts';
 import type {Log} from './log/log.ts';
+import {resume} from './predecessor.ts';
 import {type SandboxSpec, specFor, usesHostOpenclaw} from './sandbox/spec.ts';
 import type {Witness} from './sandbox/witness.ts';
 import type {ForkWorker} from './sandbox/worker-process.ts';
-import {beginShift, isOver, resumeShift, type Shift, withDeadline} from './shift.ts';
+import {beginShift, isOver, type Shift, withDeadline} from './shift.ts';
 import {composeStatus, type Phase} from './status/composition.ts';
 import type {Status} from './status/schema.ts';
 
@@ -90,7 +91,7 @@ export class Supervision {
 	/** What was discovered is about to be looked at. */
 	#isDiscoveryDue = false;
 
-	/** `predecessor`: what a supervisor left that was killed in this boot; its shift goes on, unless it is over. */
+	/** `predecessor`: what a supervisor left that was killed in this boot; its shift goes on, unless it is over, and its alarms stand. */
 	constructor(config: Config, predecessor: SupervisorState | null, deps: SupervisionDeps) {
 		const {clock} = deps;
 		this.#deps = deps;
@@ -102,9 +103,9 @@ export class Supervision {
 		this.#openclaw = this.#find(config);
 		this.#turns = new CallTurns(callLimit(config.maxConcurrentCalls), () => clock.now(), deps.onCall);
 		this.#lender = new TurnLender(this.#turns);
-		const resumed = predecessor && resumeShift(predecessor.shift, config.deadline, clock);
-		this.#shift = resumed ?? beginShift(config.deadline, clock);
-		if (resumed) deps.log('info', 'the shift of the last supervisor goes on', {deadlineAt: resumed.deadlineWall});
+		const {shift = null, sandboxes = []} = predecessor ? resume(predecessor, config.deadline, clock) : {};
+		this.#shift = shift ?? beginShift(config.deadline, clock);
+		if (shift) deps.log('info', 'the shift of the last supervisor goes on', {deadlineAt: shift.deadlineWall});
 		this.#discovery = new Discovery(config, {
 			clock,
 			log: deps.log,
@@ -112,7 +113,7 @@ export class Supervision {
 			environment: process.env,
 			onChange: () => this.#onDiscovered(),
 		});
-		this.#fleet = new Fleet(this.#specs(config), (resumed && predecessor?.sandboxes) ?? [], {
+		this.#fleet = new Fleet(this.#specs(config), sandboxes, {
 			...deps,
 			run: this.run,
 			turns: this.#turns,
@@ -125,9 +126,14 @@ export class Supervision {
 		return this.#ending.signal;
 	}
 
-	/** Alarms that passes without a supervisor have raised; to be called before the start. */
+	/** Alarms that were raised before this life; to be called before the start. */
 	recallAlarms(alarms: readonly RememberedAlarm[]): void {
 		this.#fleet.recallAlarms(alarms);
+	}
+
+	/** Names how this sandbox is configured; `null`: there is none of this name. */
+	configurationOf(sandbox: string): string | null {
+		return this.#fleet.get(sandbox)?.configuration ?? null;
 	}
 
 	/** Starts all sandboxes, and from then on reloads and kicks are taken. Resolves early when it is to end. */

@@ -10,7 +10,7 @@ import {paced} from './control/paced.ts';
 import type {ControlRequest, ControlResponse} from './control/protocol.ts';
 import {ControlSockets} from './control/sockets.ts';
 import {inventoryTaker} from './discovery/taking.ts';
-import {forgetAlarms, readAlarms} from './instance/alarm-file.ts';
+import {forgetAlarms, type RememberedAlarm, readAlarms, rememberAlarm, retainAlarms} from './instance/alarm-file.ts';
 import {endLeftovers} from './instance/leftovers.ts';
 import {FileLock, holderOf} from './instance/lock.ts';
 import {type InstancePaths, instancePaths, prepareDirectory} from './instance/paths.ts';
@@ -78,7 +78,14 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 			status: () => shown(),
 			pending: async () => (await supervision.answer({op: 'pending'})).pending ?? [],
 		});
-		const records = new Records({audit, notifier, clock, tally: monitoring.count});
+		// At once, and not only at the end: it is to be found however this life ends.
+		const onAlarm = (sandbox: string, reason: string) => {
+			const configuration = supervision.configurationOf(sandbox);
+			if (configuration === null) return;
+			const complaint = rememberAlarm(paths.alarmFile, {sandbox, configuration, reason});
+			if (complaint !== null) log('error', complaint, {sandbox});
+		};
+		const records = new Records({audit, notifier, clock, tally: monitoring.count, onAlarm});
 		// Nothing is shown before what a predecessor left is ended, though a stop may change what there is to show.
 		let show = () => {};
 		const {random} = Math;
@@ -123,11 +130,17 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 					await audit.reopen();
 				},
 			});
-			if (clearsAlarms && response.result === 'done') forgetAlarms(paths.alarmFile);
+			if (response.result === 'done') {
+				if (clearsAlarms) forgetAlarms(paths.alarmFile);
+				else retainAlarms(paths.alarmFile, isStanding);
+			}
 			// Who waits for the end of it may look at the status at once.
 			await publisher.write();
 			return response;
 		};
+		/** Whoever has changed its sandbox's configuration has seen it. One that is not there may come back. */
+		const isStanding = ({sandbox, configuration}: RememberedAlarm) =>
+			[configuration, null].includes(supervision.configurationOf(sandbox));
 		const reloads = new Coalesced(
 			(clearsAlarms: boolean) => serviceManager.duringReload(() => reload(clearsAlarms)),
 			(one, other) => one || other,
@@ -206,6 +219,7 @@ export function supervise(source: ConfigSource, {logLevel}: {readonly logLevel: 
 		await otherApproversDone(paths, log, supervision.ending);
 		// Whoever wrote the file before is gone by now.
 		await audit.start(config);
+		retainAlarms(paths.alarmFile, isStanding);
 		supervision.recallAlarms(readAlarms(paths.alarmFile));
 		await supervision.start();
 		if (!supervision.ending.aborted) {

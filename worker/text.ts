@@ -36,25 +36,14 @@ export function printableList(texts: readonly string[] | null): string[] {
 	return (texts ?? []).slice(0, 16).map(text => printable(text, 64));
 }
 
-/** The text without anything that is, or looks like, a credential. `secrets` are replaced wherever they stand. */
+/** The text without anything that is, or looks like, a credential. `secrets` are replaced wherever they stand, also as JSON spells them: a message may quote some. */
 export function redact(text: string, secrets: readonly string[] = []): string {
 	let clean = text;
-	for (const secret of secrets) {
+	for (const secret of secrets.flatMap(each => [each, JSON.stringify(each).slice(1, -1)])) {
 		// Shorter ones would be found in ordinary words.
 		if (secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
 	}
 	return clean.replace(SECRET_LIKE, '$1$2$3[redacted]');
-}
-
-/** Shorter secrets, in characters, may be part of what a listing rightly holds: of a client's id, say. */
-const LONG_ENOUGH = 16;
-
-/** What a gateway says, to be read as data, without these secrets: it may repeat them as anybody's name, and names are shown. */
-export function withoutSecrets(text: string, secrets: readonly string[]): string {
-	return secrets.reduce(
-		(clean, secret) => (secret.length >= LONG_ENOUGH ? clean.replaceAll(secret, '[redacted]') : clean),
-		text,
-	);
 }
 
 /** The message of whatever was thrown, with the messages of its causes, for a person to read. */

@@ -26,6 +26,12 @@ const SETTLING = 20_000;
 /** How long all gateways are away, in milliseconds. */
 const HICCUP = 5000;
 
+/** How old a worker is that is replaced at once, in milliseconds: `restart.stableAfter`, as it is unless told. */
+const STABLE = 60_000;
+
+/** Between two kills, in milliseconds: a worker that fails alone finds another one that stands by and has loaded. */
+const KILL_GAP = 1000;
+
 /** Between two questions at the control socket, in milliseconds. */
 const QUESTION_GAP = 20;
 
@@ -147,12 +153,18 @@ async function askAgainAndAgain(statusFile: string, times: number[], signal: Abo
 	}
 }
 
-/** The median of the milliseconds from a worker's SIGKILL to its successor's list. */
+/** The median of the milliseconds from a stable worker's SIGKILL to its successor's list, one at a time. */
 async function measureSuccessor(host: FullHost, kills: number, signal: AbortSignal): Promise<number> {
 	const {farm, pairkeeper, count} = host;
+	const isStable = ({startedAt}: {readonly startedAt: string | null}) =>
+		startedAt !== null && Date.now() - Date.parse(startedAt) >= STABLE;
+	await pairkeeper.until('the workers to be stable', ({sandboxes}) => Object.values(sandboxes).every(isStable), {
+		...settings,
+		signal,
+	});
 	const times: number[] = [];
 	for (const index of numbersBelow(count).slice(0, kills)) {
-		signal.throwIfAborted();
+		await sleep(KILL_GAP, undefined, {signal});
 		const {pid} = await pairkeeper.statusOf(nameOf(index));
 		if (pid === null) throw new Error(`${nameOf(index)} has no worker`);
 		await farm.forget([index]);

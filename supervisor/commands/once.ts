@@ -1,3 +1,4 @@
+import {type Checkpoint, emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {systemClock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
 import {Audit} from '../audit/audit.ts';
@@ -8,13 +9,18 @@ import {loadConfig} from '../config/load.ts';
 import {isInShare, shardText} from '../config/shard.ts';
 import {discoverOnce, inventoryTroubles} from '../discovery/once.ts';
 import {readAlarms, rememberAlarm} from '../instance/alarm-file.ts';
-import {FileLock} from '../instance/lock.ts';
+import {withoutSupervisor} from '../instance/alone.ts';
 import {type InstancePaths, prepareDirectory} from '../instance/paths.ts';
+import {amendState, readState} from '../instance/state-file.ts';
+import {resume} from '../predecessor.ts';
 import {Records} from '../records.ts';
 import {type OneShot, type OneShotResult, runOnce} from '../sandbox/one-shot.ts';
-import {configurationOf, STOPPED, specFor} from '../sandbox/spec.ts';
+import {configurationOf, STOPPED, specFor, targetOf} from '../sandbox/spec.ts';
 import type {FoundInstance} from './instance.ts';
 import type {CommonOptions} from './options.ts';
+
+/** What is known of a sandbox's requests. */
+type Ledger = Checkpoint['ledger'];
 
 /** What came of working without a supervisor. */
 export type Alone =
@@ -22,8 +28,8 @@ export type Alone =
 	| {readonly kind: 'not-done'; readonly reason: string};
 
 /**
- * Does it itself, since no supervisor listens, and records it where the configuration wants that. A supervisor that starts now waits for the lock that is
- * held here, so there is still one approver. `left`: the milliseconds that are left.
+ * Does it itself, since no supervisor listens, and records it where the configuration wants that. What a killed supervisor knew of the sandbox holds here
+ * too, and what is learnt goes to the next one. `left`: the milliseconds that are left.
  */
 export async function runAlone(
 	what: OneShot,
@@ -41,31 +47,34 @@ export async function runAlone(
 	const sandbox = await sandboxNamed(name, config, left() / 2);
 	if (typeof sandbox === 'string') return notDone(sandbox);
 	prepareDirectory(own);
-	const lock = await FileLock.acquire(own.approveLockFile, left() / 2);
-	if (!lock) return notDone('another approve is under way');
+	const lock = await withoutSupervisor(own, left() / 2);
+	if (typeof lock === 'string') return notDone(lock);
 	const clock = systemClock;
 	const audit = new Audit({clock, log: () => {}});
 	try {
-		if (!(await isFree(own))) return notDone('a supervisor is starting or does not answer; it alone approves');
 		await audit.start(config);
 		const spec = specFor(config, sandbox, findOpenclaw(config.openclaw) ?? config.openclaw);
 		const configuration = configurationOf(spec);
 		const warnings: string[] = [];
 		const onAlarm = (_: string, reason: string) => {
-			try {
-				rememberAlarm(own.alarmFile, {sandbox: name, configuration, reason});
-			} catch (error) {
-				warnings.push(`the alarm is not remembered, since ${own.alarmFile} cannot be written: ${messageOf(error)}`);
-			}
+			const complaint = rememberAlarm(own.alarmFile, {sandbox: name, configuration, reason});
+			if (complaint !== null) warnings.push(complaint);
 		};
 		const records = new Records({audit, notifier: {put: () => {}}, clock, onAlarm});
+		const which = {name, target: targetOf(spec)};
+		const known = knownOf(which, config.deadline, own);
 		const before = readAlarms(own.alarmFile).find(
 			alarm => alarm.sandbox === name && alarm.configuration === configuration,
 		);
-		const alarm = before?.reason ?? null;
+		const alarm = before?.reason ?? known?.alarm ?? null;
 		if (alarm !== null)
 			warnings.push('an earlier pass raised an alarm: nothing is approved there until pairkeeper reload');
-		const result = await runOnce(what, spec, new CallTurns(1, clock.now), left(), records, alarm);
+		const ledger = {...(known ?? emptyCheckpoint.ledger), alarm};
+		const result = await runOnce(what, spec, new CallTurns(1, clock.now), left(), records, ledger);
+		if (known !== null) {
+			const complaint = await handOn(which, result.ledger, own);
+			if (complaint !== null) warnings.push(complaint);
+		}
 		return {kind: 'done', result: {...result, notes: [...result.notes, ...warnings, ...audit.warnings]}};
 	} finally {
 		await audit.close();
@@ -91,9 +100,33 @@ function notDone(reason: string): Alone {
 	return {kind: 'not-done', reason};
 }
 
-/** Whether no supervisor runs. One that is starting, or hung, does not answer on its socket but holds this lock. */
-async function isFree({lockFile}: InstancePaths): Promise<boolean> {
-	const lock = await FileLock.acquire(lockFile);
-	lock?.release();
-	return lock !== null;
+/** A sandbox, and the gateway that it has. */
+interface Which {
+	readonly name: string;
+	readonly target: string;
+}
+
+/** What a killed supervisor knew of this sandbox's requests; `null`: none was killed, or it knew nothing of it. */
+function knownOf({name, target}: Which, deadline: number | null, {stateFile}: InstancePaths): Ledger | null {
+	const state = readState(stateFile);
+	if (!state) return null;
+	const {sandboxes} = resume(state, deadline, systemClock);
+	const known = sandboxes.find(each => each.name === name && each.record.target === target);
+	return known?.record.checkpoint.ledger ?? null;
+}
+
+/** The next supervisor finds this, unless it has begun already. Returns a complaint where it cannot be written, else `null`. */
+async function handOn({name, target}: Which, ledger: Ledger, paths: InstancePaths): Promise<string | null> {
+	try {
+		await amendState(paths, state => ({
+			...state,
+			sandboxes: state.sandboxes.map(({name: each, record}) => {
+				if (each !== name || record.target !== target) return {name: each, record};
+				return {name: each, record: {...record, checkpoint: {...record.checkpoint, ledger}}};
+			}),
+		}));
+		return null;
+	} catch (error) {
+		return `what was learnt here is not remembered, since ${paths.stateFile} cannot be written: ${messageOf(error)}`;
+	}
 }

@@ -1,7 +1,10 @@
 import {readFileSync, rmSync} from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import {recordSchema} from '../sandbox/record.ts';
 import {shiftSchema} from '../shift.ts';
+import {FileLock} from './lock.ts';
+import type {InstancePaths} from './paths.ts';
 import {readPrivate} from './private-file.ts';
 
 /** A process, whatever else is going to have its pid: with the time it started, in the kernel's ticks since boot. */
@@ -33,6 +36,25 @@ let knownBootId: string | undefined;
 export function readState(file: string): SupervisorState | null {
 	const state = stateSchema.safeParse(readPrivate(file));
 	return state.success && state.data.bootId === bootId() ? state.data : null;
+}
+
+/**
+ * Changes what a killed supervisor left, where there is something: for whoever works without one. Returns whether the next supervisor will find it so; one
+ * that has started meanwhile keeps its own. Rejects where it cannot be written.
+ */
+export async function amendState(
+	{lockFile, stateFile}: Pick<InstancePaths, 'lockFile' | 'stateFile'>,
+	change: (state: SupervisorState) => SupervisorState,
+): Promise<boolean> {
+	const lock = await FileLock.acquire(lockFile);
+	if (!lock) return false;
+	try {
+		const state = readState(stateFile);
+		if (state) writeFileAtomic.sync(stateFile, JSON.stringify(change(state)), {mode: 0o600, fsync: false});
+		return true;
+	} finally {
+		lock.release();
+	}
 }
 
 /** After a clean end there is nothing to resume. */

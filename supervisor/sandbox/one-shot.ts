@@ -1,5 +1,5 @@
 import {randomUUID} from 'node:crypto';
-import {checkpointWithAlarm, emptyCheckpoint} from '../../worker/checkpoint.ts';
+import {applyChanges, type Checkpoint, emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {every, systemClock} from '../../worker/clock.ts';
 import type {
 	Decision,
@@ -35,6 +35,8 @@ export interface OneShotResult {
 	readonly notes: readonly string[];
 	/** What became of a person's decision; `null` where that was not asked for, or is not known. */
 	readonly decided: DecisionResult | null;
+	/** What is known of the sandbox's requests by now. */
+	readonly ledger: Checkpoint['ledger'];
 }
 
 /** A pass, a list that approves nothing, or a person's decision about one request. */
@@ -42,7 +44,7 @@ export type OneShot = 'pass' | 'probe' | PersonalDecision;
 
 /**
  * Forks a worker for one pass, for one list, or for one decision, and waits for it, `timeout` milliseconds at most; by then nothing that it
- * started is left. `alarm`: why nothing is approved. What would end a worker of the supervisor ends this one too. Never rejects.
+ * started is left. `ledger`: what is known of the sandbox's requests. What would end a worker of the supervisor ends this one too. Never rejects.
  */
 export async function runOnce(
 	what: OneShot,
@@ -50,7 +52,7 @@ export async function runOnce(
 	turns: CallTurns,
 	timeout: number,
 	witness: Witness = nobody,
-	alarm: string | null = null,
+	ledger: Checkpoint['ledger'] = emptyCheckpoint.ledger,
 ): Promise<OneShotResult> {
 	const clock = systemClock;
 	const notes: string[] = [];
@@ -59,6 +61,7 @@ export async function runOnce(
 	let outcome = failedPass('the worker ended without a result');
 	let decided: DecisionResult | null = null;
 	let transport: Snapshot['transport'] | null = null;
+	let checkpoint: Checkpoint = {...emptyCheckpoint, ledger};
 	let held: readonly HeldRequest[] = [];
 	// A tight timeout is shared out, so that there is always some time to work and some to end.
 	const until = clock.now() + Math.max(timeout - CLOSING_TIME, timeout / 2);
@@ -99,6 +102,7 @@ export async function runOnce(
 				outcome = message.outcome;
 				break;
 			case 'checkpoint':
+				checkpoint = applyChanges(checkpoint, message.changes);
 				for (const decision of message.decisions) {
 					witness.decided(config.name, decision, transport);
 					const line = describeDecision(decision);
@@ -115,7 +119,6 @@ export async function runOnce(
 				message satisfies never;
 		}
 	};
-	const checkpoint = alarm === null ? null : checkpointWithAlarm(emptyCheckpoint, alarm);
 	let worker: WorkerHandle;
 	try {
 		worker = forkWorker(
@@ -124,7 +127,7 @@ export async function runOnce(
 			limits.workerMemory,
 		);
 	} catch (error) {
-		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes, decided};
+		return {outcome: failedPass(`no worker could be started: ${messageOf(error)}`), notes, decided, ledger};
 	}
 	const killFor = (error: string, failure: Failure) => {
 		outcome = failedPass(error, failure);
@@ -145,7 +148,7 @@ export async function runOnce(
 	cancelTimeout();
 	turns.forget(party, false);
 	witness.gone(config.name);
-	return {outcome, notes, decided};
+	return {outcome, notes, decided, ledger: checkpoint.ledger};
 }
 
 function taskOf(what: OneShot, until: number): Task {

@@ -21,7 +21,7 @@ import {initialState, transition} from './machine.ts';
 import {MessageBudget, messageRate} from './message-budget.ts';
 import {statusOf} from './projection.ts';
 import type {SandboxRecord} from './record.ts';
-import {needsNewWorker, type SandboxSpec, STOPPED} from './spec.ts';
+import {configurationOf, needsNewWorker, type SandboxSpec, STOPPED} from './spec.ts';
 import {failedPass, Waiters} from './waiters.ts';
 import {nobody, reasonOf, type Witness} from './witness.ts';
 import type {ForkWorker, WorkerHandle} from './worker-process.ts';
@@ -92,6 +92,11 @@ export class Sandbox {
 		return this.#state.record;
 	}
 
+	/** Names how it is configured. */
+	get configuration(): string {
+		return configurationOf(this.#state.spec);
+	}
+
 	/** What names the process of its worker for good, or `null` without one. */
 	get identity(): ProcessIdentity | null {
 		const {pid = null, startTime = null} = this.#process ?? {};
@@ -159,7 +164,7 @@ export class Sandbox {
 		return outcome;
 	}
 
-	/** A pass without a supervisor has raised it; to be called before the start. */
+	/** It was raised before this supervisor's life; to be called before the start. */
 	recallAlarm({reason, configuration}: Omit<RememberedAlarm, 'sandbox'>): void {
 		this.#on({kind: 'recall-alarm', reason, configuration});
 	}

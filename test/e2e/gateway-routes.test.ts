@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto';
 import {writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
@@ -15,12 +16,13 @@ const controlUi = {clientName: 'openclaw-control-ui', mode: 'webchat'} as const;
 const approvals = 'operator.approvals';
 const read = ['operator.read'];
 const readAndWrite = ['operator.read', 'operator.write'];
-const patience = {timeoutMs: 60_000};
+const patience = {timeoutMs: 180_000};
+const where = canHaveNetworks() ? 'in a network of its own' : 'behind env(1)';
 // The one client that may have administrator rights.
 const policy = {clients: [{id: 'openclaw-control-ui', scopes: newerControlUiScopes}, {mode: 'cli'}]};
 
 // The gateway is in a network of its own, where that can be had, and a passage leads to its port: so one gateway is reached by every route.
-describe.each(openclawVersions)('real OpenClaw %s', version => {
+describe.each(openclawVersions)(`real OpenClaw %s ${where}`, version => {
 	let host: Host;
 	let gateway: RealGateway;
 	let network: NetworkNamespace | undefined;
@@ -114,6 +116,41 @@ describe.each(openclawVersions)('real OpenClaw %s', version => {
 				{...patience, everyMs: 2000},
 			);
 			expect(new Set(asked).size).toBeLessThanOrEqual(2);
+		});
+	});
+
+	// Nothing but how to get inside, and where openclaw keeps its state there. Last, since the file with the token is not kept right any more.
+	describe('that is told nothing but how to get inside', () => {
+		const untilInside = () =>
+			pairkeeper.untilSandbox('alpha', 'to be connected from inside', ({route}) => route === 'inside', patience);
+
+		beforeAll(async () => {
+			await pairkeeper.reload(host.config({policy}, {alpha: {transport: 'auto', ...keysFor.inside()}}));
+			await untilInside();
+		});
+
+		test('is asked from there, and what a device asks for is approved, now and later', async () => {
+			const device = new Device();
+			await gains(device, read);
+			await gains(device, readAndWrite);
+			const {transport, route, transportReason} = await pairkeeper.untilSandbox(
+				'alpha',
+				'to tell of it',
+				({lastApproval}) => lastApproval?.scopes.includes('operator.write') === true,
+				patience,
+			);
+			expect({transport, route, transportReason}).toEqual({
+				transport: 'gateway',
+				route: 'inside',
+				transportReason: null,
+			});
+		});
+
+		test('is followed when its gateway is started again with another token', async () => {
+			await gateway.restart({token: randomBytes(16).toString('hex')});
+			await untilInside();
+			await gains(new Device(), readAndWrite);
+			expect((await pairkeeper.statusOf('alpha')).restarts).toBe(0);
 		});
 	});
 });

@@ -1,7 +1,8 @@
+import {randomBytes} from 'node:crypto';
 import {rename, writeFile} from 'node:fs/promises';
 import {type AddressInfo, createConnection, createServer, type Server, type Socket} from 'node:net';
 import {join} from 'node:path';
-import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {baseScopes} from '../../worker/transport/gateway/base-scopes.ts';
 import {listDevices} from '../../worker/transport/gateway/client.ts';
@@ -18,7 +19,7 @@ const read = ['operator.read'];
 const readAndWrite = ['operator.read', 'operator.write'];
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 const cadence = {fastInterval: '500ms', slowInterval: '3s'};
-const patience = {timeoutMs: 60_000};
+const patience = {timeoutMs: 180_000};
 
 /** A way to a port that can be shut and opened again. */
 class Passage {
@@ -52,7 +53,9 @@ class Passage {
 		return `ws://127.0.0.1:${this.#port}`;
 	}
 
+	/** Opens it, unless it is open. */
 	async open(): Promise<void> {
+		if (this.#server.listening) return;
 		await new Promise<void>((resolve, reject) => {
 			this.#server.once('error', reject);
 			this.#server.listen(this.#port, '127.0.0.1', resolve);
@@ -83,6 +86,13 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		const policy = {onRefused: 'ignore'};
 		const alpha = {gateway: {url: proxy.url, tokenFile}, transport: 'auto'};
 		pairkeeper = await host.supervise({...cadence, policy}, {alpha});
+	});
+
+	// Whatever a test that failed has left: it may get a second try.
+	beforeEach(async () => {
+		await writeToken(gateway.token);
+		await proxy.open();
+		await gateway.ensureItRuns();
 		await untilTransport('gateway');
 	});
 
@@ -113,13 +123,14 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 
 	/** Asks for more than the device has, and returns the request's id. */
 	async function askForMore(device: Device): Promise<string> {
-		const approvals = async () => (await pairkeeper.logLines('"message":"approved"', 'operator.write')).length;
-		const before = await approvals();
 		const answer = await ask(device, readAndWrite);
 		if (answer.kind === 'pairing-required') return answer.requestId;
 		// 2026.9.6 lets a device in at once whose request is approved while it connects.
-		await until('the approval to be told', async () => (await approvals()) > before, patience);
-		const [line = ''] = (await pairkeeper.logLines('"message":"approved"', 'operator.write')).slice(-1);
+		const line = await until(
+			'the approval to be told',
+			async () => (await pairkeeper.logLines('"message":"approved"', 'operator.write', device.id))[0],
+			patience,
+		);
 		return (JSON.parse(line) as {requestId: string}).requestId;
 	}
 
@@ -132,6 +143,7 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 		});
 		expect(await ask(device, readAndWrite)).toMatchObject({kind: 'hello'});
 		const {lastListAt} = await pairkeeper.statusOf('alpha');
+		await pairkeeper.command(['kick', 'alpha']);
 		await pairkeeper.untilSandbox('alpha', 'to list again', sandbox => sandbox.lastListAt !== lastListAt, patience);
 		expect(await lines()).toHaveLength(1);
 		expect(await pairkeeper.logLines('"message":"approved"')).toHaveLength(
@@ -204,39 +216,33 @@ describe.each(openclawVersions)('the gateway transport on real OpenClaw %s', ver
 			await pairedDevice(),
 			await pairedDevice(),
 		];
+		const falls = async () => (await pairkeeper.logLines('"transport: cli"', 'ECONNREFUSED')).length;
 		const returns = async () => (await pairkeeper.logLines('"transport: gateway"')).length;
-		const before = await returns();
+		const before = {falls: await falls(), returns: await returns()};
 
 		const [first] = await Promise.all([askForMore(atShutting), proxy.shut()]);
 		await untilTransport('cli', /ECONNREFUSED/);
+		const second = await askForMore(whileShut);
 		await isApprovedOnce(atShutting, first);
-		await isApprovedOnce(whileShut, await askForMore(whileShut));
-		const tries = await pairkeeper.logLines('"transport: cli"', 'ECONNREFUSED');
-		expect(tries).toHaveLength(1);
+		await isApprovedOnce(whileShut, second);
+		expect(await falls()).toBe(before.falls + 1);
 
 		const [third] = await Promise.all([askForMore(atOpening), proxy.open()]);
 		await isApprovedOnce(atOpening, third);
 		await untilTransport('gateway');
-		expect(await returns()).toBe(before + 1);
+		expect(await returns()).toBe(before.returns + 1);
 
 		const calls = await callsSoFar();
 		await isApprovedOnce(after, await askForMore(after));
 		expect(await callsSoFar()).toBe(calls);
 	});
 
-	test('survives a gateway that is killed and started again', async () => {
+	test('survives a gateway that is killed, and comes back with another token', async () => {
 		const device = await pairedDevice();
+		const secrets = [gateway.token, randomBytes(16).toString('hex')] as const;
+		const [, token] = secrets;
 		gateway.kill('SIGKILL');
 		await untilTransport('cli');
-		await gateway.restart();
-		await isApprovedOnce(device, await askForMore(device));
-		await untilTransport('gateway');
-	});
-
-	test('survives a gateway that comes back with another token', async () => {
-		const device = await pairedDevice();
-		const secrets = [gateway.token, 'another-token-of-the-tests-98765'] as const;
-		const [, token] = secrets;
 		await gateway.restart({token});
 		const requestId = await askForMore(device);
 		await untilTransport('cli', /token/);

@@ -106,7 +106,8 @@ describe.skipIf(!hasDpkg)('the Debian package', () => {
 	it('says what it needs, and holds what it names', async () => {
 		const {stdout: control} = await runCommand(['dpkg-deb', '--field', file]);
 		expect(control).toMatch(/^Depends: nodejs \(>= 22\.19\)/m);
-		const root = join(folder, 'unpacked');
+		// Unpacked into a folder that is not there yet.
+		const root = join(mkdtempSync(join(folder, 'unpacked-')), 'root');
 		expect(await runCommand(['dpkg-deb', '--raw-extract', file, root])).toMatchObject({exitCode: 0});
 		for (const conffile of readFileSync(join(root, 'DEBIAN/conffiles'), 'utf8').trim().split('\n'))
 			expect(existsSync(join(root, conffile))).toBe(true);

@@ -4,7 +4,7 @@ import net from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Browser, Page} from 'playwright-core';
-import {afterAll, beforeAll, describe, expect, it} from 'vitest';
+import {afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished} from 'vitest';
 import {type PendingRequest, pendingRequest} from '../../supervisor/control/pending.ts';
 import {HttpServer} from '../../supervisor/http/server.ts';
 import type {Sources} from '../../supervisor/http/sources.ts';
@@ -89,8 +89,6 @@ describe.skipIf(whyNoChromium !== null)(
 					})),
 				metrics: async () => ({type: 'text/plain', text: ''}),
 			};
-			status = hostileStatus();
-			pending = [hostileRequest];
 			const path = join(folder, 'http.sock');
 			server = await HttpServer.open(
 				{kind: 'unix', path},
@@ -106,6 +104,11 @@ describe.skipIf(whyNoChromium !== null)(
 			const address = forwarder.address();
 			port = typeof address === 'object' && address !== null ? address.port : 0;
 			browser = await launchChromium(['evil.example']);
+		});
+		beforeEach(() => {
+			status = hostileStatus();
+			pending = [hostileRequest];
+			server.touch();
 		});
 		afterAll(async () => {
 			await browser?.close();
@@ -151,6 +154,9 @@ describe.skipIf(whyNoChromium !== null)(
 
 		it('shows the sick first, what is filtered for, and what has changed, while 50 others watch', async () => {
 			const others = Array.from({length: 50}, () => watch(port));
+			onTestFinished(() => {
+				for (const {end} of others) end();
+			});
 			await until('all others to be told', () => others.every(({events}) => events() > 0));
 			const {page, complaints} = await open({width: 1440, height: 900}, 'light');
 			const names = page.locator('#sandboxes tbody th');
@@ -171,7 +177,6 @@ describe.skipIf(whyNoChromium !== null)(
 			expect(await page.locator('#nobody').textContent()).toBe('Nothing waits.');
 			await until('all others to be told', () => others.every(({events}, index) => events() > (told[index] ?? 0)));
 			expect(complaints).toEqual([]);
-			for (const {end} of others) end();
 			await page.close();
 		});
 

@@ -7,7 +7,7 @@ import type {Instance} from '../support/instance.ts';
 import {type ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 import {cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
-import {never, test, tokenFile} from './sandboxes.ts';
+import {never, test, tokenFile, untilUndisturbed} from './sandboxes.ts';
 
 /** What stands before every call into the sandbox, and records the words of it. */
 async function recordingPrefix(instance: Instance): Promise<string> {
@@ -325,7 +325,7 @@ test.concurrent('hostile insides do not disturb another sandbox, whatever they d
 	await instance.untilSandbox('honest', 'to approve', ({approved}) => approved === 1);
 	const {sandboxes} = await instance.status();
 	expect(Object.values(sandboxes).map(({restarts}) => restarts)).toEqual(Object.keys(sandboxes).map(() => 0));
-	expect(sandboxes.honest).toMatchObject({healthy: true, warnings: [], failures: 0});
+	await untilUndisturbed(instance, 'honest');
 	run.kill('SIGTERM');
 	expect(await run.ended).toEqual({code: 0, signal: null});
 	await instance.untilNothingRuns();
@@ -376,7 +376,7 @@ test.concurrent('a sandbox without node costs one relay, and the status says so'
 	await instance.untilPolled('alpha', 8);
 	const words = (await readFile(instance.path('words'), 'utf8')).split('\u001f');
 	expect(words.filter(word => word.includes('pairkeeper: 1'))).toHaveLength(1);
-	expect((await instance.statusOf('alpha')).healthy).toBe(true);
+	await instance.untilSandbox('alpha', 'to be healthy', ({healthy}) => healthy);
 });
 
 /** A word for a shell. */

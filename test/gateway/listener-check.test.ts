@@ -146,6 +146,19 @@ describe('who is at the other end of a connection', () => {
 		expect(ownersIn(lines)).toEqual(owners);
 	});
 
+	it.each<readonly [string, readonly string[], boolean]>([
+		['its own row has a user', [established(1000)], true],
+		['root’s row, and who listens on the very address', [listening(gateway, 0), established(0)], true],
+		['root’s row, and somebody who listens farther off', [listening(any, 0), established(0)], false],
+		['root’s row alone', [established(0)], false],
+		['nobody’s row', [listening(gateway, 1000), established(0, 0)], false],
+		['who listens alone', [listening(gateway, 1000)], false],
+	])('is looked for no further, or is: %s', (_, lines, isDecided) => {
+		const search = new PeerSearch(ends);
+		for (const line of lines) search.see(line);
+		expect(search.isDecided).toBe(isDecided);
+	});
+
 	it('is found by IPv6 too', () => {
 		expect(ownersIn([row(`${loopback6}:4965`, `${loopback6}:9C40`, '01', 1000)], six)).toEqual([1000]);
 		const far = {...six, localAddress: '2001:db8::1:2', remoteAddress: '2001:db8::1:2'};

@@ -3,11 +3,12 @@ import {readFile, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {expect} from 'vitest';
 import {commandLineOf} from '../support/instance.ts';
+import type {Frame, ScriptedGateway} from '../support/scripted-gateway.ts';
 import {cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test, throughGateway, tokenFile} from './sandboxes.ts';
 
-/** By where each is planted. */
+/** By where each is planted: the words that are looked for. */
 const planted = {
 	file: 'planted-in-a-token-file-1',
 	command: 'planted-in-a-token-command-2',
@@ -15,19 +16,32 @@ const planted = {
 	sandbox: 'planted-in-env-of-a-sandbox-4',
 } as const;
 
+/** A token of these words, and of what JSON has to escape. */
+function tokenOf(words: string): string {
+	return `${words}"\\x`;
+}
+
+/** The same JSON, with each character of these words spelled by its number. */
+function spelledOut(json: string, words: string): string {
+	const numbers = Array.from(words, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+	return json.replaceAll(words, numbers.join(''));
+}
+
 test('tokens are in no command line, no file, no word to anybody, and in the environment of those processes alone that need them', async ({
 	instance,
 	startGateway,
 }) => {
+	const listOf = ({pending, paired}: ScriptedGateway, {id}: Frame) =>
+		spelledOut(JSON.stringify({type: 'res', id, ok: true, payload: {pending, paired}}), planted.command);
 	const [byFile, byCommand] = [await startGateway(), await startGateway()];
-	byFile.token = planted.file;
-	byCommand.token = planted.command;
+	byFile.token = tokenOf(planted.file);
+	byCommand.token = tokenOf(planted.command);
 	for (const gateway of [byFile, byCommand]) {
 		// Whoever knows a token may say it wherever there is room for words.
 		gateway.script = {
 			request: (connection, frame) =>
 				frame.method === 'device.pair.list'
-					? gateway.serve(connection, frame)
+					? connection.sendRaw(listOf(gateway, frame))
 					: connection.refuse(frame, `not with ${gateway.token}, says ${gateway.token}`),
 		};
 		gateway.ask(cliAsk('cli-1'));
@@ -37,24 +51,25 @@ test('tokens are in no command line, no file, no word to anybody, and in the env
 	const repeat = 'cat /proc/$$/environ >"$folder/environ"; echo "refused for $OPENCLAW_GATEWAY_TOKEN" >&2; exit 1';
 	await gamma.always('approve', repeat);
 	await gamma.ask(cliAsk('cli-1'));
-	await gamma.ask(strangerAsk('odd-1', {clientId: planted.sandbox}));
+	const odd = strangerAsk('odd-1', {clientId: tokenOf(planted.sandbox)});
+	await gamma.listText(spelledOut(JSON.stringify(odd), planted.sandbox));
 	await writeFile(instance.path('told'), '');
 	const keys = {
 		...(await throughGateway(instance, 'alpha', byFile)),
 		beta: {
 			gateway: {
 				url: byCommand.url,
-				tokenCommand: ['/bin/cat', await tokenFile(instance, 'beta', planted.command)],
+				tokenCommand: ['/bin/cat', await tokenFile(instance, 'beta', byCommand.token)],
 			},
 		},
 		gamma: {
 			transport: 'cli',
-			env: {OPENCLAW_STATE_DIR: gamma.folder, OPENCLAW_GATEWAY_TOKEN: planted.sandbox},
+			env: {OPENCLAW_STATE_DIR: gamma.folder, OPENCLAW_GATEWAY_TOKEN: tokenOf(planted.sandbox)},
 		},
 	};
 	await instance.sandbox('beta');
 	// In place of the usual one.
-	await tokenFile(instance, 'alpha', planted.file);
+	await tokenFile(instance, 'alpha', byFile.token);
 	const notify = ['/bin/sh', '-c', `cat /proc/$$/environ >>${instance.path('told')}; cat >>${instance.path('told')}`];
 	await instance.configure({auditFile: instance.path('audit'), notify}, keys);
 	const env = {SOME_TOKEN: planted.environment};

@@ -1,5 +1,7 @@
 // Sandboxes of a scripted instance that have a scripted gateway beside their scripted CLI.
 import {writeFile} from 'node:fs/promises';
+import {expect} from 'vitest';
+import {readStretch} from '../../worker/stretch.ts';
 import type {Instance} from '../support/instance.ts';
 import {type GatewayIdentity, type Script, ScriptedGateway, scriptedToken} from '../support/scripted-gateway.ts';
 import {test as instanceTest} from '../support/with-instance.ts';
@@ -33,6 +35,16 @@ export async function throughGateway(
 	await instance.sandbox(name);
 	const {gateway, ...keys} = more;
 	return {[name]: {...keys, gateway: {url, tokenFile: await tokenFile(instance, name), ...gateway}}};
+}
+
+/** Waits until a sandbox is well, with the worker that it began with, and nothing is said of it but that the machine is busy. */
+export async function untilUndisturbed(instance: Instance, name: string): Promise<void> {
+	const {restarts} = await instance.untilSandbox(
+		name,
+		'to be well',
+		({healthy, failures, warnings}) => healthy && failures === 0 && warnings.every(each => readStretch(each) !== null),
+	);
+	expect(restarts).toBe(0);
 }
 
 /** A file with a token, readable by us only. */

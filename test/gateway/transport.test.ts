@@ -88,7 +88,7 @@ describe.concurrent('transport: auto', () => {
 		await until('its return to be told', async () => (await instance.log('transport: gateway')).length >= 2);
 		expect(await instance.log('transport: gateway')).toHaveLength(2);
 		expect(await alpha.idsOf('approve')).toEqual(['cli-down']);
-		expect((await instance.status()).sandboxes.alpha).toMatchObject({transportReason: null, lastError: null});
+		await instance.untilSandbox('alpha', 'to be well', s => s.transportReason === null && s.lastError === null);
 	});
 
 	test('says why when a name stands for several addresses and none answers', async ({instance, startGateway}) => {
@@ -204,7 +204,7 @@ describe.concurrent('a gateway that says hello', () => {
 			await gateway.untilGreeted(3);
 			await instance.untilPolled('alpha');
 			expect(await instance.untilLogged('"transport: ')).toHaveLength(1);
-			expect((await instance.status()).sandboxes.alpha).toMatchObject({transport: 'cli', lastError: null});
+			await instance.untilSandbox('alpha', 'to be well by the CLI', s => s.transport === 'cli' && s.lastError === null);
 
 			gateway.script = {};
 			await instance.untilSandbox('alpha', 'to return', ({transport}) => transport === 'gateway');

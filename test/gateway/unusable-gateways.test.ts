@@ -11,7 +11,7 @@ import {
 } from '../support/scripted-gateway.ts';
 import {cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
-import {throughGateway} from './sandboxes.ts';
+import {throughGateway, untilUndisturbed} from './sandboxes.ts';
 
 const nesting = 100_000;
 const deep = `${'['.repeat(nesting)}${']'.repeat(nesting)}`;
@@ -158,13 +158,16 @@ describe('a gateway that cannot be used', () => {
 		await until('further tries', () => (gateway?.accepted ?? 0) > 2);
 		const changes = await instance.untilLogged('"transport: ', `"sandbox":"${name}"`);
 		expect(changes, JSON.stringify(changes)).toHaveLength(1);
-		expect(await instance.statusOf(name)).toMatchObject({restarts: 0, healthy: true, lastError: null});
+		// A call of a busy machine's CLI may have been too slow.
+		const isWell = (s: {healthy: boolean; lastError: string | null}) => s.healthy && s.lastError === null;
+		const {restarts} = await instance.untilSandbox(name, 'to be well', isWell);
+		expect(restarts).toBe(0);
 	});
 
 	test('is not noticed by another sandbox, which goes on approving', async () => {
 		await (await instance.sandbox('beta')).ask(cliAsk('cli-1'));
-		const {restarts, healthy, warnings} = await instance.untilSandbox('beta', 'to approve', s => s.approved === 1);
-		expect({restarts, healthy, warnings}).toEqual({restarts: 0, healthy: true, warnings: []});
+		await instance.untilSandbox('beta', 'to approve', s => s.approved === 1);
+		await untilUndisturbed(instance, 'beta');
 	});
 
 	test('does not keep its worker from stopping in good order', async () => {

@@ -4,6 +4,7 @@ import {appendFile, chmod, mkdir, rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
 import {type AuditLine, auditLineSchema} from '../../supervisor/audit/line.ts';
+import {untilHealth} from '../support/health.ts';
 import type {Instance} from '../support/instance.ts';
 import {behaviours, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
@@ -116,8 +117,7 @@ describe.concurrent('with an auditFile', () => {
 		await instance.start();
 		await instance.untilLogged('not done, since it cannot be recorded');
 		expect(await alpha.calls('approve')).toEqual([]);
-		const health = await instance.command(['health']);
-		expect(health).toMatchObject({exitCode: 1, stdout: expect.stringMatching(/auditFile: .*nothing is approved/)});
+		await untilHealth(instance, 'degraded', /auditFile: .*nothing is approved/);
 		await mkdir(instance.path('audit'), {mode: 0o700});
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 		await until('the outcome', () => linesOf(instance).length === 2);

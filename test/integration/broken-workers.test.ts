@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs';
 import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
+import {untilHealth} from '../support/health.ts';
 import type {Instance} from '../support/instance.ts';
 import {isAlive} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk, strangerAsk} from '../support/scripted-openclaw.ts';
@@ -210,10 +211,7 @@ describe.concurrent('a worker that is killed', () => {
 			await instance.untilSandbox('alpha', 'to be restarted', ({restarts}) => restarts === kills);
 		}
 		await instance.untilSandbox('alpha', 'to be well', ({crashLooping, healthy}) => crashLooping && healthy);
-		expect(await instance.command(['health'])).toMatchObject({
-			exitCode: 1,
-			stdout: expect.stringMatching(/^degraded: .*alpha: crash looping/),
-		});
+		await untilHealth(instance, 'degraded', /^degraded: .*alpha: crash looping/);
 		await alpha.ask(cliAsk('cli-1'));
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
 	});

@@ -9,7 +9,7 @@ test('a short campaign of faults approves nothing wrong, loses nothing, does not
 		sandboxes: 2,
 		smallFolder: null,
 		say: () => {},
-		signal: AbortSignal.timeout(140_000),
+		signal: AbortSignal.timeout(280_000),
 	});
 	const {unrecorded, unended} = audit;
 	expect({wrong, lost, twice, leftOver, unrecorded, unended}).toEqual({

@@ -1,6 +1,7 @@
 import {readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
+import {untilHealth} from '../support/health.ts';
 import {runCommand} from '../support/processes.ts';
 import {behaviours, browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
@@ -202,25 +203,11 @@ describe.concurrent('health', () => {
 		const beta = await instance.sandbox('beta');
 		await instance.configure({runTimeout: '3s'});
 		const run = await instance.start();
-		await instance.until('both to be healthy', ({totals}) => totals.healthy === 2);
-		expect(await instance.command(['health'])).toMatchObject({
-			exitCode: 0,
-			stdout: expect.stringMatching(/^ok: 2 of 2/),
-		});
-
+		await untilHealth(instance, 'ok', /^ok: 2 of 2/);
 		await alpha.always('list', behaviours.exit7);
-		await instance.until('one to be unhealthy', ({totals}) => totals.healthy === 1);
-		expect(await instance.command(['health'])).toMatchObject({
-			exitCode: 1,
-			stdout: expect.stringMatching(/^degraded: alpha: unhealthy/),
-		});
-
+		await untilHealth(instance, 'degraded', /^degraded: alpha: unhealthy/);
 		await beta.always('list', behaviours.exit7);
-		await instance.until('both to be unhealthy', ({totals}) => totals.healthy === 0);
-		expect(await instance.command(['health'])).toMatchObject({
-			exitCode: 2,
-			stdout: expect.stringMatching(/^critical: no sandbox is healthy/),
-		});
+		await untilHealth(instance, 'critical', /^critical: no sandbox is healthy/);
 
 		run.kill('SIGTERM');
 		await run.ended;

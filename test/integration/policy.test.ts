@@ -1,4 +1,5 @@
 import {describe, expect} from 'vitest';
+import {untilHealth} from '../support/health.ts';
 import {browserAsk, cliAsk, type ScriptedOpenclaw, strangerAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test} from '../support/with-instance.ts';
@@ -146,7 +147,7 @@ describe.concurrent('an answer to approve', () => {
 		// Only in that sandbox.
 		await beta.ask(cliAsk('cli-1'));
 		await instance.untilSandbox('beta', 'to approve', ({approved}) => approved === 1);
-		expect(await instance.command(['health'])).toMatchObject({exitCode: 1, stdout: expect.stringContaining('alarm')});
+		await untilHealth(instance, 'degraded', /alarm/);
 		expect(await instance.command(['approve', 'alpha', '--strict'])).toMatchObject({exitCode: 1});
 		// Nor by a new worker.
 		const {pid} = await instance.untilSandbox('alpha', 'to run', ({state}) => state === 'running');

@@ -1,6 +1,7 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {chmod, rename} from 'node:fs/promises';
 import {describe, expect} from 'vitest';
+import {untilHealth} from '../support/health.ts';
 import type {Instance} from '../support/instance.ts';
 import {isAlive} from '../support/processes.ts';
 import {cliAsk} from '../support/scripted-openclaw.ts';
@@ -69,10 +70,7 @@ describe.concurrent('SIGHUP', () => {
 		expect(await workers(instance)).toEqual(before);
 		await alpha.ask(cliAsk('cli-1'));
 		await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
-		expect(await instance.command(['health'])).toMatchObject({
-			exitCode: 1,
-			stdout: expect.stringMatching(/^degraded: configuration refused/),
-		});
+		await untilHealth(instance, 'degraded', /^degraded: configuration refused/);
 
 		const reload = await instance.command(['reload']);
 		expect(reload).toMatchObject({exitCode: 2, stdout: ''});

@@ -173,6 +173,60 @@ describe.concurrent('an alarm', () => {
 		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0, stderr: ''});
 	});
 
+	test('of a supervisor, and what it saw removed, hold for whoever works after it, however it ended, until `pairkeeper reload`', async ({
+		instance,
+	}) => {
+		const alpha = await instance.sandbox('alpha');
+		const removed = cliAsk('removed-1');
+		for (const device of [removed, cliAsk('kept')]) await alpha.pair({...device, scopes: ['operator.pairing']});
+		await instance.configure();
+		const approve = () => instance.command(['approve', 'alpha', '--strict', '--timeout', '60s']);
+		const hasAlarm = ({warnings}: {readonly warnings: readonly string[]}) =>
+			warnings.some(text => /^alarm: /.test(text));
+		const end = async (signal: 'SIGKILL' | 'SIGTERM') => {
+			process.kill(instance.pid, signal);
+			await instance.untilNothingRuns();
+		};
+
+		await instance.start();
+		await instance.untilPolled('alpha');
+		await alpha.unpair(removed);
+		await instance.untilPolled('alpha');
+		await alpha.ask(removed);
+		await instance.untilSandbox('alpha', 'to refuse', ({lastRefusal}) => lastRefusal?.reason === 'revoked');
+		await end('SIGKILL');
+		expect(await approve()).toMatchObject({exitCode: 0, stdout: expect.stringContaining('0 approved')});
+
+		await instance.start();
+		const lying = cliAsk('lying-1');
+		await alpha.ask(lying, {answer: {requestId: 'lying-1', device: {deviceId: 'another', scopes: []}}});
+		await instance.untilSandbox('alpha', 'to warn', hasAlarm);
+		await alpha.ask(cliAsk('late-1'));
+		await end('SIGKILL');
+		const refused = {exitCode: 1, stderr: expect.stringMatching(/answered for another device/)};
+		expect(await approve()).toMatchObject(refused);
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to warn again', hasAlarm);
+		await end('SIGKILL');
+
+		const cleared = expect.stringMatching(/not running.*alarms .* are cleared/);
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 3, stderr: cleared});
+		expect(await approve()).toMatchObject({exitCode: 0});
+		expect(await alpha.idsOf('approve')).toEqual(['lying-1', 'late-1']);
+
+		// After a good end the next life is another shift, and an alarm stands all the same.
+		await instance.start();
+		const again = cliAsk('lying-2');
+		await alpha.ask(again, {answer: {requestId: 'lying-2', device: {deviceId: 'another', scopes: []}}});
+		await instance.untilSandbox('alpha', 'to warn of the second', hasAlarm);
+		await end('SIGTERM');
+		expect(await approve()).toMatchObject(refused);
+		await instance.start();
+		await instance.untilSandbox('alpha', 'to warn in the next shift', hasAlarm);
+		expect(await instance.command(['reload'])).toMatchObject({exitCode: 0});
+		await instance.untilSandbox('alpha', 'to warn no more', sandbox => !hasAlarm(sandbox));
+	});
+
 	test('is over when the sandbox’s own configuration changes', async ({instance}) => {
 		const alpha = await instance.sandbox('alpha');
 		const lying = cliAsk('lying-1');

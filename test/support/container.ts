@@ -20,6 +20,9 @@ import {guardFolder, guardGroup, unguard} from './guard.ts';
 import {openPassage} from './passage.ts';
 import {until} from './until.ts';
 
+/** Where Node keeps what it has compiled, as OpenClaw has it do: without it a gateway in a new container would compile all of itself again. */
+const compileCache = '/tmp/node-compile-cache';
+
 /** The Node that OpenClaw runs on there: ours. */
 const node = dirname(process.execPath);
 
@@ -156,6 +159,7 @@ function namespaceOf(pid: number): string | null {
 /** What runc needs to start a container: a root folder, and what to make of it. The host's own system is to be mounted there. */
 function makeBundle(folder: string, spec: object): void {
 	mkdirSync(join(folder, 'rootfs'));
+	mkdirSync(compileCache, {recursive: true});
 	for (const each of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${each}`, join(folder, 'rootfs', each));
 	writeFileSync(join(folder, 'config.json'), JSON.stringify(spec));
 }
@@ -194,7 +198,7 @@ function specOf({name, args, path, readable, writable, env}: Spec): object {
 			{destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=65536k']},
 			{destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777']},
 			...['/usr', '/etc', ...readable].map(folder => bind(folder, 'ro')),
-			...writable.map(folder => bind(folder, 'rw')),
+			...[compileCache, ...writable].map(folder => bind(folder, 'rw')),
 		],
 		linux: {namespaces: ['pid', 'network', 'ipc', 'uts', 'mount'].map(type => ({type}))},
 	};

@@ -32,7 +32,8 @@ export const controlUiScopes = [
 /** What the bundled Control UI of 2026.9.6 asks for. */
 export const newerControlUiScopes = [...controlUiScopes, 'operator.questions'] as const;
 
-const answerTimeoutMs = 20_000;
+/** Milliseconds are usual; a gateway that still does what it put off at its start may take seconds. */
+const answerTimeoutMs = 60_000;
 
 /** A device with an Ed25519 key of its own, which lives as long as this object. */
 export class Device {

@@ -7,7 +7,7 @@ import {until} from './until.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const stopTimeoutMs = 10_000;
-const callTimeoutMs = 90_000;
+const callTimeoutMs = 180_000;
 
 /** What a process that OpenClaw or pairkeeper is started from may see: nothing of the test runner, Node 24 first. */
 export function plainEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {

@@ -1,7 +1,7 @@
 // Real OpenClaw gateways in sandboxes of their own: a temporary folder, HOME, state folder, port and token each.
 import {type ChildProcess, spawn} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {closeSync, openSync} from 'node:fs';
+import {closeSync, fstatSync, openSync} from 'node:fs';
 import {chmod, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
@@ -12,7 +12,7 @@ import {type CallOptions, type CallResult, endGroup, hasEnded, plainEnvironment,
 import {GiveUp, until} from './until.ts';
 
 /** Ten seconds are usual; on a machine that others keep busy it takes minutes. */
-const startTimeoutMs = 180_000;
+const startTimeoutMs = 300_000;
 
 /** How a gateway is started. */
 export interface GatewayOptions {
@@ -153,6 +153,12 @@ export class RealGateway {
 		await this.#launch();
 	}
 
+	/** Lets it go on where it was stopped, and starts it again where it has ended. */
+	async ensureItRuns(): Promise<void> {
+		if (this.#process && !hasEnded(this.#process)) this.kill('SIGCONT');
+		else await this.#launch();
+	}
+
 	/** Sends a signal to the gateway's process group. */
 	kill(signal: NodeJS.Signals): void {
 		process.kill(-this.pid, signal);
@@ -183,6 +189,7 @@ export class RealGateway {
 		await writeFile(config, JSON.stringify({gateway, update: {checkOnStart: false}}));
 		await chmod(config, 0o600);
 		const log = openSync(this.logFile, 'a', 0o600);
+		const saidBefore = fstatSync(log).size;
 		const [file = '', ...args] = [...this.#exec, this.binary, 'gateway', 'run'];
 		const child = spawn(file, args, {
 			cwd: this.folder,
@@ -204,10 +211,11 @@ export class RealGateway {
 				async () => {
 					if (failure) throw new GiveUp('Cannot start openclaw', {cause: failure});
 					if (hasEnded(child)) throw new GiveUp(`The gateway ${this.name} ended (${child.exitCode})`);
+					// Each look through a passage is a process of its own, which takes from what it waits for.
+					if (this.#exec.length > 0 && !(await this.#saysItListens(saidBefore))) return false;
 					return (await fetch(healthz, {signal: AbortSignal.timeout(2000)})).ok;
 				},
-				// Each look through a passage is a process of its own.
-				{timeoutMs: startTimeoutMs, everyMs: this.#exec.length > 0 ? 500 : 100, signal},
+				{timeoutMs: startTimeoutMs, everyMs: 100, signal},
 			);
 		} catch (error) {
 			signal?.throwIfAborted();
@@ -216,6 +224,12 @@ export class RealGateway {
 				cause: error,
 			});
 		}
+	}
+
+	/** Whether it has said so in its log, after so many bytes. */
+	async #saysItListens(after: number): Promise<boolean> {
+		const log = await readFile(this.logFile);
+		return /\[gateway\] (http server listening|ready)/.test(log.subarray(after).toString());
 	}
 
 	async #end(): Promise<void> {

@@ -146,7 +146,7 @@ export class ScriptedGateway implements AsyncDisposable {
 	/** Waits until so many more clients have been let in. */
 	async untilGreeted(more = 1): Promise<void> {
 		const before = this.greeted;
-		await until(`${more} more clients`, () => this.greeted >= before + more, {timeoutMs: 30_000});
+		await until(`${more} more clients`, () => this.greeted >= before + more);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -112,10 +112,16 @@ export class ScriptedOpenclaw {
 	}
 
 	/** A device is paired with the gateway. */
-	async pair({deviceId, publicKey, clientId, clientMode, scopes}: Ask): Promise<void> {
+	async pair({deviceId, publicKey, clientId, clientMode, scopes, ts}: Ask): Promise<void> {
 		const tokens = [{role: 'operator', scopes}];
-		const device = {deviceId, publicKey, clientId, clientMode, role: 'operator', roles: ['operator'], scopes, tokens};
+		const known = {deviceId, publicKey, clientId, clientMode, role: 'operator', roles: ['operator']};
+		const device = {...known, scopes, tokens, createdAtMs: ts};
 		await this.#put(join('paired', deviceId), `${JSON.stringify(device)}\n`);
+	}
+
+	/** A person removes a paired device. */
+	async unpair({deviceId}: Ask): Promise<void> {
+		await rm(join(this.folder, 'paired', deviceId));
 	}
 
 	/** The next call of this command behaves so; asked again, the one after it. */

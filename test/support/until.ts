@@ -14,12 +14,12 @@ export interface UntilOptions {
 
 /**
  * Waits until `look` gives something (not `undefined`, `null` or `false`) and returns it.
- * @throws after `timeoutMs` (a minute unless told), naming what was waited for and the last error of `look`.
+ * @throws after `timeoutMs` (two minutes unless told: a machine may be kept busy by others), naming what was waited for and the last error of `look`.
  */
 export async function until<T>(
 	what: string,
 	look: () => T | Promise<T>,
-	{timeoutMs = 60_000, everyMs = 50, signal, seen}: UntilOptions = {},
+	{timeoutMs = 120_000, everyMs = 50, signal, seen}: UntilOptions = {},
 ): Promise<Exclude<T, undefined | null | false>> {
 	const end = performance.now() + timeoutMs;
 	let cause: unknown;

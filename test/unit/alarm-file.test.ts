@@ -2,7 +2,7 @@ import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync} from
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, expect, it} from 'vitest';
-import {forgetAlarms, readAlarms, rememberAlarm} from '../../supervisor/instance/alarm-file.ts';
+import {forgetAlarms, readAlarms, rememberAlarm, retainAlarms} from '../../supervisor/instance/alarm-file.ts';
 
 let folder: string;
 let file: string;
@@ -25,6 +25,14 @@ it('alarms are remembered, one a sandbox, in a file of ours alone, until they ar
 	forgetAlarms(file);
 	forgetAlarms(file);
 	expect(readAlarms(file)).toEqual([]);
+});
+
+it('alarms that stand no more are forgotten, and those that cannot be written are complained of', () => {
+	for (const each of [alarm('a'), alarm('b')]) expect(rememberAlarm(file, each)).toBeNull();
+	retainAlarms(file, ({sandbox}) => sandbox === 'b');
+	expect(readAlarms(file)).toEqual([alarm('b')]);
+	const nowhere = path.join(folder, 'none', 'alarms.json');
+	expect(rememberAlarm(nowhere, alarm('a'))).toMatch(`the alarm is not remembered, since ${nowhere} cannot be written`);
 });
 
 it.each<[string, () => void]>([

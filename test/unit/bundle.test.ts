@@ -52,6 +52,19 @@ it('a worker whose gateway answers loads OpenClaw’s client and what that needs
 	]);
 });
 
+it('a worker loads what its gateway may need of Node, and costs more than the worker itself, when it is needed', () => {
+	const outputs = outputsOf('worker');
+	const gateway = chunkOf('worker/transport/gateway/open.ts', outputs);
+	const sources = [...loadedWith('dist/worker/main.js', outputs), ...loadedWith(gateway, outputs)];
+	const costly = sources.filter(source => /^builtin:(https|tls|zlib)\b/.test(source));
+	expect(costly.sort()).toEqual(['builtin:https?lazy', 'builtin:tls?lazy', 'builtin:zlib?lazy']);
+	// A plain import of Node's has all that hides behind its properties loaded.
+	const imported = Object.values(outputs).flatMap(({imports}) => imports.filter(({external}) => external));
+	expect(imported.filter(({path}) => path !== '<runtime>')).toEqual([
+		{path: 'node:tls', kind: 'dynamic-import', external: true},
+	]);
+});
+
 it('what a call of the CLI takes is loaded with the first one', () => {
 	const outputs = outputsOf('worker');
 	const call = packagesIn(loadedWith(chunkOf('worker/transport/cli/client.ts', outputs), outputs));

@@ -145,6 +145,22 @@ describe('a fleet', () => {
 		puppets.fleet.inspect(false);
 		expect(puppets.worker('a').isKilled).toBe(true);
 	});
+
+	it('looks at the memory of few workers at once, however many there are, and of each in its turn', async () => {
+		const names = Array.from({length: 200}, (_, index) => `s${index}`);
+		const puppets = new PuppetFleet(Object.fromEntries(names.map(name => [name, named(name)])), [], names.length);
+		await puppets.passing(puppets.fleet.start(0));
+		for (const worker of puppets.workers) worker.rss = 2 ** 30;
+		const killed = () => puppets.workers.filter(({isKilled}) => isKilled).length;
+		const found: number[] = [];
+		while (killed() < names.length && found.length < names.length) {
+			const before = killed();
+			puppets.fleet.inspect(false);
+			found.push(killed() - before);
+		}
+		expect(Math.max(...found)).toBeLessThanOrEqual(12);
+		expect(found).toHaveLength(17);
+	});
 });
 
 describe('a sandbox that leaves the configuration', () => {

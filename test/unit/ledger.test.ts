@@ -91,6 +91,41 @@ describe('a device that a person has removed', () => {
 	});
 });
 
+describe('a device that a person has removed after the sandbox removed as many as are remembered', () => {
+	const device = (id: string) => ({deviceId: id, publicKey: 'key-1', createdAtMs: 1});
+	const crowd = (prefix: string) => Array.from({length: 256}, (_, index) => device(`${prefix}-${index}`));
+	const other = device('other');
+	const ask = listingOf([entryOf()], [other]);
+
+	/** Its crowd goes first, and then the device; another crowd goes with it. */
+	function overflown(): Ledger {
+		const ledger = by();
+		ledger.plan(listingOf([], [...crowd('first'), device('device-1'), other]), 0, 1);
+		ledger.plan(listingOf([], [device('device-1'), other]), 0, 1);
+		expect(ledger.blocked(0)).toBeNull();
+		return ledger;
+	}
+
+	it('gets nothing again, whether it asks before a reload or after it', () => {
+		for (const asksBefore of [true, false]) {
+			const ledger = overflown();
+			expect(kinds(ledger.plan(asksBefore ? ask : listingOf([], [other]), SECOND, 1).steps)).not.toContain('approve');
+			expect(ledger.blocked(SECOND)).toMatch(/removed/);
+			ledger.clearAlarm();
+			expect(ledger.blocked(SECOND)).toBeNull();
+			expect(kinds(inherited(ledger).plan(ask, MINUTE, 1).steps)).not.toContain('approve');
+		}
+	});
+
+	it('gets nothing again where it asks, whatever goes after it', () => {
+		const ledger = overflown();
+		ledger.plan(listingOf([entryOf()], [...crowd('second'), other]), SECOND, 1);
+		ledger.plan(ask, SECOND, 1);
+		ledger.clearAlarm();
+		expect(kinds(ledger.plan(ask, MINUTE, 1).steps)).not.toContain('approve');
+	});
+});
+
 describe('a request whose approval fails', () => {
 	it('is due again after a second, then twice as long, up to the slow interval', () => {
 		const ledger = attempting();

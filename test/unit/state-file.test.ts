@@ -3,7 +3,14 @@ import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {startTimeOf} from '../../supervisor/instance/leftovers.ts';
-import {bootId, forgetState, readState, type SupervisorState} from '../../supervisor/instance/state-file.ts';
+import {FileLock} from '../../supervisor/instance/lock.ts';
+import {
+	amendState,
+	bootId,
+	forgetState,
+	readState,
+	type SupervisorState,
+} from '../../supervisor/instance/state-file.ts';
 
 const state: SupervisorState = {
 	schema: 2,
@@ -52,6 +59,18 @@ describe('the state that a killed supervisor left', () => {
 	])('is not believed when %s', (_, prepare) => {
 		prepare();
 		expect(readState(file)).toBeNull();
+	});
+
+	it('is amended by whoever works without a supervisor, unless one has started, or there is none', async () => {
+		const paths = {stateFile: file, lockFile: path.join(folder, 'lock')};
+		const amended = () => amendState(paths, before => ({...before, workers: []}));
+		expect(await amended()).toBe(true);
+		expect(readState(file)).toBeNull();
+		write(JSON.stringify(state));
+		const supervisor = await FileLock.acquire(paths.lockFile);
+		expect([await amended(), readState(file)]).toEqual([false, state]);
+		supervisor?.release();
+		expect([await amended(), readState(file)]).toEqual([true, {...state, workers: []}]);
 	});
 
 	it('is forgotten after a clean end, even twice', () => {

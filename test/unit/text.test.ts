@@ -65,6 +65,11 @@ describe('a credential', () => {
 		expect(redact('gateway said s3cr3t!, s3cr3t!', ['s3cr3t!'])).toBe('gateway said [redacted], [redacted]');
 	});
 
+	it('that is known does not show as JSON spells it either', () => {
+		const secret = 'a-"quoted"-\\-one';
+		expect(redact(`bad frame: ${JSON.stringify({auth: secret})}`, [secret])).toBe('bad frame: {"auth":"[redacted]"}');
+	});
+
 	it('that is known may hold anything, and an empty one replaces nothing', () => {
 		expect(redact('a $& b .* c', ['$& b', '.* c', ''])).toBe('a [redacted] [redacted]');
 	});

@@ -50,7 +50,9 @@ export const emptyLedger: LedgerState = {
 /** The ledger of a sandbox whose approvals may go on: somebody has looked at what raised the alarm. */
 export function withoutAlarm(state: LedgerState): LedgerState {
 	if (state.alarm === null) return state;
-	return {...state, alarm: null, approvals: [], removed: state.removed.slice(0, MAX_REMOVED)};
+	// Those that ask for what was taken away stand among the refused.
+	const asking = Object.values(state.requests).flatMap(record => (record.kind === 'refused' ? record.deviceId : []));
+	return {...state, alarm: null, approvals: [], removed: mostUrgent(state.removed, asking, MAX_REMOVED)};
 }
 
 /**
@@ -272,7 +274,9 @@ export class Ledger {
 		const gone = removedBetween(this.#sighting, sighting).map(shortHash);
 		this.#sighting = sighting;
 		if (gone.length === 0) return;
-		this.#change({removed: [...new Set([...this.#state.removed, ...gone])].slice(0, MAX_REMOVED + 1)});
+		const removed = [...new Set([...this.#state.removed, ...gone])];
+		const asking = listing.pending.map(({deviceId}) => deviceId);
+		this.#change({removed: mostUrgent(removed, asking, MAX_REMOVED + 1)});
 	}
 
 	#giveBack(deviceId: string): void {
@@ -291,6 +295,20 @@ export class Ledger {
 	#change(change: Partial<LedgerState>): void {
 		this.#state = {...this.#state, ...change};
 	}
+}
+
+/** So many of these removed devices, in their order: before all others those that ask now, then the latest, since a sandbox may remove any number itself. */
+function mostUrgent(
+	removed: LedgerState['removed'],
+	asking: readonly (string | null)[],
+	limit: number,
+): LedgerState['removed'] {
+	const excess = removed.length - limit;
+	if (excess <= 0) return removed;
+	const hashes = new Set(asking.flatMap(deviceId => (deviceId === null ? [] : shortHash(deviceId))));
+	const [idle, urgent] = [false, true].map(isAsking => removed.filter(each => hashes.has(each) === isAsking));
+	const dropped = new Set([...(idle ?? []), ...(urgent ?? [])].slice(0, excess));
+	return removed.filter(each => !dropped.has(each));
 }
 
 /** Those of the last hour. */

@@ -5,8 +5,9 @@ import {jsonObjectsIn} from '../../json.ts';
 import type {SandboxTarget} from '../../protocol.ts';
 import {type ApprovalAnswer, type Listing, readApproval, readListing} from '../../requests/listing.ts';
 import {isRequestId} from '../../requests/request.ts';
-import {messageOf, printable, redact, SECRET_VARIABLE, withoutSecrets} from '../../text.ts';
+import {messageOf, printable, redact, SECRET_VARIABLE} from '../../text.ts';
 import type {TurnOutcome, Turns} from '../../turns.ts';
+import {mayHold, withoutSecrets} from '../../without-secrets.ts';
 import type {OpenClawClient} from '../client.ts';
 import {type Call, commandFor} from './command.ts';
 import {assertObeyed} from './obeyed.ts';
@@ -38,14 +39,15 @@ export function cliClient(options: CliOptions): OpenClawClient {
 		isStale: false,
 		connection: null,
 		list: signal =>
-			pRetry(async () => readList(await callInTurn(options, {kind: 'list'}, signal)), {
+			pRetry(async () => readList(await callInTurn(options, {kind: 'list'}, signal), knownSecrets(options)), {
 				retries: LIST_RETRIES,
 				minTimeout: LIST_RETRY_DELAY,
 				signal,
 				shouldRetry: ({error}) =>
 					error instanceof ClientError && (error.failure === 'refused' || error.failure === 'unreadable'),
 			}),
-		approve: async ({requestId}, signal) => readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal)),
+		approve: async ({requestId}, signal) =>
+			readAnswer(await callInTurn(options, {kind: 'approve', requestId}, signal), knownSecrets(options)),
 		reject: async (requestId, signal) => {
 			await callInTurn(options, {kind: 'reject', requestId}, signal);
 		},
@@ -70,18 +72,13 @@ async function callInTurn(options: CliOptions, call: Call, signal: AbortSignal):
 	}
 }
 
-async function callOnce(
-	{target, timeout, owner, passEnv, secrets}: CliOptions,
-	call: Call,
-	id: number,
-	signal: AbortSignal,
-): Promise<CommandResult> {
+async function callOnce(options: CliOptions, call: Call, id: number, signal: AbortSignal): Promise<CommandResult> {
+	const {target, timeout, owner, passEnv} = options;
 	assertSafe(target, passEnv);
 	const bounds = {timeout: timeout(), owner: `${owner}/${id}`, signal};
 	const result = await runCommand(commandFor(target, call, {...bounds, passEnv}), bounds);
-	const known = [...secretsOf(target), ...(secrets?.() ?? [])];
-	if (result.code === 0) return {...result, stdout: withoutSecrets(result.stdout, known)};
-	const reason = printable(redact(reasonOf(result).slice(0, 4096), known));
+	if (result.code === 0) return result;
+	const reason = printable(redact(reasonOf(result).slice(0, 4096), knownSecrets(options)));
 	const caused = [...`${result.stderr}\n${result.stdout}`.matchAll(CAUSED_ID)].flatMap(match => match[1] ?? []);
 	throw new ClientError(
 		'refused',
@@ -90,9 +87,10 @@ async function callOnce(
 	);
 }
 
-/** Secrets in the sandbox's `env`, which OpenClaw may repeat in its messages. */
-function secretsOf({env}: SandboxTarget): string[] {
-	return Object.entries(env).flatMap(([name, value]) => (SECRET_VARIABLE.test(name) ? value : []));
+/** What OpenClaw may repeat in its messages: the secrets in the sandbox's `env` too. */
+function knownSecrets({target: {env}, secrets}: CliOptions): string[] {
+	const named = Object.entries(env).flatMap(([name, value]) => (SECRET_VARIABLE.test(name) ? value : []));
+	return [...named, ...(secrets?.() ?? [])];
 }
 
 function assertSafe(target: SandboxTarget, passEnv: readonly string[]): void {
@@ -103,9 +101,10 @@ function assertSafe(target: SandboxTarget, passEnv: readonly string[]): void {
 	}
 }
 
-function readList({stdout}: CommandResult): Listing {
+function readList({stdout}: CommandResult, secrets: readonly string[]): Listing {
+	const mayShow = mayHold(stdout, secrets);
 	for (const value of jsonObjectsIn(stdout)) {
-		const listing = readListing(value);
+		const listing = readListing(mayShow ? withoutSecrets(value, secrets) : value);
 		if (listing) return listing;
 	}
 	const seen = stdout.trim() === '' ? 'printed nothing' : 'printed no listing of devices';
@@ -113,10 +112,11 @@ function readList({stdout}: CommandResult): Listing {
 }
 
 /** Exit code 0 alone means that it is approved. What the output says of device and scopes, if anything, is for the caller to compare. */
-function readAnswer({stdout}: CommandResult): ApprovalAnswer {
+function readAnswer({stdout}: CommandResult, secrets: readonly string[]): ApprovalAnswer {
+	const mayShow = mayHold(stdout, secrets);
 	let isRead = false;
 	for (const value of jsonObjectsIn(stdout)) {
-		const answer = readApproval(value);
+		const answer = readApproval(mayShow ? withoutSecrets(value, secrets) : value);
 		if (answer.deviceId !== null || answer.scopes !== null || answer.isUnreadable) return answer;
 		isRead ||= 'device' in value;
 	}

@@ -44,12 +44,16 @@ export function listenerCheck(
 	};
 }
 
-/** Who is at the other end, as the kernel's tables say. Rejects with a {@link ClientError} where they cannot be read to their end. */
+/**
+ * Who is at the other end, as the kernel's tables say. Rejects with a {@link ClientError} where they cannot be read as far as is needed: no further, since the
+ * kernel takes milliseconds to go through all that there can be in one.
+ */
 async function ownersOf(ends: Ends): Promise<Owners> {
 	const search = new PeerSearch(ends);
 	for (const table of TABLES) {
+		if (search.isDecided) break;
 		try {
-			await eachLine(table, line => search.see(line));
+			await readTable(table, search);
 		} catch (error) {
 			// Without IPv6 there is one table.
 			if ((error as NodeJS.ErrnoException).code === 'ENOENT' && table !== TABLES[0]) continue;
@@ -93,18 +97,30 @@ export class PeerSearch {
 	}
 
 	/**
+	 * Nothing that is still to come changes who it is. A table has those that listen first (Linux: net/ipv4/tcp_ipv4.c, tcp_get_idx), and where one listens on
+	 * the very address, no other user can, by a socket of IPv6 neither (inet_csk_bind_conflict).
+	 */
+	get isDecided(): boolean {
+		const [nearest] = this.#listening;
+		return this.#isProven || (this.#accepted.size > 0 && nearest !== undefined && nearest.owners.size > 0);
+	}
+
+	/**
 	 * By what was seen so far. Throws a {@link ClientError} where there is another end, and nothing says whose it is. What the kernel itself has accepted for
 	 * a user's process looks like root's (AF_SMC does that), so root's end is one only where root, or who is named too, is seen to listen.
 	 */
 	get owners(): Owners {
 		const listeners = this.#listening.map(({owners}) => owners);
 		const nearest = listeners.find(({size}) => size > 0);
-		const isProven = this.#accepted.size > 0 && !this.#accepted.has(0);
-		if (isProven) return this.#accepted;
+		if (this.#isProven) return this.#accepted;
 		if (this.#isSeen && nearest === undefined)
 			throw new ClientError('unreachable', 'the other end of the connection is closed');
 		if (this.#accepted.size > 0) return new Set([...this.#accepted, ...(nearest ?? [])]);
 		return new Set(listeners.flatMap(owners => [...owners]));
+	}
+
+	get #isProven(): boolean {
+		return this.#accepted.size > 0 && !this.#accepted.has(0);
 	}
 }
 
@@ -154,23 +170,23 @@ function hexPort(port: number): string {
 	return port.toString(16).padStart(4, '0').toUpperCase();
 }
 
-/** Reads a table a piece at a time. Rejects where it is longer than {@link MAX_TABLE}, or cannot be read. */
-async function eachLine(file: string, take: (line: string) => void): Promise<void> {
+/** Reads a table a piece at a time, until the search is decided. Rejects where it is longer than {@link MAX_TABLE}, or cannot be read. */
+async function readTable(file: string, search: PeerSearch): Promise<void> {
 	const handle = await open(file);
 	try {
 		const buffer = Buffer.alloc(2 ** 16);
 		let rest = '';
 		let total = 0;
-		for (;;) {
+		while (!search.isDecided) {
 			const {bytesRead} = await handle.read(buffer, 0, buffer.length, null);
 			if (bytesRead === 0) break;
 			total += bytesRead;
 			if (total > MAX_TABLE) throw new Error(`it is longer than ${MAX_TABLE / 2 ** 20} MiB`);
 			const lines = `${rest}${buffer.toString('latin1', 0, bytesRead)}`.split('\n');
 			rest = lines.pop() ?? '';
-			for (const line of lines) take(line);
+			for (const line of lines) search.see(line);
 		}
-		take(rest);
+		search.see(rest);
 	} finally {
 		await handle.close();
 	}

@@ -16,7 +16,8 @@ import {WebSocket} from 'ws';
 import {ClientError, type ClientFailure} from '../../client-error.ts';
 import {type Cancel, every, MAX_TIMER, systemClock} from '../../clock.ts';
 import {isModest, isRecord} from '../../json.ts';
-import {messageOf, printable, redact, withoutSecrets} from '../../text.ts';
+import {messageOf, printable, redact} from '../../text.ts';
+import {mayHold, withoutSecrets} from '../../without-secrets.ts';
 
 /** The event that says a request is pending (OpenClaw: docs/gateway/protocol). */
 const REQUESTED = 'device.pair.requested';
@@ -64,6 +65,8 @@ export class GatewaySession {
 	#whyOver: ClientError | null = null;
 	/** What is worth adding to the reason of its end: a frame that could not be taken, text that is not JSON. */
 	#complaint: string | null = null;
+	/** Whether our token may be in what it has said so far, and so in an answer. */
+	#mayHoldToken = false;
 	#lastHeard = 0;
 	#stopListening: Cancel = () => {};
 
@@ -148,10 +151,11 @@ export class GatewaySession {
 		}
 	}
 
-	/** Asks the gateway; rejects with a {@link ClientError}. An answer that does not come ends the session, since nothing more will come that way. */
+	/** Asks the gateway; the answer is without our token. Rejects with a {@link ClientError}. An answer that does not come ends the session, since nothing more will come that way. */
 	async request(method: string, params: object, signal: AbortSignal): Promise<unknown> {
 		try {
-			return await this.#protocol.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
+			const answer = await this.#protocol.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
+			return this.#mayHoldToken ? withoutSecrets(answer, [this.#options.token]) : answer;
 		} catch (error) {
 			signal.throwIfAborted();
 			const message = `${method}: ${messageOf(error)}`;
@@ -181,7 +185,8 @@ export class GatewaySession {
 		const {socket} = this.#options;
 		socket.on('open', handlers.open);
 		socket.on('message', data => {
-			const text = withoutSecrets(rawDataToString(data), [this.#options.token]);
+			const text = rawDataToString(data);
+			this.#mayHoldToken ||= mayHold(text, [this.#options.token]);
 			// The library would parse it whatever it becomes.
 			if (isModest(text)) handlers.message(text);
 			else this.end('hostile', 'a frame holds more values than any list of devices');
