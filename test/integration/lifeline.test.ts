@@ -6,8 +6,8 @@ import {isAlive} from '../support/processes.ts';
 import {until} from '../support/until.ts';
 
 /** A script of sh(1) on a lifeline that is held by its input. */
-function onLifeline(script: string) {
-	const child = spawn('sh', ['-c', LIFELINE_SCRIPT, 'pairkeeper', 'sh', '-c', script], {stdio: 'pipe'});
+function onLifeline(script: string, lifeline = LIFELINE_SCRIPT) {
+	const child = spawn('sh', ['-c', lifeline, 'pairkeeper', 'sh', '-c', script], {stdio: 'pipe'});
 	const exited = new Promise(resolve => child.once('exit', (code, signal) => resolve(signal ?? code)));
 	child.stdin.on('error', () => {});
 	return {child, exited, stdout: text(child.stdout), stderr: text(child.stderr)};
@@ -45,5 +45,13 @@ describe.concurrent('what runs on a lifeline', () => {
 		const [pid] = await new Promise<number[]>(resolve => child.stderr.once('data', data => resolve([Number(data)])));
 		child.kill('SIGTERM');
 		await until('its end', () => !isAlive(pid ?? 0));
+	});
+
+	it('ends with the shell around it, when that is asked to end before it has seen to anything', async () => {
+		const slowly = LIFELINE_SCRIPT.replace('pairkeeper_call=$!', 'sleep 1\npairkeeper_call=$!');
+		expect(slowly).not.toBe(LIFELINE_SCRIPT);
+		const {child} = onLifeline('echo $$ >&2; kill "$PPID"; exec sleep 1000', slowly);
+		const [pid] = await new Promise<number[]>(resolve => child.stderr.once('data', data => resolve([Number(data)])));
+		await until('its end', () => !isAlive(pid ?? 0), {timeoutMs: 30_000});
 	});
 });

@@ -239,7 +239,7 @@ describe.concurrent('an approve that fails', () => {
 		const alpha = await instance.sandbox('alpha');
 		// As a client that asks every 2 s: by the time a call of the CLI approves a request, that has another id.
 		const outrun = [
-			'new=next-$RANDOM-$RANDOM; find || exit 1; cp "$folder/grants/$id" "$folder/grants/$new"',
+			'new=next-$RANDOM-$RANDOM; find_pending || exit 1; cp "$folder/grants/$id" "$folder/grants/$new"',
 			'sed -i "s/\\"requestId\\":\\"$id\\"/\\"requestId\\":\\"$new\\"/" "$entry"; echo unknown requestId >&2; exit 1',
 		];
 		await alpha.always('approve', outrun.join('; '));

@@ -4,9 +4,13 @@
  * without one, nothing is handed on. It kills with SIGKILL what is still there 2 seconds after a SIGTERM. Constant, for any POSIX shell.
  */
 export const LIFELINE_SCRIPT = [
+	// Before there is anything to end: a signal that comes meanwhile is remembered.
+	'pairkeeper_call= pairkeeper_ending=',
+	`trap 'pairkeeper_ending=1; [ -z "$pairkeeper_call" ] || kill "$pairkeeper_call"' TERM HUP INT`,
 	'exec 3<&0 </dev/null',
 	'"$@" 3<&- &',
 	'pairkeeper_call=$!',
+	'[ -z "$pairkeeper_ending" ] || kill "$pairkeeper_call"',
 	'{',
 	'	if read -r pairkeeper_line; then',
 	'		while read -r pairkeeper_line; do :; done',
@@ -15,7 +19,6 @@ export const LIFELINE_SCRIPT = [
 	'} <&3 >/dev/null 2>&1 &',
 	'pairkeeper_watch=$!',
 	'exec 3<&-',
-	`trap 'kill "$pairkeeper_call"' TERM HUP INT`,
 	'wait "$pairkeeper_call"',
 	'pairkeeper_code=$?',
 	// A signal interrupts the wait, and then there is still something to wait for.
