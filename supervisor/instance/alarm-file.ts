@@ -38,11 +38,17 @@ export function rememberAlarm(file: string, alarm: RememberedAlarm): string | nu
 	}
 }
 
-/** Forgets those that stand no more, lest one comes back with the configuration that it was raised under. For the same as {@link rememberAlarm}. */
+/**
+ * Forgets those that stand no more, lest one comes back with the configuration that it was raised under. For the same as {@link rememberAlarm}. Where the file
+ * cannot be written they stay in it, until it can: a full disk is no reason not to start.
+ */
 export function retainAlarms(file: string, isStanding: (alarm: RememberedAlarm) => boolean): void {
 	const alarms = readAlarms(file);
 	const standing = alarms.filter(isStanding);
-	if (standing.length < alarms.length) write(file, standing);
+	if (standing.length === alarms.length) return;
+	try {
+		write(file, standing);
+	} catch {}
 }
 
 /** Somebody has looked at what raised them. */

@@ -1,4 +1,4 @@
-import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync} from 'node:fs';
+import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, expect, it} from 'vitest';
@@ -33,6 +33,14 @@ it('alarms that stand no more are forgotten, and those that cannot be written ar
 	expect(readAlarms(file)).toEqual([alarm('b')]);
 	const nowhere = path.join(folder, 'none', 'alarms.json');
 	expect(rememberAlarm(nowhere, alarm('a'))).toMatch(`the alarm is not remembered, since ${nowhere} cannot be written`);
+});
+
+it('a file that cannot be written keeps what it has', () => {
+	// There is room for its name, and none for that of the file that would take its place.
+	const long = path.join(folder, 'a'.repeat(250));
+	writeFileSync(long, JSON.stringify({schema: 1, alarms: [alarm('a')]}), {mode: 0o600});
+	retainAlarms(long, () => false);
+	expect(readAlarms(long)).toEqual([alarm('a')]);
 });
 
 it.each<[string, () => void]>([
