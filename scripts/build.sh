@@ -1,8 +1,10 @@
 #!/bin/sh
-# Checks and bundles to dist/, and writes beside the code what is made from it.
+# Checks and bundles to dist/, and writes beside the code what is made from it: scripts/build.sh [--if-needed]
+# --if-needed: unless dist/ is of these very sources.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/support/sources.sh
+if [ "${1-}" = --if-needed ] && is_built; then exit; fi
 compiled=node_modules/.cache/pairkeeper/compiled
 rm -rf dist "$compiled" "$built_from"
 sources=$(sources_digest)

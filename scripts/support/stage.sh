@@ -4,9 +4,7 @@ source scripts/support/sources.sh
 
 # build_if_needed: dist/ of these very sources; after a pull the one that is there is of others.
 build_if_needed() {
-	if [[ ! -f dist/man/pairkeeper.1 || $(cat "$built_from" 2>/dev/null) != "$(sources_digest)" ]]; then
-		step 'Building' npm run --silent build
-	fi
+	is_built || step 'Building' npm run --silent build
 }
 
 # stage FOLDER: the program as it runs, with the packages that it needs at run time, and nothing that is only for who develops them.

@@ -1,3 +1,4 @@
+import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {expect, it} from 'vitest';
@@ -79,4 +80,22 @@ it('health, which monitors run all the time, loads nothing that supervises', () 
 	expect(health).toContain('zod');
 	expect(health).not.toContain('winston');
 	expect(health).not.toContain('execa');
+});
+
+it('is taken to be of old sources when anything changes that it is built with or of', () => {
+	const root = path.resolve(import.meta.dirname, '../..');
+	const {stdout} = spawnSync('sh', ['-c', '. scripts/support/sources.sh; sources'], {cwd: root, encoding: 'utf8'});
+	const known = new Set(stdout.split('\n'));
+	const makers = ['scripts/build.sh', 'scripts/bundle.ts', 'scripts/generate.ts'];
+	const helpers = makers.flatMap(maker => {
+		const text = readFileSync(path.join(root, maker), 'utf8');
+		const named = [...text.matchAll(/from '(\.[^']*)'/g)].map(([, file = '']) => path.join(path.dirname(maker), file));
+		return [...named, ...[...text.matchAll(/^\. (\S+)$/gm)].map(([, file = '']) => file)];
+	});
+	const parts = ['supervisor', 'worker'].flatMap(part => {
+		const {inputs} = JSON.parse(readFileSync(path.join(dist, 'meta', `${part}.json`), 'utf8'));
+		return Object.keys(inputs).filter(input => /^(supervisor|worker)\//.test(input));
+	});
+	expect(helpers).toContain('scripts/support/builtins.ts');
+	expect([...makers, ...helpers, ...parts].filter(file => !known.has(file))).toEqual([]);
 });
