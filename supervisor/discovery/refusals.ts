@@ -30,12 +30,22 @@ export function unfit({source, found}: Member, {problem, isForGood}: Extract<Mad
 	return {source, found, problem, until: isForGood ? 'for-good' : 'unknown'};
 }
 
-/** Those first that nobody has looked at as they are now, then those whose refusal is the oldest; `refusals` are in that order. */
+/** The refusals, in their order, of those members that are as they were. */
+export function stillSaid(
+	refusals: ReadonlyMap<string, Refusal>,
+	members: readonly Member[],
+): ReadonlyMap<string, Refusal> {
+	const byName = new Map(members.map(member => [member.found.name, member]));
+	const isSaid = ([name, refusal]: readonly [string, Refusal]) => {
+		const member = byName.get(name);
+		return member !== undefined && isSame(refusal, member);
+	};
+	return new Map([...refusals].filter(isSaid));
+}
+
+/** Those first that nobody has looked at as they are now, then those whose refusal is the oldest; `refusals`, of members as they are, are in that order. */
 export function inTurn(members: readonly Member[], refusals: ReadonlyMap<string, Refusal>): readonly Member[] {
-	const {fresh = [], known = []} = Object.groupBy(members, member => {
-		const last = refusals.get(member.found.name);
-		return last && isSame(last, member) ? 'known' : 'fresh';
-	});
-	const byName = new Map(known.map(member => [member.found.name, member]));
+	const byName = new Map(members.map(member => [member.found.name, member]));
+	const fresh = members.filter(({found}) => !refusals.has(found.name));
 	return [...fresh, ...[...refusals.keys()].flatMap(name => byName.get(name) ?? [])];
 }

@@ -3,7 +3,7 @@ import {type Found, sandboxFor} from '../config/discovered.ts';
 import {equalTokens, type Tokened, tokenOf} from '../config/equal-tokens.ts';
 import {isInShare} from '../config/shard.ts';
 import {type Target, targetsOf} from '../config/targets.ts';
-import {holds, inTurn, isSame, type Refusal, unfit} from './refusals.ts';
+import {holds, inTurn, isSame, type Refusal, stillSaid, unfit} from './refusals.ts';
 import type {Complaint, Member, Roster} from './roster.ts';
 
 /** So many discovered sandboxes one instance watches; for more there are more instances. */
@@ -68,6 +68,10 @@ export function select(
 		for (const {key} of targetsOf(sandbox, environment)) if (!owners.has(key)) owners.set(key, sandbox.name);
 	const clashOf = (targets: readonly Target[]) => targets.find(({key}) => owners.has(key));
 
+	const unwritten = [...roster.values()].filter(({found}) => !written.has(found.name));
+	const own = unwritten.filter(({found}) => isInShare(shard, found.name));
+	const refusals = stillSaid(before.refusals, own);
+
 	const selected = new Map<string, Selected>();
 	const take = (one: Selected) => {
 		for (const {key} of one.targets) owners.set(key, one.sandbox.name);
@@ -95,8 +99,7 @@ export function select(
 	};
 	/** As {@link lookAt}, and says so; without a look where the last one holds, or where none is to be had. */
 	const consider = (member: Member, mayLook: boolean): 'taken' | 'refused' | 'known' | 'later' => {
-		const known = before.refusals.get(member.found.name);
-		const last = known && isSame(known, member) ? known : null;
+		const last = refusals.get(member.found.name);
 		if (last && (!mayLook || holds(last, clashOf))) {
 			kept.push(last);
 			complain(member, last.problem);
@@ -110,8 +113,6 @@ export function select(
 		return 'refused';
 	};
 
-	const unwritten = [...roster.values()].filter(({found}) => !written.has(found.name));
-	const own = unwritten.filter(({found}) => isInShare(shard, found.name));
 	const ranked = Map.groupBy(own, member => {
 		const known = before.selected.get(member.found.name);
 		if (!known) return 'new';
@@ -128,7 +129,7 @@ export function select(
 	// Each inventory has its share, so that one that lies keeps no other's newcomers waiting.
 	const share = Math.ceil(maxRefusals / Math.max(discover.length, 1));
 	const inVain = new Map<string, number>();
-	for (const member of inTurn(ranked.get('new') ?? [], before.refusals)) {
+	for (const member of inTurn(ranked.get('new') ?? [], refusals)) {
 		if (selected.size >= MAX_DISCOVERED) {
 			complain(
 				member,

@@ -306,8 +306,8 @@ function mostUrgent(
 	const excess = removed.length - limit;
 	if (excess <= 0) return removed;
 	const hashes = new Set(asking.flatMap(deviceId => (deviceId === null ? [] : shortHash(deviceId))));
-	const [idle, urgent] = [false, true].map(isAsking => removed.filter(each => hashes.has(each) === isAsking));
-	const dropped = new Set([...(idle ?? []), ...(urgent ?? [])].slice(0, excess));
+	const idleFirst = removed.toSorted((one, other) => Number(hashes.has(one)) - Number(hashes.has(other)));
+	const dropped = new Set(idleFirst.slice(0, excess));
 	return removed.filter(each => !dropped.has(each));
 }
 
