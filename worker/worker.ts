@@ -1,7 +1,7 @@
 import {isDeepStrictEqual} from 'node:util';
 import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
 import {ClientError} from './client-error.ts';
-import {type Clock, every} from './clock.ts';
+import type {Cancel, Clock} from './clock.ts';
 import {shownHeld} from './held.ts';
 import {Intents} from './intents.ts';
 import {decisionsIn, logLinesOf, subjectOf, summaryOf} from './messages.ts';
@@ -54,6 +54,11 @@ export class Worker {
 	#toldHeld: readonly Held[] | null = null;
 	readonly #heldTells: RateLimit;
 	#isHeldDue = false;
+	/** The task runs, so that it is to be heard of. */
+	#isBeating = false;
+	#cancelBeat: Cancel = () => {};
+	/** When the transport was looked after last, monotonic milliseconds. */
+	#lookedAt = Number.NEGATIVE_INFINITY;
 	/** As the supervisor has it. */
 	#toldSnapshot: Snapshot | null = null;
 	readonly #intents: Intents;
@@ -77,13 +82,9 @@ export class Worker {
 
 	/** Does what the worker was forked for; resolves when that is done or the signal aborts. */
 	async run(): Promise<void> {
-		const {config, task} = this.#start;
+		const {task} = this.#start;
 		const {clock, signal} = this.#deps;
-		// One timer for both: what costs an idle process is to be woken at all.
-		const stopBeating = every(clock, config.heartbeatInterval, () => {
-			this.#transport?.look?.();
-			this.#beat();
-		});
+		this.#isBeating = true;
 		this.#beat();
 		try {
 			await clock.sleep(task.kind === 'watch' ? task.initialDelay : 0, signal);
@@ -92,8 +93,23 @@ export class Worker {
 			if (task.kind === 'watch') await this.#watch(this.#transport);
 			else await this.#once(this.#transport, task);
 		} finally {
-			stopBeating();
+			this.#isBeating = false;
+			this.#cancelBeat();
 		}
+	}
+
+	/** Beats again an interval from now, unless it beats before for another reason: what costs an idle process is to be woken at all. */
+	#beatLater(): void {
+		this.#cancelBeat();
+		this.#cancelBeat = this.#deps.clock.after(this.#start.config.heartbeatInterval, () => this.#beat());
+	}
+
+	/** Looks after the transport, no more often than it beats by the clock. */
+	#look(): void {
+		const now = this.#deps.clock.now();
+		if (now - this.#lookedAt < this.#start.config.heartbeatInterval / 2) return;
+		this.#lookedAt = now;
+		this.#transport?.look?.();
 	}
 
 	/** The supervisor asks for something. */
@@ -287,6 +303,8 @@ export class Worker {
 
 	#beat(): void {
 		const {link} = this.#deps;
+		if (this.#isBeating) this.#beatLater();
+		this.#look();
 		const snapshot = snapshotOf(this.#observations, {
 			cadence: this.#start.config.cadence,
 			alarm: this.#ledger.alarm,

@@ -5,8 +5,10 @@ import type {Config, Discovered, SandboxConfig} from '../config/config.ts';
 import {type Limits, progressTimeout} from './liveness.ts';
 import type {RestartPolicy} from './restart-policy.ts';
 
-/** A worker beats this often within the time in which it must, and at least this often, in milliseconds. */
+/** A worker beats at least so often within the time in which it must be heard of; less often where a beat may still be late by so much; milliseconds. */
 const BEATS_PER_TIMEOUT = 3;
+const LATENESS_BORNE = 10_000;
+/** And at least this often, in milliseconds. */
 const LONGEST_BEAT = 10_000;
 
 /** Why nobody watches a sandbox that its inventory calls stopped. */
@@ -105,7 +107,10 @@ function workerConfig(config: Config, sandbox: SandboxConfig, openclaw: string):
 		isAudited: config.auditFile !== null,
 		runTimeout,
 		passEnv,
-		heartbeatInterval: Math.min(heartbeatTimeout / BEATS_PER_TIMEOUT, LONGEST_BEAT),
+		heartbeatInterval: Math.min(
+			Math.max(heartbeatTimeout / BEATS_PER_TIMEOUT, heartbeatTimeout - LATENESS_BORNE),
+			LONGEST_BEAT,
+		),
 		cadence: {fastDeadline, fastInterval, slowInterval, fastReentryPolls, fastReentryInterval},
 	};
 }

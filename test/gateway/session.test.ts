@@ -69,6 +69,22 @@ describe.concurrent('a session', () => {
 		session.end('unreachable', 'done');
 	});
 
+	it('ends when nothing has come for twice the time that the gateway promised, from whatever came last', async () => {
+		let lastSaid = 0;
+		const {session, ends} = await open({
+			connect: (connection, frame) => {
+				connection.answer(frame, {type: 'hello-ok', protocol: 4, policy: {tickIntervalMs: 1000}});
+				setTimeout(() => {
+					lastSaid = performance.now();
+					connection.announce('tick', {});
+				}, 1000);
+			},
+		});
+		expect((await session.closed).message).toBe('nothing came from the gateway for more than 2 s');
+		expect(performance.now() - lastSaid).toBeGreaterThanOrEqual(1990);
+		expect(ends).toHaveLength(1);
+	});
+
 	it.each([
 		['says nothing', {opened: () => {}}, 'timeout'],
 		['refuses', {connect: (to, frame) => to.refuse(frame, 'unauthorized')}, 'refused'],

@@ -280,6 +280,37 @@ describe('a worker that watches', () => {
 		expect(new Set(beats.slice(1).map(({progress}) => progress))).toEqual(new Set([1]));
 	});
 
+	it('is woken to beat only where nothing else made it beat, so that an idle sandbox costs little', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		sandbox.config = {heartbeatInterval: 10 * SECOND};
+		gateway.paired = [{deviceId: 'device-1'}];
+		const beats: number[] = [];
+		sandbox.onMessage = ({kind}) => {
+			if (kind === 'heartbeat' || kind === 'alive') beats.push(clock.now());
+		};
+		await sandbox.live(undefined, 10 * MINUTE);
+		const [, ...gaps] = beats.map((at, index) => at - (beats[index - 1] ?? at));
+		expect(Math.max(...gaps)).toBeLessThanOrEqual(10 * SECOND);
+		// A poll every half minute, and two beats in between.
+		const idle = beats.filter(at => at >= (beats[0] ?? 0) + MINUTE);
+		expect(idle.length).toBeLessThanOrEqual(9 * 2 * 3 + 1);
+	});
+
+	it('looks after its transport by the clock, also while polls are fast', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		sandbox.config = {heartbeatInterval: 10 * SECOND};
+		gateway.pending = [entryOf({clientId: 'unknown'})];
+		const looks: number[] = [];
+		sandbox.openTransport = async () => ({...polledTransport(gateway, null), look: () => looks.push(clock.now())});
+		await sandbox.live(undefined, 5 * MINUTE);
+		const [, ...gaps] = looks.map((at, index) => at - (looks[index - 1] ?? at));
+		expect(Math.max(...gaps)).toBeLessThanOrEqual(10 * SECOND);
+		expect(Math.min(...gaps)).toBeGreaterThanOrEqual(5 * SECOND);
+		expect(looks.length).toBeGreaterThanOrEqual(30);
+	});
+
 	it('shows where it stands: mode, interval, the last list and the next poll', async () => {
 		const sandbox = new Sandbox();
 		const {clock, gateway} = sandbox;

@@ -14,7 +14,7 @@ import {resolveGatewayStartupRetryAfterMs} from '@openclaw/gateway-protocol/star
 import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
 import {WebSocket} from 'ws';
 import {ClientError, type ClientFailure} from '../../client-error.ts';
-import {type Cancel, every, MAX_TIMER, systemClock} from '../../clock.ts';
+import {type Cancel, MAX_TIMER, systemClock} from '../../clock.ts';
 import {isModest, isRecord} from '../../json.ts';
 import {messageOf, printable, redact} from '../../text.ts';
 import {mayHold, withoutSecrets} from '../../without-secrets.ts';
@@ -219,10 +219,16 @@ export class GatewaySession {
 		const said = isRecord(policy) ? policy.tickIntervalMs : null;
 		const tick = Math.min(Math.max(typeof said === 'number' ? said : TICK.usual, TICK.shortest), TICK.longest);
 		this.#lastHeard = systemClock.now();
-		this.#stopListening = every(systemClock, tick, () => {
+		this.#listenOn(2 * tick);
+	}
+
+	/** Looks again when the silence may have lasted for so long, in milliseconds: a connection over which enough comes wakes nobody in between. */
+	#listenOn(patience: number): void {
+		const left = this.#lastHeard + patience - systemClock.now();
+		this.#stopListening = systemClock.after(left > 0 ? left : patience, () => {
 			// What is asked has a bound of its own.
-			if (this.#protocol.hasPendingRequests || systemClock.now() - this.#lastHeard <= 2 * tick) return;
-			this.end('unreachable', `nothing came from the gateway for more than ${(2 * tick) / 1000} s`);
+			if (this.#protocol.hasPendingRequests || systemClock.now() - this.#lastHeard < patience) this.#listenOn(patience);
+			else this.end('unreachable', `nothing came from the gateway for more than ${patience / 1000} s`);
 		});
 	}
 
