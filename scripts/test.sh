@@ -11,8 +11,15 @@ if [[ $(id -u) = 0 ]]; then
 	need promtool prometheus || true
 	need chromium chromium || true
 fi
-node scripts/setup-openclaw.ts
-step 'Linting' biome check .
-step 'Checking types' tsc -p test/tsconfig.json --noEmit
+# Beside the downloads, which leave a core idle.
+(
+	step 'Linting' biome check .
+	step 'Checking types' tsc -p test/tsconfig.json --noEmit
+) &
+checks=$!
+installed=0
+node scripts/setup-openclaw.ts || installed=$?
+wait "$checks"
+((installed == 0)) || exit "$installed"
 # It begins with a build, unless dist/ is of these very sources.
 exec vitest run --config test/vitest.config.ts --reporter=default --reporter="$PWD/test/support/closing-line.ts" "$@"

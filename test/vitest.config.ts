@@ -17,10 +17,16 @@ const rough = [
 /** Tests that start pairkeeper wait for it most of the time: some at once are what two cores bear. */
 const scripted = {testTimeout: 300_000, hookTimeout: 300_000, maxConcurrency: 4, isolate: false};
 
+/** They take turns at the same workers: three wait enough to leave a core to each other. */
+const waiting = {maxWorkers: 3, sequence: {groupOrder: 1}};
+
 /** Machines that run this for everybody may stand still for seconds. What passes only at a second try is named at the end of the run. */
 const retry = process.env.CI ? 1 : 0;
 
-/** One project after the other. Nothing sleeps: the bounds are for a machine that others keep busy. */
+/**
+ * First what keeps two cores busy by itself, then all that waits much: real gateways, the longest files first, and between and after them what is
+ * scripted, so that no core is left idle. Nothing sleeps: the bounds are for a machine that others keep busy.
+ */
 const projects: readonly TestProjectInlineConfiguration[] = [
 	{
 		test: {
@@ -32,7 +38,7 @@ const projects: readonly TestProjectInlineConfiguration[] = [
 			...scripted,
 		},
 	},
-	{test: {name: 'rough', include: rough, retry, maxWorkers: 3, sequence: {groupOrder: 1}, ...scripted}},
+	{test: {name: 'rough', include: rough, retry, ...waiting, ...scripted}},
 	{
 		test: {
 			name: 'e2e',
@@ -40,9 +46,7 @@ const projects: readonly TestProjectInlineConfiguration[] = [
 			retry,
 			testTimeout: 600_000,
 			hookTimeout: 600_000,
-			// Two keep two cores busy: real gateways and calls cost so much.
-			maxWorkers: 2,
-			sequence: {groupOrder: 2},
+			...waiting,
 		},
 	},
 ];

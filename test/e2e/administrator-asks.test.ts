@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {Device} from '../support/device.ts';
-import {Host} from '../support/e2e.ts';
+import {admitted, Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {PendingRequest, RealGateway} from '../support/real-gateway.ts';
 import {until} from '../support/until.ts';
@@ -13,7 +13,7 @@ const readAndWrite = ['operator.read', 'operator.write'];
 const cadence = {fastInterval: '1s', slowInterval: '2s', runTimeout: '30s'};
 const cli = {clientName: 'cli', mode: 'cli'} as const;
 
-/** Waits until `openclaw devices list` shows a pending request for administrator rights, and returns it. */
+/** Waits until a request for administrator rights is pending, and returns it. */
 async function pendingAdministrator(gateway: RealGateway): Promise<PendingRequest> {
 	return until('a pending administrator request', async () => {
 		const {pending} = await gateway.devices();
@@ -55,7 +55,7 @@ describe.each(openclawVersions)('on real OpenClaw %s', version => {
 
 			beforeAll(async () => {
 				// The sandbox's own CLI pairs before anybody watches.
-				await gateway.devices();
+				expect(await gateway.cli(['devices', 'list', '--json'])).toMatchObject({exitCode: 0});
 				pairkeeper = await host.supervise({...cadence, policy: {onRefused: 'hold', refusalHold: '10m'}});
 				const stale = await gateway.cli(['devices', 'approve', randomUUID(), '--json']);
 				expect(stale.exitCode).not.toBe(0);
@@ -119,29 +119,6 @@ describe.each(openclawVersions)('on real OpenClaw %s', version => {
 			);
 		});
 
-		/**
-		 * Asks every few seconds, as a person would, until the gateway lets the device in; returns its scopes. The CLI settles nothing that is replaced before
-		 * it has listed and settled it, so on a machine that is kept busy the asks are as much further apart as its calls take longer.
-		 */
-		async function admitted(device: Device, scopes: readonly string[]): Promise<Set<string>> {
-			const everyMs = transport === 'cli' ? Math.max(3000, 5 * (await durationOfList())) : 3000;
-			const hello = await until(
-				`the device to be connected with ${scopes.join(' and ')}`,
-				async () => {
-					const answer = await device.ask(gateway, {...cli, scopes});
-					return answer.kind === 'hello' && answer;
-				},
-				{timeoutMs: 240_000, everyMs},
-			);
-			return new Set(hello.scopes);
-		}
-
-		async function durationOfList(): Promise<number> {
-			const begin = performance.now();
-			await gateway.devices();
-			return performance.now() - begin;
-		}
-
 		async function grantedScopes(device: Device): Promise<Set<string | undefined>> {
 			const {paired} = await gateway.devices();
 			const granted = paired.find(({deviceId}) => deviceId === device.id);
@@ -150,7 +127,7 @@ describe.each(openclawVersions)('on real OpenClaw %s', version => {
 
 		test('gets read and write when it asks again', async () => {
 			const device = new Device();
-			await admitted(device, ['operator.read']);
+			await admitted(device, gateway, {...cli, scopes: ['operator.read']});
 			// Its id is in the answer: by the time that a busy machine's CLI has listed it, it may have been rejected.
 			const asked = await device.ask(gateway, {...cli, scopes: [admin]});
 			if (asked.kind !== 'pairing-required') throw new Error(`An administrator's ask was answered with ${asked.kind}`);
@@ -160,7 +137,7 @@ describe.each(openclawVersions)('on real OpenClaw %s', version => {
 				({lastRefusal}) => lastRefusal?.requestId === asked.requestId && lastRefusal.reason === 'disallowed-scope',
 			);
 
-			expect(await admitted(device, readAndWrite)).toEqual(new Set(readAndWrite));
+			expect(await admitted(device, gateway, {...cli, scopes: readAndWrite})).toEqual(new Set(readAndWrite));
 			expect(await grantedScopes(device)).toEqual(new Set(readAndWrite));
 			expect(await pairkeeper.logLines('"approved"', asked.requestId)).toEqual([]);
 		});
@@ -168,10 +145,16 @@ describe.each(openclawVersions)('on real OpenClaw %s', version => {
 		// 2026.5.27 gives the merged request a new id at every ask, so that no single id gets old.
 		test('gets read and write though it goes on asking while its refusal is held', async () => {
 			const device = new Device();
-			await admitted(device, ['operator.read']);
+			await admitted(device, gateway, {...cli, scopes: ['operator.read']});
 			await device.ask(gateway, {...cli, scopes: [admin]});
-			expect(await device.ask(gateway, {...cli, scopes: readAndWrite})).toMatchObject({kind: 'pairing-required'});
-			expect(await admitted(device, readAndWrite)).toEqual(new Set(readAndWrite));
+			const merged = await device.ask(gateway, {...cli, scopes: readAndWrite});
+			if (merged.kind !== 'pairing-required') throw new Error(`The merged ask was answered with ${merged.kind}`);
+			await pairkeeper.untilSandbox(
+				'alpha',
+				'to refuse it',
+				({lastRefusal}) => lastRefusal?.requestId === merged.requestId,
+			);
+			expect(await admitted(device, gateway, {...cli, scopes: readAndWrite})).toEqual(new Set(readAndWrite));
 			expect(await grantedScopes(device)).toEqual(new Set(readAndWrite));
 		});
 	});

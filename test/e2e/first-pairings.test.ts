@@ -1,9 +1,8 @@
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {type Ask, Device, newerControlUiScopes} from '../support/device.ts';
-import {Host} from '../support/e2e.ts';
+import {admitted, Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
-import {until} from '../support/until.ts';
 
 const controlUi = {clientName: 'openclaw-control-ui', mode: 'webchat'} as const;
 const cli = {clientName: 'cli', mode: 'cli'} as const;
@@ -23,19 +22,6 @@ describe('on real OpenClaw 2026.9.6 that pairs nobody by itself', () => {
 	});
 
 	afterAll(async () => host?.[Symbol.asyncDispose]());
-
-	/** Asks until the gateway lets the device in, and returns the scopes that it then has. */
-	async function admitted(device: Device, ask: Ask): Promise<Set<string>> {
-		const {scopes} = await until(
-			`${ask.clientName} to be let in`,
-			async () => {
-				const answer = await device.ask(gateway, ask);
-				return answer.kind === 'hello' && answer;
-			},
-			{timeoutMs: 180_000, everyMs: 500},
-		);
-		return new Set(scopes);
-	}
 
 	/** Asks once, waits until pairkeeper has refused this very request, and returns its id. */
 	async function refused(device: Device, ask: Ask): Promise<string> {
@@ -60,7 +46,7 @@ describe('on real OpenClaw 2026.9.6 that pairs nobody by itself', () => {
 		const device = new Device();
 		const ask = {...client, scopes: readAndWrite};
 		expect(await device.ask(gateway, ask)).toMatchObject({kind: 'pairing-required', reason: 'not-paired'});
-		expect(await admitted(device, ask)).toEqual(new Set(readAndWrite));
+		expect(await admitted(device, gateway, ask)).toEqual(new Set(readAndWrite));
 	});
 
 	test('a device that asks for operator.admin is refused', async () => {
@@ -85,7 +71,7 @@ describe('on real OpenClaw 2026.9.6 that pairs nobody by itself', () => {
 
 		const clients = [{id: 'openclaw-control-ui', scopes: newerControlUiScopes}, {mode: 'cli'}];
 		await pairkeeper.reload(host.config({...cadence, policy: {clients}}));
-		expect(await admitted(device, ask)).toEqual(new Set(newerControlUiScopes));
+		expect(await admitted(device, gateway, ask)).toEqual(new Set(newerControlUiScopes));
 		// The gateway lets the device in before the call that approved it has ended.
 		await pairkeeper.untilSandbox('alpha', 'to tell', ({lastApproval}) => lastApproval?.requestId === requestId);
 	});

@@ -8,7 +8,7 @@ import {Host} from '../support/e2e.ts';
 import {canHaveNetworks, NetworkNamespace} from '../support/network-namespace.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {GatewayPlace, RealGateway} from '../support/real-gateway.ts';
-import {openSession} from '../support/session.ts';
+import {requestAsPerson} from '../support/session.ts';
 import {until} from '../support/until.ts';
 
 const cli = {clientName: 'cli', mode: 'cli'} as const;
@@ -64,13 +64,8 @@ describe.each(openclawVersions)(`real OpenClaw %s ${where}`, version => {
 	async function given(device: Device, scopes: readonly string[]): Promise<void> {
 		const answer = await ask(device, scopes);
 		if (answer.kind === 'hello') return;
-		const person = {token: gateway.token, scopes: ['operator.pairing', ...scopes], timeout: 20_000};
-		const session = await openSession(gateway.url, {...person, onRequested: () => {}, onEnd: () => {}});
-		try {
-			await session.request('device.pair.approve', {requestId: answer.requestId}, new AbortController().signal);
-		} finally {
-			session.end('unreachable', 'done');
-		}
+		const {requestId} = answer;
+		await requestAsPerson(gateway, ['operator.pairing', ...scopes], 'device.pair.approve', {requestId});
 	}
 
 	async function gains(device: Device, scopes: readonly string[], client: typeof cli | typeof controlUi = cli) {

@@ -1,8 +1,11 @@
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import type {SandboxStatus} from '../../supervisor/status/schema.ts';
 import {Host} from '../support/e2e.ts';
 import type {Pairkeeper} from '../support/pairkeeper.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
 import type {RecordedCall} from '../support/recorded-openclaw.ts';
+
+const cadence = {fastInterval: '500ms', runTimeout: '30s'};
 
 /** What is done in one sandbox does not wait for the other. What its CLI asks for and gets it asks for but once: there is no second try. */
 const testInBoth = (name: string, body: (sandbox: 'alpha' | 'beta') => Promise<void>) =>
@@ -27,6 +30,8 @@ describe('on real OpenClaw 2026.5.27, after convergence', () => {
 		];
 		betaEnvironment = {OPENCLAW_GATEWAY_URL: beta.url, OPENCLAW_GATEWAY_TOKEN: beta.token};
 		betaSandbox = {envFile: await host.envFile('beta-env.sh', betaEnvironment)};
+		pairkeeper = await host.supervise({...cadence, slowInterval: '2s'}, {beta: betaSandbox});
+		await untilBoth('to converge', ({mode}) => mode === 'slow');
 	});
 
 	afterAll(async () => host?.[Symbol.asyncDispose]());
@@ -37,16 +42,13 @@ describe('on real OpenClaw 2026.5.27, after convergence', () => {
 		beta: (...args: string[]) => beta.cli(args, {env: betaEnvironment}),
 	};
 
-	async function converged(config: object): Promise<void> {
-		pairkeeper = await host.supervise({fastInterval: '500ms', runTimeout: '30s', ...config}, {beta: betaSandbox});
+	async function untilBoth(what: string, condition: (sandbox: SandboxStatus) => boolean): Promise<void> {
 		for (const name of ['alpha', 'beta'] as const) {
-			await pairkeeper.untilSandbox(name, 'to converge', ({mode}) => mode === 'slow', {timeoutMs: 180_000});
+			await pairkeeper.untilSandbox(name, what, condition, {timeoutMs: 180_000});
 		}
 	}
 
 	describe('with a slow poll every 2 s', () => {
-		beforeAll(() => converged({slowInterval: '2s'}));
-
 		testInBoth('a refused `openclaw cron list` works once approved, in %s', async name => {
 			const refused = await inSandbox[name]('cron', 'list');
 			expect(refused.exitCode).not.toBe(0);
@@ -82,16 +84,24 @@ describe('on real OpenClaw 2026.5.27, after convergence', () => {
 
 	describe('with a slow poll every 10 min', () => {
 		// Without re-entry polls one kick is one pass, and nothing else polls for ten minutes.
-		beforeAll(() => converged({slowInterval: '10m', fastReentryPolls: 0}));
+		beforeAll(async () => {
+			const config = {...cadence, slowInterval: '10m', fastReentryPolls: 0};
+			await pairkeeper.reload(host.config(config, {beta: betaSandbox}));
+			// The pass that each begins with is over.
+			await untilBoth('to have minutes until its next poll', ({mode, nextPollAt}) => {
+				return mode === 'slow' && Date.parse(nextPollAt ?? '') - Date.now() > 300_000;
+			});
+		});
 
 		testInBoth('one pass takes an agent out of its fallback, in %s', async name => {
 			const gateway = {alpha, beta}[name];
 			const fallback = await inSandbox[name]('agent', '--agent', 'main', '-m', 'hi');
 			expect(fallback.stderr).toContain('EMBEDDED FALLBACK');
 			const before = (await host.openclaw.calls(gateway.stateDir)).length;
+			const approvedBefore = (await pairkeeper.statusOf(name)).approved;
 
 			expect(await pairkeeper.command(['kick', name])).toMatchObject({exitCode: 0});
-			const {mode} = await pairkeeper.untilSandbox(name, 'to approve', ({approved}) => approved > 0);
+			const {mode} = await pairkeeper.untilSandbox(name, 'to approve', ({approved}) => approved > approvedBefore);
 			expect(mode).toBe('slow');
 
 			// The self-approval trap: the first approve makes the gateway replace the request by a wider one.

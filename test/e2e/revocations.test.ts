@@ -3,10 +3,9 @@ import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {openclawVersions} from '../../scripts/setup-openclaw.ts';
 import {Device} from '../support/device.ts';
-import {Host} from '../support/e2e.ts';
+import {admitted, Host} from '../support/e2e.ts';
 import type {RealGateway} from '../support/real-gateway.ts';
-import {openSession} from '../support/session.ts';
-import {until} from '../support/until.ts';
+import {requestAsPerson} from '../support/session.ts';
 
 // A call of the command line costs more than a second of a core, and takes many on a machine that is kept busy.
 const cadence = {fastInterval: '1s', slowInterval: '2s', runTimeout: '30s'};
@@ -27,15 +26,8 @@ describe.each(openclawVersions)('a device whose token a person has revoked, on r
 	afterAll(async () => host?.[Symbol.asyncDispose]());
 
 	/** A person with an administrator's connection; the command line of 2026.5.27 has none. */
-	async function person(method: string, params: object): Promise<void> {
-		const options = {token: gateway.token, scopes: ['operator.admin', 'operator.pairing'], timeout: 20_000};
-		const session = await openSession(gateway.url, {...options, onRequested: () => {}, onEnd: () => {}});
-		try {
-			await session.request(method, params, new AbortController().signal);
-		} finally {
-			session.end('unreachable', 'done');
-		}
-	}
+	const person = (method: string, params: object) =>
+		requestAsPerson(gateway, ['operator.admin', 'operator.pairing'], method, params);
 
 	async function liveScopes(device: Device): Promise<readonly string[] | undefined> {
 		const {paired} = await gateway.devices();
@@ -47,14 +39,8 @@ describe.each(openclawVersions)('a device whose token a person has revoked, on r
 		const viaUrl = {transport: 'gateway', gateway: {url: gateway.url, tokenFile}};
 		const pairkeeper = await host.supervise(cadence, {alpha: route === 'url' ? viaUrl : {transport: 'cli'}});
 		const device = new Device();
-		const admitted = () =>
-			until(
-				'the device to be let in',
-				async () => (await device.ask(gateway, {...cli, scopes: ['operator.read']})).kind === 'hello',
-				// By the command line no sooner than it has approved: 2026.5.27 gives each ask another id.
-				{timeoutMs: 120_000, everyMs: route === 'url' ? 250 : 3000},
-			);
-		await admitted();
+		const ask = {...cli, scopes: ['operator.read']};
+		await admitted(device, gateway, ask);
 		await person('device.token.revoke', {deviceId: device.id, role: 'operator'});
 
 		const answer = await device.ask(gateway, {...cli, scopes: []});
@@ -70,6 +56,6 @@ describe.each(openclawVersions)('a device whose token a person has revoked, on r
 
 		await person('device.pair.approve', {requestId});
 		expect(await liveScopes(device)).toContain('operator.read');
-		await admitted();
+		await admitted(device, gateway, ask);
 	});
 });

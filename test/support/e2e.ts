@@ -3,10 +3,39 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {openclawBinary} from '../../scripts/setup-openclaw.ts';
+import type {Ask, Device} from './device.ts';
 import {guardFolder, unguard} from './guard.ts';
 import {Pairkeeper} from './pairkeeper.ts';
 import {type GatewayOptions, RealGateway} from './real-gateway.ts';
 import {type RecordedOpenclaw, recordOpenclaw} from './recorded-openclaw.ts';
+import {until} from './until.ts';
+
+/**
+ * Asks until the gateway lets the device in, and returns the scopes that it then has. It asks again once nothing of what it has asked for is pending any
+ * more: by the command line nothing is ever settled that is replaced before it has been listed and settled.
+ */
+export async function admitted(device: Device, gateway: RealGateway, ask: Ask): Promise<Set<string>> {
+	const patience = {timeoutMs: 240_000};
+	const hello = await until(
+		`${ask.clientName} to be let in with ${ask.scopes.join(' and ')}`,
+		async () => {
+			const answer = await device.ask(gateway, ask);
+			if (answer.kind === 'hello') return answer;
+			await until('its request to be settled', async () => !(await isPending(device, gateway)), {
+				...patience,
+				everyMs: 250,
+			});
+			return null;
+		},
+		patience,
+	);
+	return new Set(hello.scopes);
+}
+
+async function isPending(device: Device, gateway: RealGateway): Promise<boolean> {
+	const {pending} = await gateway.devices();
+	return pending.some(({deviceId}) => deviceId === device.id);
+}
 
 /** One OpenClaw version, its gateways and the supervisor over them. */
 export class Host implements AsyncDisposable {

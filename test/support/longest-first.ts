@@ -4,10 +4,10 @@ import {BaseSequencer, type TestSpecification} from 'vitest/node';
 const longest = [
 	'unit/simulated-shifts.test.ts',
 	'unit/worker.test.ts',
+	'e2e/late-upgrades.test.ts',
 	'e2e/gateway-transport.test.ts',
 	'e2e/administrator-asks.test.ts',
 	'e2e/container.test.ts',
-	'e2e/late-upgrades.test.ts',
 	'e2e/gateway-routes.test.ts',
 	'e2e/revocations.test.ts',
 	'e2e/first-pairings.test.ts',

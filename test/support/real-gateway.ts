@@ -9,6 +9,7 @@ import {join} from 'node:path';
 import {type InstallOptions, isInstalled, openclawBinary} from '../../scripts/setup-openclaw.ts';
 import {guardFolder, guardGroup, unguard} from './guard.ts';
 import {type CallOptions, type CallResult, endGroup, hasEnded, plainEnvironment, runCommand} from './processes.ts';
+import {requestAsPerson} from './session.ts';
 import {GiveUp, until} from './until.ts';
 
 /** Ten seconds are usual; on a machine that others keep busy it takes minutes. */
@@ -31,7 +32,7 @@ export interface GatewayPlace {
 	readonly environment: {readonly HOME: string; readonly OPENCLAW_STATE_DIR: string};
 }
 
-/** A pending request, as `openclaw devices list --json` prints it. */
+/** A pending request, as a gateway lists it (`device.pair.list`). */
 export interface PendingRequest {
 	readonly requestId: string;
 	readonly deviceId: string;
@@ -41,7 +42,7 @@ export interface PendingRequest {
 	readonly ts: number;
 }
 
-/** A paired device, as `openclaw devices list --json` prints it. */
+/** A paired device, as a gateway lists it. */
 export interface PairedDevice {
 	readonly deviceId: string;
 	readonly clientId?: string;
@@ -138,11 +139,10 @@ export class RealGateway {
 		return runCommand([...this.#exec, this.binary, ...args], {...options, env: {...this.environment, ...options.env}});
 	}
 
-	/** What `openclaw devices list --json` says. @throws when it fails. */
+	/** What the gateway lists; `openclaw devices list --json` prints the same, for more than a second of a core. @throws when it does not answer. */
 	async devices(): Promise<{pending: PendingRequest[]; paired: PairedDevice[]}> {
-		const {exitCode, stdout, stderr} = await this.cli(['devices', 'list', '--json']);
-		if (exitCode !== 0) throw new Error(`openclaw devices list failed (exit ${exitCode}): ${stderr}${stdout}`);
-		return JSON.parse(stdout.slice(stdout.indexOf('{')));
+		const listing = await requestAsPerson(this, ['operator.pairing'], 'device.pair.list');
+		return listing as {pending: PendingRequest[]; paired: PairedDevice[]};
 	}
 
 	/** Ends the gateway and starts it again on the same state, with another token or port if one is given. */
