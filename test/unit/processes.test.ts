@@ -55,7 +55,16 @@ describe('the processes of an owner', () => {
 /** A table that says nothing but what a test has it say, and counts how many environments were read of it. */
 function tableOf(
 	entries: Readonly<
-		Record<number, {startTime?: string; isKernelThread?: boolean; namespace?: string | null; environment?: string}>
+		Record<
+			number,
+			{
+				startTime?: string;
+				isKernelThread?: boolean;
+				isZombie?: boolean;
+				namespace?: string | null;
+				environment?: string;
+			}
+		>
 	>,
 ): ProcessTable & {readonly read: number[]} {
 	const read: number[] = [];
@@ -63,8 +72,8 @@ function tableOf(
 		read,
 		pids: async () => Object.keys(entries).map(Number),
 		stat: pid => {
-			const {startTime = '100', isKernelThread = false} = entries[pid] ?? {};
-			return {startTime, isKernelThread};
+			const {startTime = '100', isKernelThread = false, isZombie = false} = entries[pid] ?? {};
+			return {startTime, isKernelThread, isZombie};
 		},
 		namespaceOf: pid => (pid === process.pid ? 'ours' : (entries[pid]?.namespace ?? 'ours')),
 		isOurs: () => true,
@@ -79,15 +88,23 @@ function tableOf(
 describe('a search among the processes of a host', () => {
 	const environment = `A=1\0${MARKER}=run/w/1\0`;
 	// Above any pid there is (proc(5): pid_max).
-	const [ours, older, contained, kernels, same] = [2 ** 22 + 1, 2 ** 22 + 2, 2 ** 22 + 3, 2 ** 22 + 4, 2 ** 22 + 5];
+	const [ours, older, contained, kernels, same, over] = [1, 2, 3, 4, 5, 6].map(each => 2 ** 22 + each) as [
+		number,
+		number,
+		number,
+		number,
+		number,
+		number,
+	];
 
-	it('looks only into those that can be ours: no older, in our pid namespace, and no threads of the kernel', async () => {
+	it('looks only into those that can be ours: no older, in our pid namespace, no threads of the kernel, and none that are over', async () => {
 		const table = tableOf({
 			[ours]: {startTime: '101', environment},
 			[same]: {startTime: '100', environment},
 			[older]: {startTime: '99', environment},
 			[contained]: {startTime: '101', namespace: 'another', environment},
 			[kernels]: {startTime: '101', isKernelThread: true, environment},
+			[over]: {startTime: '101', isZombie: true, environment},
 		});
 		expect(await findMarked('run', {since: '100', table})).toEqual([ours, same]);
 		expect(table.read).toEqual([ours, same]);
@@ -153,6 +170,31 @@ describe('a search among the processes of a host', () => {
 		};
 		expect(await endMarked('run', {table})).toEqual({ended: 1, isWhole: true});
 		await hasEnded(pid);
+	});
+
+	it('waits for what it has ended, and does not look into it again', async () => {
+		let lives = 3;
+		const all = tableOf({[ours]: {environment}, [same]: {environment: 'A=1'}});
+		const table: ProcessTable = {...all, stat: pid => (pid === ours && lives-- <= 0 ? null : all.stat(pid))};
+		expect(await endMarked('run', {table})).toEqual({ended: 1, isWhole: true});
+		expect(lives).toBeLessThan(0);
+		expect(all.read.filter(pid => pid === ours)).toEqual([ours]);
+	});
+
+	it('gives up on what does not go although it has been ended, and says so', async () => {
+		const table = tableOf({[ours]: {environment}});
+		expect(await endMarked('run', {within: 100, table})).toEqual({ended: 1, isWhole: false});
+		expect(table.read).toEqual([ours]);
+	});
+
+	it('finds a marker wherever in an environment it stands, and no text that looks like one', async () => {
+		const table = tableOf({
+			[ours]: {environment: `A=1\0${environment}`},
+			[same]: {environment: `A=${MARKER}=run/w/1\0B=1`},
+			[older]: {environment: `${MARKER}=runs\0${environment}`},
+			[over]: {environment: `${MARKER}=run`},
+		});
+		expect(await findMarked('run', {table})).toEqual([ours, older, over]);
 	});
 
 	it('ends when its time is up, and says so', async () => {

@@ -1,10 +1,13 @@
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
-import {open, readdir} from 'node:fs/promises';
+import {closeSync, open, openSync, read, readdirSync, readFileSync, readlinkSync, readSync} from 'node:fs';
+import {readdir} from 'node:fs/promises';
+import {promisify} from 'node:util';
 
 /** What the kernel says of a process at little cost, to anybody (proc(5): /proc/pid/stat). */
 export interface ProcessStat {
 	/** Its own, without a program of any user's. */
 	readonly isKernelThread: boolean;
+	/** It is over, and nobody has asked how yet: it runs nothing and starts nothing any more. */
+	readonly isZombie: boolean;
 	/** In the kernel's ticks since boot; with the pid it names a process for good. */
 	readonly startTime: string;
 }
@@ -61,13 +64,25 @@ export function startTimeOf(pid: number): string | null {
 	return statOf(pid)?.startTime ?? null;
 }
 
+/** More than there can be of one (proc_pid_stat(5)): 52 fields, of 20 digits each at most, and a name of 64 bytes. */
+const statBuffer = Buffer.allocUnsafeSlow(2048);
+
 function statOf(pid: number): ProcessStat | null {
 	return tried(() => {
-		const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-		// The second field is the name in parentheses, which may hold anything; the 9th are flags, the 22nd is the start time.
-		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+		const descriptor = openSync(`/proc/${pid}/stat`, 'r');
+		let length: number;
+		try {
+			length = readSync(descriptor, statBuffer);
+		} finally {
+			closeSync(descriptor);
+		}
+		const stat = statBuffer.toString('latin1', 0, length);
+		// The second field is the name in parentheses, which may hold anything; the 3rd is the state, the 9th are flags, the 22nd is the start time.
+		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
 		const startTime = fields[19];
-		return startTime === undefined ? null : {isKernelThread: (Number(fields[6]) & KERNEL_THREAD) !== 0, startTime};
+		if (startTime === undefined) return null;
+		const isKernelThread = (Number(fields[6]) & KERNEL_THREAD) !== 0;
+		return {isKernelThread, isZombie: fields[0] === 'Z' || fields[0] === 'X', startTime};
 	});
 }
 
@@ -79,18 +94,22 @@ function tried<T>(read: () => T): T | null {
 	}
 }
 
+const openFile = promisify(open);
+const readFile = promisify(read);
+
+/** What the last reader has left: a search reads one environment after the other, and each buffer anew would be as much garbage. */
+let spare: Buffer | null = null;
+
+/** The beginning of a file of /proc, which comes whole or as far as it was asked for, since no more than a process's memory stands between. */
 async function readStart(file: string, bytes: number): Promise<string> {
-	const handle = await open(file);
+	const descriptor = await openFile(file, 'r');
+	const buffer = spare?.length === bytes ? spare : Buffer.allocUnsafeSlow(bytes);
+	spare = null;
 	try {
-		const buffer = Buffer.alloc(bytes);
-		let length = 0;
-		while (length < bytes) {
-			const {bytesRead} = await handle.read(buffer, length, bytes - length, null);
-			if (bytesRead === 0) break;
-			length += bytesRead;
-		}
-		return buffer.toString('latin1', 0, length);
+		const {bytesRead} = await readFile(descriptor, buffer, 0, bytes, null);
+		return buffer.toString('latin1', 0, bytesRead);
 	} finally {
-		await handle.close();
+		spare = buffer;
+		closeSync(descriptor);
 	}
 }

@@ -23,9 +23,9 @@ const LOOKS_AT_ONCE = 100;
 /** How long one process's environment is waited for, in milliseconds: the kernel may make a reader wait for the process's memory. */
 const ENVIRONMENT_PATIENCE = 250;
 
-/** For how long, in milliseconds, and how often environments that did not come are asked for again. */
-const UNREAD_PATIENCE = 2000;
-const UNREAD_GAP = 50;
+/** For how long, in milliseconds, what was found before is waited for: environments that did not come, and processes that are ended and have yet to go. */
+const WAIT = 2000;
+const WAIT_GAP = 50;
 
 /** The most of what a command has started that is followed down. */
 const MAX_TREE = 4096;
@@ -42,6 +42,8 @@ export interface SweepBounds {
 	readonly since?: string | null;
 	/** Processes that are known to carry another marker, by their pids: on a host of many workers they are most of what there is to look at. */
 	readonly others?: ReadonlySet<number>;
+	/** Those that have been ended already, as {@link nameOf} names them: they start nothing any more, so that nothing of them needs to be read again. */
+	readonly ended?: ReadonlySet<string>;
 	/** Milliseconds it may take altogether. */
 	readonly within?: number;
 	readonly table?: ProcessTable;
@@ -76,24 +78,27 @@ export async function endMarked(owners: string | readonly string[], bounds: Swee
 	const {within = 10_000} = bounds;
 	const began = systemClock.now();
 	const ended = new Set<string>();
-	let sweeps = 0;
-	while (sweeps < MAX_SWEEPS) {
+	let lastFound = began;
+	for (let sweeps = 0; sweeps < MAX_SWEEPS; ) {
 		let found = 0;
-		let unread = 0;
-		for await (const look of marked(owners, bounds, began + within)) {
+		let waiting = 0;
+		for await (const look of marked(owners, {...bounds, ended}, began + within)) {
 			if (look === 'over') return {ended: ended.size, isWhole: false};
-			if (look === 'unread') {
-				unread++;
+			if (look === 'unread' || look === 'ended') {
+				waiting++;
 				continue;
 			}
 			found++;
-			ended.add(`${look.pid} ${look.startTime}`);
+			ended.add(nameOf(look));
 			endProcess(look);
 		}
-		if (found > 0) sweeps++;
-		else if (unread === 0) return {ended: ended.size, isWhole: true};
-		// On a crowded host an environment may merely be late, and its process be ours.
-		else if (systemClock.now() - began < Math.min(UNREAD_PATIENCE, within)) await systemClock.sleep(UNREAD_GAP);
+		const now = systemClock.now();
+		if (found > 0) {
+			sweeps++;
+			lastFound = now;
+		} else if (waiting === 0) return {ended: ended.size, isWhole: true};
+		// On a crowded host an environment may merely be late, and its process be ours; and who has little of the processor takes his time to go.
+		else if (now - lastFound < Math.min(WAIT, within)) await systemClock.sleep(WAIT_GAP);
 		else break;
 	}
 	return {ended: ended.size, isWhole: false};
@@ -118,8 +123,8 @@ export function endProcess({pid, startTime}: ProcessId, table: ProcessTable = pr
 	if (table.stat(pid)?.startTime === startTime) signalPid(pid, 'SIGKILL');
 }
 
-/** What a look at one process comes to: it has the marker, or its environment has not come in time; or all time is up. */
-export type Look = ProcessId | 'unread' | 'over';
+/** What a look at one process comes to: it has the marker, or is ended already and not gone yet, or its environment has not come in time; or all time is up. */
+export type Look = ProcessId | 'ended' | 'unread' | 'over';
 
 /**
  * The processes whose marker is one of `owners` or below it, this one excepted, in no order, until the monotonic millisecond `until`; those whose environment
@@ -127,7 +132,7 @@ export type Look = ProcessId | 'unread' | 'over';
  */
 export async function* marked(
 	owners: string | readonly string[],
-	{since = null, others, table = procTable}: SweepBounds,
+	{since = null, others, ended, table = procTable}: SweepBounds,
 	until: number,
 ): AsyncGenerator<Look> {
 	const oldest = Number(since ?? 0);
@@ -142,12 +147,17 @@ export async function* marked(
 		}
 		if (pid === process.pid || others?.has(pid)) continue;
 		const stat = table.stat(pid);
-		if (stat === null || stat.isKernelThread || Number(stat.startTime) < oldest) continue;
+		if (stat === null || stat.isKernelThread || stat.isZombie || Number(stat.startTime) < oldest) continue;
+		const id = {pid, startTime: stat.startTime};
+		if (ended?.has(nameOf(id))) {
+			yield 'ended';
+			continue;
+		}
 		// What we may not look into, and what lives in a container, is not ours. A call's own tree is ended without this search.
 		if (ourNamespace !== null && table.namespaceOf(pid) !== ourNamespace) continue;
-		const environment = await environmentInTime(table, pid);
+		const environment = await environmentInTime(table, id);
 		if (environment === null) yield 'unread';
-		else if (isMarked(environment, owners)) yield {pid, startTime: stat.startTime};
+		else if (isMarked(environment, owners)) yield id;
 	}
 }
 
@@ -159,16 +169,14 @@ const silent = new Map<number, string>();
 const MOST_SILENT = {others: 2, ours: 3};
 
 /** `null` where it does not come in time; empty where the process is gone, or is not for us to look into. */
-async function environmentInTime(table: ProcessTable, pid: number): Promise<string | null> {
-	const startTime = table.stat(pid)?.startTime;
-	if (startTime === undefined) return '';
+async function environmentInTime(table: ProcessTable, {pid, startTime}: ProcessId): Promise<string | null> {
 	if (silent.get(pid) === startTime || !hasThreadFor(pid, table)) return null;
-	const timeout = new AbortController();
-	const reading = table.environmentOf(pid, MAX_ENVIRONMENT).finally(() => silent.delete(pid));
+	const {promise: late, resolve: isLate} = Promise.withResolvers<undefined>();
 	// What has come while we were held up ourselves is not late: it is taken before another turn of the event loop is over.
-	const late = systemClock.sleep(ENVIRONMENT_PATIENCE, timeout.signal).then(nextTurn);
+	const cancel = systemClock.after(ENVIRONMENT_PATIENCE, () => setImmediate(isLate, undefined));
+	const reading = table.environmentOf(pid, MAX_ENVIRONMENT).finally(() => silent.delete(pid));
 	const environment = await Promise.race([reading, late]);
-	timeout.abort();
+	cancel();
 	if (environment !== undefined) return environment ?? '';
 	silent.set(pid, startTime);
 	return null;
@@ -182,12 +190,21 @@ function nextTurn(): Promise<void> {
 	return new Promise(resolve => setImmediate(resolve));
 }
 
+/** Names a process for good, as a key. */
+function nameOf({pid, startTime}: ProcessId): string {
+	return `${pid} ${startTime}`;
+}
+
+const ENTRY = `${MARKER}=`;
+
 function isMarked(environment: string, owners: string | readonly string[]): boolean {
-	if (!environment.includes(`${MARKER}=`)) return false;
-	const prefixes = [owners].flat().map(owner => `${MARKER}=${owner}`);
-	return environment
-		.split('\0')
-		.some(entry => prefixes.some(prefix => entry === prefix || entry.startsWith(`${prefix}/`)));
+	for (let at = environment.indexOf(ENTRY); at >= 0; at = environment.indexOf(ENTRY, at + 1)) {
+		if (at > 0 && environment[at - 1] !== '\0') continue;
+		const end = environment.indexOf('\0', at);
+		const owner = environment.slice(at + ENTRY.length, end < 0 ? undefined : end);
+		if ([owners].flat().some(each => owner === each || owner.startsWith(`${each}/`))) return true;
+	}
+	return false;
 }
 
 function isGone(error: unknown): boolean {
