@@ -159,7 +159,7 @@ function hash(value: string): string {
 
 function readPaired(entry: unknown): PairedDevice[] {
 	if (!isRecord(entry) || typeof entry.deviceId !== 'string' || entry.deviceId.length > MAX_STRING) return [];
-	const {scopes = [], createdAtMs} = entry;
+	const {scopes = [], roles, createdAtMs} = entry;
 	const tokens = readTokens(entry.tokens);
 	const isReadable = isStringList(scopes, MAX_RECORD) && tokens !== null;
 	return [
@@ -167,6 +167,7 @@ function readPaired(entry: unknown): PairedDevice[] {
 			deviceId: entry.deviceId,
 			publicKey: typeof entry.publicKey === 'string' ? entry.publicKey : null,
 			scopes: isStringList(scopes, MAX_RECORD) ? scopes : [],
+			...(isStringList(roles) ? {roles} : {}),
 			tokens: tokens ?? [],
 			...(typeof createdAtMs === 'number' ? {createdAt: createdAtMs} : {}),
 			...(isReadable ? {} : {isUnreadable: true}),

@@ -26,6 +26,8 @@ export interface PairedDevice {
 	readonly publicKey: string | null;
 	/** What its record says that it has. */
 	readonly scopes: readonly string[];
+	/** The roles that its record names; absent where the gateway does not say. */
+	readonly roles?: readonly string[];
 	/** One a role. */
 	readonly tokens: readonly DeviceToken[];
 	/** When it was first paired, milliseconds since the epoch; absent where the gateway does not say. */
