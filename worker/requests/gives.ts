@@ -40,15 +40,15 @@ export function givesOf(request: PairingRequest, paired: readonly PairedDevice[]
 }
 
 /**
- * Whether a person took away what is asked for: a token for one of the roles, or the whole device (`removed`: ids of such devices). Of a request that
- * cannot be read, any role may be meant. Pure.
+ * Whether a person took away what is asked for: a token for one of the roles, or, `isRemoved`, one of the roles or the whole device. Of a request that cannot
+ * be read, any role may be meant. Pure.
  */
 export function isRevoked(
 	request: PairingRequest | MalformedRequest,
 	paired: readonly PairedDevice[],
-	removed: readonly string[],
+	isRemoved: boolean,
 ): boolean {
-	if (request.deviceId !== null && removed.includes(request.deviceId)) return true;
+	if (isRemoved) return true;
 	const revoked = entriesOf(request, paired).flatMap(({tokens}) => tokens.filter(token => token.isRevoked));
 	if (request.kind === 'malformed') return revoked.length > 0;
 	const roles = rolesOf(request);

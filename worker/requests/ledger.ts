@@ -1,13 +1,14 @@
 import {expectedScopes} from './alarm.ts';
 import {isSameAsk} from './answered.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
+import {rolesOf} from './gives.ts';
 import type {LedgerState} from './ledger-schema.ts';
 import type {Listing} from './listing.ts';
 import {GONE, type Plan, planFor, rejectionDueAt} from './plan.ts';
 import {grantableScopes, matchingEntry, PAIRING_SCOPE, type Policy} from './policy.ts';
 import {type Attempt, attemptIn, hasAll, type RequestRecord, type RequestRecords, recordOf} from './record.ts';
 import {shortHash} from './refusal.ts';
-import {removedBetween, type Sighting, sightingOf} from './removed.ts';
+import {deviceOfRemoval, removalKey, removalsGivenBack, removedBetween, type Sighting, sightingOf} from './removed.ts';
 import type {PairedDevice, PairingRequest} from './request.ts';
 
 export type {LedgerState} from './ledger-schema.ts';
@@ -15,7 +16,7 @@ export type {LedgerState} from './ledger-schema.ts';
 /** How many ids that our own failed approvals caused are remembered. */
 const MAX_CAUSED = 32;
 
-/** How many devices that a person has removed are remembered; more of them are an alarm, since none may be forgotten for another. */
+/** How many devices, and single roles of devices, that a person has removed are remembered; more of them are an alarm, since none may be forgotten for another. */
 const MAX_REMOVED = 256;
 
 /** More approvals than this in an hour are an alarm: no sandbox has so many clients. */
@@ -110,7 +111,9 @@ export class Ledger {
 		if (this.alarm === null && spent >= MAX_APPROVALS_AN_HOUR)
 			this.raiseAlarm(`more than ${MAX_APPROVALS_AN_HOUR} approvals within an hour`);
 		if (this.alarm === null && this.#state.removed.length > MAX_REMOVED)
-			this.raiseAlarm(`more than ${MAX_REMOVED} devices were removed, and no more are remembered`);
+			this.raiseAlarm(
+				`more than ${MAX_REMOVED} devices, or roles of devices, were removed, and no more are remembered`,
+			);
 		return this.alarm;
 	}
 
@@ -122,8 +125,7 @@ export class Ledger {
 	/** Takes in what the gateway lists, forgets what it lists no more, and says what is to be done now. */
 	plan(listing: Listing, now: number, connection: number | null = null): Plan {
 		this.#look(listing, connection);
-		const {requests, caused, alarm} = this.#state;
-		const removed = this.removedIn(listing);
+		const {requests, caused, alarm, removed} = this.#state;
 		const context = {
 			policy: this.#policy,
 			now,
@@ -137,19 +139,10 @@ export class Ledger {
 		for (const each of plan.vanished) {
 			if (each.kind !== 'foreign') continue;
 			// Whoever approves what a removed device asks for gives it back.
-			this.#giveBack(each.deviceId);
+			this.#giveBack(each.deviceId, each.roles);
 			this.#change({foreign: {requestId: each.requestId, at: now}});
 		}
 		return plan;
-	}
-
-	/** The devices of this listing that a person has removed in this shift, by their ids. */
-	removedIn({pending}: Listing): readonly string[] {
-		const {removed} = this.#state;
-		if (removed.length === 0) return [];
-		return pending.flatMap(({deviceId}) =>
-			deviceId !== null && removed.includes(shortHash(deviceId)) ? deviceId : [],
-		);
 	}
 
 	/** How many paired devices have more than the policy would let any client have. */
@@ -186,12 +179,13 @@ export class Ledger {
 	}
 
 	/** The gateway said yes, or has shown that it did. Returns whether that is news: it is not where an earlier yes, told and counted, proved untrue. */
-	approved({requestId, deviceId}: PairingRequest, by: Attempt['by'], now: number): boolean {
+	approved(request: PairingRequest, by: Attempt['by'], now: number): boolean {
+		const {requestId, deviceId} = request;
 		const known = this.#recordOf(requestId);
 		const attempt = attemptIn(known);
 		const isNews = attempt?.isTold !== true;
 		if (isNews) this.#change({hasApproved: true, approvals: withOneMore(this.#state.approvals, now)});
-		if (deviceId !== null && by === 'person') this.#giveBack(deviceId);
+		if (deviceId !== null && by === 'person') this.#giveBack(deviceId, rolesOf(request).map(shortHash));
 		const attempts = known?.kind === 'attempted' ? known.attempts : noAttempts;
 		if (attempt !== null) this.#record(requestId, {kind: 'approved', ...attempt, attempts});
 		return isNews;
@@ -268,10 +262,10 @@ export class Ledger {
 		return times.length === 0 ? null : Math.max(Math.min(...times) - now, 0);
 	}
 
-	/** A device that a person has removed is not given anything again for the rest of the shift. */
+	/** What a person has removed is not given again for the rest of the shift. */
 	#look(listing: Listing, connection: number | null): void {
 		const sighting = sightingOf(listing, connection);
-		const gone = removedBetween(this.#sighting, sighting).map(shortHash);
+		const gone = removedBetween(this.#sighting, sighting).map(removalKey);
 		this.#sighting = sighting;
 		if (gone.length === 0) return;
 		const removed = [...new Set([...this.#state.removed, ...gone])];
@@ -279,9 +273,11 @@ export class Ledger {
 		this.#change({removed: mostUrgent(removed, asking, MAX_REMOVED + 1)});
 	}
 
-	#giveBack(deviceId: string): void {
-		const hash = shortHash(deviceId);
-		if (this.#state.removed.includes(hash)) this.#change({removed: this.#state.removed.filter(each => each !== hash)});
+	/** `roles`: a short hash of each. */
+	#giveBack(deviceId: string, roles: readonly string[]): void {
+		const back = removalsGivenBack(shortHash(deviceId), roles);
+		const removed = this.#state.removed.filter(key => !back.includes(key));
+		if (removed.length < this.#state.removed.length) this.#change({removed});
 	}
 
 	#recordOf(requestId: string): RequestRecord | undefined {
@@ -297,7 +293,7 @@ export class Ledger {
 	}
 }
 
-/** So many of these removed devices, in their order: before all others those that ask now, then the latest, since a sandbox may remove any number itself. */
+/** So many of these removals, in their order: before all others those of devices that ask now, then the latest, since a sandbox may remove any number itself. */
 function mostUrgent(
 	removed: LedgerState['removed'],
 	asking: readonly (string | null)[],
@@ -306,7 +302,8 @@ function mostUrgent(
 	const excess = removed.length - limit;
 	if (excess <= 0) return removed;
 	const hashes = new Set(asking.flatMap(deviceId => (deviceId === null ? [] : shortHash(deviceId))));
-	const idleFirst = removed.toSorted((one, other) => Number(hashes.has(one)) - Number(hashes.has(other)));
+	const isAsking = (key: string) => hashes.has(deviceOfRemoval(key));
+	const idleFirst = removed.toSorted((one, other) => Number(isAsking(one)) - Number(isAsking(other)));
 	const dropped = new Set(idleFirst.slice(0, excess));
 	return removed.filter(each => !dropped.has(each));
 }

@@ -1,7 +1,7 @@
 import {alarmInListing} from './alarm.ts';
 import {reopened, standingOf, withoutOther} from './answered.ts';
 import {noAttempts} from './attempts.ts';
-import {digestOf, givesOf, isRevoked} from './gives.ts';
+import {digestOf, givesOf, isRevoked, rolesOf} from './gives.ts';
 import type {Listing} from './listing.ts';
 import {decide, isWithin, type Policy, type RefusalReason} from './policy.ts';
 import {
@@ -15,6 +15,7 @@ import {
 	recordOf,
 } from './record.ts';
 import {refusalOf, shortHash} from './refusal.ts';
+import {asksForRemoved} from './removed.ts';
 import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
 
 /** What is to be done about one listed request. */
@@ -52,8 +53,13 @@ export type Vanished =
 			readonly isTold: boolean;
 			readonly alarm: string | null;
 	  }
-	/** Its device has now what it asked for, and we have not approved it. */
-	| {readonly kind: 'foreign'; readonly requestId: string; readonly deviceId: string};
+	/** Its device has now what it asked for, and we have not approved it. `roles`: a short hash of each that it is for. */
+	| {
+			readonly kind: 'foreign';
+			readonly requestId: string;
+			readonly deviceId: string;
+			readonly roles: readonly string[];
+	  };
 
 /** What one listing asks for. */
 export interface Plan {
@@ -84,7 +90,7 @@ export interface PlanContext {
 	readonly isAlarmed: boolean;
 	/** Ids of requests that our own failed approvals caused. */
 	readonly caused: readonly string[];
-	/** Ids of devices that a person has removed. */
+	/** What a person has removed, by `removalKey`. */
 	readonly removed: readonly string[];
 }
 
@@ -116,7 +122,8 @@ export function planFor(
 		}
 		if (known === undefined) records.delete(key);
 		else records.set(key, known);
-		const verdict = decide(request, paired, policy, removed);
+		const isRemoved = asksForRemoved(request, removed);
+		const verdict = decide(request, paired, policy, isRemoved);
 		if (verdict.allowed && request.kind === 'request') {
 			if (known?.kind === 'refused') records.delete(key);
 			if (isAlarmed) continue;
@@ -136,7 +143,7 @@ export function planFor(
 				now,
 				digest,
 				had: request.kind === 'malformed' || hasAll(request, paired),
-				isRevoked: isRevoked(request, paired, removed),
+				isRevoked: isRevoked(request, paired, isRemoved),
 				isCaused: context.caused.includes(key),
 				predecessor: predecessorOf(request, known, predecessors),
 			});
@@ -199,7 +206,8 @@ function becameOf(
 	if (attempt !== null) {
 		const {request, by, had, expected, isTold} = attempt;
 		const granted = !had && hasAll(request, paired);
-		if (granted && isSomebodyElses(record)) return foreign(key, request.deviceId);
+		if (granted && isSomebodyElses(record))
+			return foreign(key, {deviceId: request.deviceId, roles: rolesOf(request).map(shortHash)});
 		// What a person approved of the same device meanwhile, before our eyes, is no doing of ours.
 		const others = gone.flatMap(({record: other}) =>
 			other.kind === 'refused' && other.deviceId === request.deviceId ? other.scopes : [],
@@ -208,7 +216,7 @@ function becameOf(
 		return [{kind: 'ours', request, by, granted, isTold, alarm}];
 	}
 	if (record.kind !== 'refused' || record.rejected || record.had) return [];
-	return isGranted(record, paired) ? foreign(key, record.deviceId) : [];
+	return isGranted(record, paired) ? foreign(key, record) : [];
 }
 
 /** As {@link hasAll}, by what is remembered of a refused request. */
@@ -228,6 +236,6 @@ function isSomebodyElses(record: RequestRecord): boolean {
 	return record.kind === 'attempted' && record.attempts.failures === 1 && GONE.test(record.attempts.error ?? '');
 }
 
-function foreign(requestId: string, deviceId: string | null): Vanished[] {
-	return deviceId === null ? [] : [{kind: 'foreign', requestId, deviceId}];
+function foreign(requestId: string, {deviceId, roles}: Pick<Refused, 'deviceId' | 'roles'>): Vanished[] {
+	return deviceId === null ? [] : [{kind: 'foreign', requestId, deviceId, roles}];
 }

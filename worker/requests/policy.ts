@@ -22,20 +22,20 @@ const refuse = (reason: RefusalReason): Verdict => ({allowed: false, reason});
 
 /**
  * Whether `request` may be approved. Pure. What is judged is what the approval would give, which may be more than is asked for. Scopes and roles are
- * compared exactly; an absent list asks for nothing. `removed`: ids of devices that a person has removed.
+ * compared exactly; an absent list asks for nothing. `isRemoved`: it asks for what a person has removed.
  * The reason is that of the first check that fails; they go from who asks to what for, since a client that is not listed needs no other remedy.
  */
 export function decide(
 	request: PairingRequest | MalformedRequest,
 	paired: readonly PairedDevice[],
 	policy: Policy,
-	removed: readonly string[] = [],
+	isRemoved = false,
 ): Verdict {
 	if (request.kind === 'malformed') return refuse('malformed');
 	const entry = matchingEntry(request, policy);
 	if (!entry) return refuse('unknown-client');
 	// A person took it away, and a person gives it back, whatever is asked for.
-	if (isRevoked(request, paired, removed)) return refuse('revoked');
+	if (isRevoked(request, paired, isRemoved)) return refuse('revoked');
 	const gives = givesOf(request, paired);
 	if (gives === null) return refuse('malformed');
 	if (!isWithin(namedRoles(request), policy.roles)) return refuse('disallowed-role');
