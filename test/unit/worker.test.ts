@@ -308,7 +308,7 @@ describe('a worker that watches', () => {
 		const [, ...gaps] = looks.map((at, index) => at - (looks[index - 1] ?? at));
 		expect(Math.max(...gaps)).toBeLessThanOrEqual(10 * SECOND);
 		expect(Math.min(...gaps)).toBeGreaterThanOrEqual(5 * SECOND);
-		expect(looks.length).toBeGreaterThanOrEqual(30);
+		expect(looks.length).toBeGreaterThan(20);
 	});
 
 	it('shows where it stands: mode, interval, the last list and the next poll', async () => {
