@@ -65,9 +65,8 @@ describe.each(openclawVersions)('a device whose token a person has revoked, on r
 		const alpha = {transport: 'gateway', gateway: {url: gateway.url, tokenFile}};
 		const pairkeeper = await host.supervise({...cadence, policy}, {alpha});
 		const device = new Device();
-		const ask = (role: string) => device.ask(gateway, {...cli, role, scopes: []});
-		for (const role of ['operator', 'node'])
-			await until('the device to be let in', async () => (await ask(role)).kind === 'hello', {timeoutMs: 60_000});
+		const askFor = (role: string) => ({...cli, role, scopes: []});
+		for (const role of ['operator', 'node']) await admitted(device, gateway, askFor(role));
 		const pairedAt = new Date().toISOString();
 		await pairkeeper.untilSandbox(
 			'alpha',
@@ -76,7 +75,7 @@ describe.each(openclawVersions)('a device whose token a person has revoked, on r
 		);
 		await person('node.pair.remove', {nodeId: device.id});
 
-		const answer = await ask('node');
+		const answer = await device.ask(gateway, askFor('node'));
 		if (answer.kind !== 'pairing-required') throw new Error(`let in at once: ${JSON.stringify(answer)}`);
 		const {lastRefusal} = await pairkeeper.untilSandbox(
 			'alpha',
@@ -84,6 +83,6 @@ describe.each(openclawVersions)('a device whose token a person has revoked, on r
 			sandbox => sandbox.lastRefusal?.requestId === answer.requestId,
 		);
 		expect(lastRefusal).toMatchObject({reason: 'revoked', scopes: []});
-		expect((await ask('operator')).kind).toBe('hello');
+		expect((await device.ask(gateway, askFor('operator'))).kind).toBe('hello');
 	});
 });
