@@ -35,6 +35,13 @@ export function changesBetween(before: Checkpoint, after: Checkpoint): Checkpoin
 	return isEmpty(changes) ? null : changes;
 }
 
+/** Whether all that these changes say is that requests are remembered no more. */
+export function isOnlyForgetting({ledger, ...others}: CheckpointChanges): boolean {
+	if (ledger?.requests === undefined || !isEmpty(others)) return false;
+	const {requests, ...rest} = ledger;
+	return isEmpty(rest) && Object.values(requests).every(record => record === null);
+}
+
 /** The checkpoint with these changes. Pure. */
 export function applyChanges(checkpoint: Checkpoint, changes: CheckpointChanges): Checkpoint {
 	const {cadence, ledger, ...rest} = changes;

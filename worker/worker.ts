@@ -1,5 +1,5 @@
 import {isDeepStrictEqual} from 'node:util';
-import {type Checkpoint, changesBetween, emptyCheckpoint} from './checkpoint.ts';
+import {type Checkpoint, changesBetween, emptyCheckpoint, isOnlyForgetting} from './checkpoint.ts';
 import {ClientError} from './client-error.ts';
 import type {Cancel, Clock} from './clock.ts';
 import {shownHeld} from './held.ts';
@@ -277,7 +277,8 @@ export class Worker {
 		const wall = clock.wall();
 		const before = this.#observations;
 		this.#observations = events.reduce((observations, event) => observe(observations, event, wall), before);
-		this.#tellCheckpoint(events.flatMap(event => decisionsIn(event, config.policy, wall)));
+		const decisions = events.flatMap(event => decisionsIn(event, config.policy, wall));
+		this.#tellCheckpoint(decisions, {isPassOver: events.some(({kind}) => kind === 'polled')});
 		for (const line of events.flatMap(event => logLinesOf(event, before, config))) link.send(line);
 		this.#tellHeld();
 		for (const event of events) {
@@ -286,10 +287,12 @@ export class Worker {
 		}
 	}
 
-	#tellCheckpoint(decisions: ReturnType<typeof decisionsIn>): void {
+	/** What is merely forgotten is told with what happens next, in this pass or with its end: a successor would forget it by itself. */
+	#tellCheckpoint(decisions: ReturnType<typeof decisionsIn>, {isPassOver}: {readonly isPassOver: boolean}): void {
 		const {cadence, failures, lastError} = this.#observations;
 		const checkpoint = {cadence, failures, lastError, ledger: this.#ledger.state};
 		const changes = changesBetween(this.#told, checkpoint) ?? {};
+		if (!isPassOver && decisions.length === 0 && isOnlyForgetting(changes)) return;
 		this.#told = checkpoint;
 		if (Object.keys(changes).length === 0 && decisions.length === 0) return;
 		this.#deps.link.send({kind: 'checkpoint', changes, decisions});

@@ -224,6 +224,33 @@ describe('a worker that watches', () => {
 		expect(Math.max(...sizes)).toBeLessThan(1000);
 	});
 
+	it('tells what it forgets with what it tells next, at the latest with the end of the pass', async () => {
+		const sandbox = new Sandbox();
+		const {gateway} = sandbox;
+		const ask = (requestId: string) => gateway.pending.push(entryOf({requestId, deviceId: `device of ${requestId}`}));
+		ask('r1');
+		gateway.before = call => {
+			if (gateway.callsOf('list') === 2 && call === 'list') ask('r2');
+		};
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(sandbox.decided('approved')).toEqual(['r1', 'r2']);
+		const told = sandbox
+			.of('checkpoint')
+			.map(({changes}) => Object.entries(changes.ledger?.requests ?? {}))
+			.map(requests => requests.map(([id, record]) => `${id} ${record?.kind ?? 'forgotten'}`).join());
+		expect(told.filter(Boolean)).toEqual([
+			'r1 attempted',
+			'r1 approved',
+			'r1 forgotten,r2 attempted',
+			'r2 approved',
+			'r2 forgotten',
+		]);
+		gateway.before = () => {};
+		ask('r3');
+		await sandbox.live(undefined, SECOND);
+		expect(Object.keys(sandbox.checkpoint?.ledger.requests ?? {})).toEqual(['r3']);
+	});
+
 	it('sends no checkpoint for polls that change nothing', async () => {
 		const sandbox = new Sandbox();
 		sandbox.gateway.paired = [{deviceId: 'device-1'}];
