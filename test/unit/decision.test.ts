@@ -63,7 +63,7 @@ it.each([
 		);
 		expect(decided).toMatchObject({result: 'failed', detail: 'unknown requestId'});
 		expect(ledger.plan(gateway.listing, clock.now()).vanished).toEqual([
-			{kind: 'foreign', requestId: 'r1', deviceId: 'device-1'},
+			{kind: 'foreign', requestId: 'r1', deviceId: 'device-1', roles: [expect.any(String)]},
 		]);
 	},
 );
