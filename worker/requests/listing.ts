@@ -5,7 +5,6 @@ import {printable} from '../text.ts';
 import {
 	type DeviceToken,
 	isRequestId,
-	type LetIn,
 	type MalformedRequest,
 	type PairedDevice,
 	type PairingRequest,
@@ -162,7 +161,6 @@ function readPaired(entry: unknown): PairedDevice[] {
 	if (!isRecord(entry) || typeof entry.deviceId !== 'string' || entry.deviceId.length > MAX_STRING) return [];
 	const {scopes = [], roles, createdAtMs} = entry;
 	const tokens = readTokens(entry.tokens);
-	const letIn = readLetIn(entry);
 	const isReadable = isStringList(scopes, MAX_RECORD) && tokens !== null;
 	return [
 		{
@@ -172,20 +170,9 @@ function readPaired(entry: unknown): PairedDevice[] {
 			...(isStringList(roles) ? {roles} : {}),
 			tokens: tokens ?? [],
 			...(typeof createdAtMs === 'number' ? {createdAt: createdAtMs} : {}),
-			...(letIn === null ? {} : {letIn}),
 			...(isReadable ? {} : {isUnreadable: true}),
 		},
 	];
-}
-
-function readLetIn({approvedVia, approvedAtMs, connected, ...client}: Readonly<Record<string, unknown>>): LetIn | null {
-	if (typeof approvedVia !== 'string' || approvedVia.length > MAX_STRING) return null;
-	if (typeof approvedAtMs !== 'number' || typeof connected !== 'boolean') return null;
-	const names = [client.clientId, client.clientMode, client.displayName].map(text);
-	const isNamed = names.some(name => name) && !names.includes(undefined);
-	// As 2026.9.6 compares them.
-	const key = names.map(name => name?.trim().toLowerCase() ?? '').join('\0');
-	return {via: approvedVia, at: approvedAtMs, client: isNamed ? key : null, isConnected: connected};
 }
 
 /** Of a device of which too much is listed nobody can say what it has, however many entries that is spread over. */

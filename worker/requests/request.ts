@@ -32,21 +32,8 @@ export interface PairedDevice {
 	readonly tokens: readonly DeviceToken[];
 	/** When it was first paired, milliseconds since the epoch; absent where the gateway does not say. */
 	readonly createdAt?: number;
-	/** Absent where the gateway does not say all of it: 2026.5.27 says nothing. */
-	readonly letIn?: LetIn;
 	/** Its scopes or tokens are listed and cannot be read, so that nobody can say what it has. */
 	readonly isUnreadable?: boolean;
-}
-
-/** How a paired device was let in last. */
-export interface LetIn {
-	/** `silent`: by OpenClaw itself, since it connected from the gateway's own host; `owner`: somebody approved it (OpenClaw: docs/gateway/pairing.md). */
-	readonly via: string;
-	/** Milliseconds since the epoch. */
-	readonly at: number;
-	/** The client's id, mode and display name, by which OpenClaw finds the devices that a new one stands in for; `null`: it has none of them, or odd ones. */
-	readonly client: string | null;
-	readonly isConnected: boolean;
 }
 
 /** What a device shows to be let in, as a gateway lists it. */
