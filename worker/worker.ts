@@ -57,8 +57,6 @@ export class Worker {
 	/** The task runs, so that it is to be heard of. */
 	#isBeating = false;
 	#cancelBeat: Cancel = () => {};
-	/** When the transport was looked after last, monotonic milliseconds. */
-	#lookedAt = Number.NEGATIVE_INFINITY;
 	/** As the supervisor has it. */
 	#toldSnapshot: Snapshot | null = null;
 	readonly #intents: Intents;
@@ -102,14 +100,6 @@ export class Worker {
 	#beatLater(): void {
 		this.#cancelBeat();
 		this.#cancelBeat = this.#deps.clock.after(this.#start.config.heartbeatInterval, () => this.#beat());
-	}
-
-	/** Looks after the transport, no more often than it beats by the clock. */
-	#look(): void {
-		const now = this.#deps.clock.now();
-		if (now - this.#lookedAt < this.#start.config.heartbeatInterval / 2) return;
-		this.#lookedAt = now;
-		this.#transport?.look?.();
 	}
 
 	/** The supervisor asks for something. */
@@ -304,10 +294,11 @@ export class Worker {
 		this.#deps.link.send({kind: 'passed', ids: [...passes], outcome: this.#summaryOf(outcome)});
 	}
 
+	/** Tells that it lives, and what has changed; looks after the transport first, which may change it. */
 	#beat(): void {
 		const {link} = this.#deps;
 		if (this.#isBeating) this.#beatLater();
-		this.#look();
+		this.#transport?.look?.();
 		const snapshot = snapshotOf(this.#observations, {
 			cadence: this.#start.config.cadence,
 			alarm: this.#ledger.alarm,

@@ -5,8 +5,9 @@ import type {Config, Discovered, SandboxConfig} from '../config/config.ts';
 import {type Limits, progressTimeout} from './liveness.ts';
 import type {RestartPolicy} from './restart-policy.ts';
 
-/** A worker beats at least so often within the time in which it must be heard of; less often where a beat may still be late by so much; milliseconds. */
+/** So often a worker beats within the time in which it must be heard of. */
 const BEATS_PER_TIMEOUT = 3;
+/** Or less often, as long as a beat may be late by this, in milliseconds. */
 const LATENESS_BORNE = 10_000;
 /** And at least this often, in milliseconds. */
 const LONGEST_BEAT = 10_000;

@@ -43,6 +43,17 @@ it('one that is busy for a tenth of the time is too, when that goes on for minut
 	expect(readings(Array(100).fill(0.3)).indexOf(true)).toBe(19);
 });
 
+it.each([10, 3333, 6667, 10_000])(
+	'one that is busy half of the time is found out within 35 s, looked at every %s ms',
+	every => {
+		const watch = new BusyWatch({at: 0, busy: 0});
+		let at = 0;
+		do at += every + 2;
+		while (at < 600_000 && !watch.isTooBusy({at, busy: at / 2}));
+		expect(at).toBeLessThan(35_000);
+	},
+);
+
 describe('the time for which a worker is busy with a gateway', () => {
 	it('is that for which the event loop does something', () => {
 		const meter = new BusyMeter();

@@ -1,5 +1,6 @@
-import {type ChildProcess, spawn} from 'node:child_process';
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
+import {readFileSync} from 'node:fs';
 import {afterEach, describe, expect, it} from 'vitest';
 import {type ProcessTable, procTable, startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, endProcess, MARKER, signalGroup, signalPid, treeBelow} from '../../worker/host/processes.ts';
@@ -7,6 +8,7 @@ import {findMarked} from '../support/marked.ts';
 import {isAlive} from '../support/processes.ts';
 import {until} from '../support/until.ts';
 
+const hasPython = spawnSync('python3', ['--version']).status === 0;
 const started: ChildProcess[] = [];
 afterEach(() => {
 	for (const child of started.splice(0)) child.kill('SIGKILL');
@@ -84,6 +86,28 @@ function tableOf(
 		childrenOf: () => [],
 	};
 }
+
+describe('what the kernel says of a process', () => {
+	const zombieOf = (pid: number) =>
+		until('its child to end', () => procTable.childrenOf(pid).find(child => procTable.stat(child)?.isZombie));
+
+	it('is that it is over, where nobody has asked for its end yet', async () => {
+		const child = spawn('sh', ['-c', 'true & exec sleep 600'], {stdio: 'ignore'});
+		started.push(child);
+		expect(await zombieOf(child.pid ?? 0)).toBeGreaterThan(0);
+	});
+
+	it.skipIf(!hasPython)('is not that it is over, where one thread still runs and the first does not', async () => {
+		const script = `import ctypes, threading, time
+threading.Thread(target=lambda: time.sleep(600)).start()
+ctypes.CDLL(None).pthread_exit(None)`;
+		const child = spawn('python3', ['-c', script], {stdio: 'ignore'});
+		started.push(child);
+		const pid = child.pid ?? 0;
+		await until('its first thread to end', () => /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+		expect(procTable.stat(pid)).toMatchObject({isZombie: false});
+	});
+});
 
 describe('a search among the processes of a host', () => {
 	const environment = `A=1\0${MARKER}=run/w/1\0`;

@@ -3,6 +3,7 @@ import {Ledger} from '../../worker/requests/ledger.ts';
 import {ledgerSchema} from '../../worker/requests/ledger-schema.ts';
 import type {Step} from '../../worker/requests/plan.ts';
 import {shortHash} from '../../worker/requests/refusal.ts';
+import {sightingOf} from '../../worker/requests/removed.ts';
 import {defaultPolicy, entryOf, listingOf, MINUTE, requestOf, SECOND} from './fixtures.ts';
 
 const policy = {...defaultPolicy, roles: ['operator', 'node']};
@@ -122,6 +123,54 @@ describe('a role that a person has removed of a device that has others', () => {
 		ledger.clearAlarm();
 		expect(ledger.state.removed).toHaveLength(256);
 		expect(told(inherited(ledger).plan(listingOf([ask('node')], [without('node')]), MINUTE, 1).steps)).toEqual([]);
+	});
+});
+
+it('of a device that is listed with any number of roles nobody says which it has: comparing them is not worth a minute', () => {
+	const entries = (prefix: string) =>
+		Array.from({length: 4096}, (_, entry) =>
+			device({roles: Array.from({length: 32}, (_, role) => `${prefix}${entry * 32 + role}`), tokens: []}),
+		);
+	expect(sightingOf(listingOf([], entries('a')), 1)?.devices.get('device-1')).toMatchObject({roles: null});
+	expect(having(entries('a'), entries('b'), []).state.removed).toEqual([shortHash('device-1')]);
+});
+
+describe('a device of several roles that a person has removed', () => {
+	const removed = () => having([device()], []);
+
+	it('gets back what a person approves, and no other role', () => {
+		const ledger = removed();
+		const request = requestOf();
+		ledger.attempt(request, [], 'person');
+		ledger.approved(request, 'person', SECOND);
+		const plan = () => ledger.plan(listingOf([ask('node', {requestId: 'r2'})], [without('node')]), MINUTE, 1);
+		expect(told(plan().steps)).toEqual(['revoked']);
+		expect(ledger.state.removed).toHaveLength(1);
+	});
+
+	it('is refused in every role, one that it never had too', () => {
+		const asks = ['operator', 'node', 'other'].map((role, index) => ask(role, {requestId: `r${index}`}));
+		expect(told(removed().plan(listingOf(asks), SECOND, 1).steps)).toEqual(['revoked', 'revoked', 'revoked']);
+	});
+});
+
+describe('more removals than are remembered', () => {
+	it('are an alarm, also where one of them is given back before anything is to be approved', () => {
+		const one = (deviceId: string) => device({deviceId, roles: ['operator'], tokens: [token('operator')]});
+		const crowd = Array.from({length: 300}, (_, index) => one(`other-${index}`));
+		// A person removes one device; whoever holds the gateway's token then removes many, asks with one of them, and approves that himself.
+		const ledger = having([one('device-1'), one('his'), ...crowd], [one('his'), ...crowd]);
+		const his = ask('operator', {deviceId: 'his'});
+		expect(told(ledger.plan(listingOf([his]), SECOND, 1).steps)).toEqual(['revoked']);
+		ledger.plan(
+			listingOf(
+				[],
+				[{...one('his'), scopes: ['operator.read'], tokens: [token('operator', {scopes: ['operator.read']})]}],
+			),
+			2 * SECOND,
+			1,
+		);
+		expect(ledger.blocked(3 * SECOND)).toMatch(/^more than 256 devices, or roles of devices, were removed/);
 	});
 });
 

@@ -6,7 +6,7 @@ import {promisify} from 'node:util';
 export interface ProcessStat {
 	/** Its own, without a program of any user's. */
 	readonly isKernelThread: boolean;
-	/** It is over, and nobody has asked how yet: it runs nothing and starts nothing any more. */
+	/** It is over, with all its threads, and nobody has asked how yet: it runs nothing and starts nothing any more. */
 	readonly isZombie: boolean;
 	/** In the kernel's ticks since boot; with the pid it names a process for good. */
 	readonly startTime: string;
@@ -77,12 +77,14 @@ function statOf(pid: number): ProcessStat | null {
 			closeSync(descriptor);
 		}
 		const stat = statBuffer.toString('latin1', 0, length);
-		// The second field is the name in parentheses, which may hold anything; the 3rd is the state, the 9th are flags, the 22nd is the start time.
+		// The second field is the name in parentheses, which may hold anything; the 3rd is the state, that of the first thread, the 9th are flags, the 20th
+		// is how many threads there are, the 22nd is the start time.
 		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
 		const startTime = fields[19];
 		if (startTime === undefined) return null;
 		const isKernelThread = (Number(fields[6]) & KERNEL_THREAD) !== 0;
-		return {isKernelThread, isZombie: fields[0] === 'Z' || fields[0] === 'X', startTime};
+		const isZombie = (fields[0] === 'Z' || fields[0] === 'X') && Number(fields[17]) <= 1;
+		return {isKernelThread, isZombie, startTime};
 	});
 }
 

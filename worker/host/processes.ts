@@ -24,8 +24,8 @@ const LOOKS_AT_ONCE = 100;
 const ENVIRONMENT_PATIENCE = 250;
 
 /** For how long, in milliseconds, what was found before is waited for: environments that did not come, and processes that are ended and have yet to go. */
-const WAIT = 2000;
-const WAIT_GAP = 50;
+const LAGGARD_PATIENCE = 2000;
+const LAGGARD_GAP = 50;
 
 /** The most of what a command has started that is followed down. */
 const MAX_TREE = 4096;
@@ -42,8 +42,6 @@ export interface SweepBounds {
 	readonly since?: string | null;
 	/** Processes that are known to carry another marker, by their pids: on a host of many workers they are most of what there is to look at. */
 	readonly others?: ReadonlySet<number>;
-	/** Those that have been ended already, as {@link nameOf} names them: they start nothing any more, so that nothing of them needs to be read again. */
-	readonly ended?: ReadonlySet<string>;
 	/** Milliseconds it may take altogether. */
 	readonly within?: number;
 	readonly table?: ProcessTable;
@@ -98,7 +96,7 @@ export async function endMarked(owners: string | readonly string[], bounds: Swee
 			lastFound = now;
 		} else if (waiting === 0) return {ended: ended.size, isWhole: true};
 		// On a crowded host an environment may merely be late, and its process be ours; and who has little of the processor takes his time to go.
-		else if (now - lastFound < Math.min(WAIT, within)) await systemClock.sleep(WAIT_GAP);
+		else if (now - lastFound < Math.min(LAGGARD_PATIENCE, within)) await systemClock.sleep(LAGGARD_GAP);
 		else break;
 	}
 	return {ended: ended.size, isWhole: false};
@@ -123,6 +121,12 @@ export function endProcess({pid, startTime}: ProcessId, table: ProcessTable = pr
 	if (table.stat(pid)?.startTime === startTime) signalPid(pid, 'SIGKILL');
 }
 
+/** Where a search is one of several. */
+export interface SearchBounds extends SweepBounds {
+	/** Those that have been ended already, as {@link nameOf} names them: they start nothing any more, so that nothing of them needs to be read again. */
+	readonly ended?: ReadonlySet<string>;
+}
+
 /** What a look at one process comes to: it has the marker, or is ended already and not gone yet, or its environment has not come in time; or all time is up. */
 export type Look = ProcessId | 'ended' | 'unread' | 'over';
 
@@ -132,7 +136,7 @@ export type Look = ProcessId | 'ended' | 'unread' | 'over';
  */
 export async function* marked(
 	owners: string | readonly string[],
-	{since = null, others, ended, table = procTable}: SweepBounds,
+	{since = null, others, ended, table = procTable}: SearchBounds,
 	until: number,
 ): AsyncGenerator<Look> {
 	const oldest = Number(since ?? 0);

@@ -265,16 +265,20 @@ export class Ledger {
 	/** What a person has removed is not given again for the rest of the shift. */
 	#look(listing: Listing, connection: number | null): void {
 		const sighting = sightingOf(listing, connection);
-		const gone = removedBetween(this.#sighting, sighting).map(removalKey);
+		const gone = removedBetween(this.#sighting, sighting);
 		this.#sighting = sighting;
 		if (gone.length === 0) return;
-		const removed = [...new Set([...this.#state.removed, ...gone])];
 		const asking = listing.pending.map(({deviceId}) => deviceId);
+		// A gateway may take away any number at once: a hash is made of no more than can be remembered.
+		const first = new Set(asking);
+		const latest = gone.toSorted((one, other) => Number(first.has(one.deviceId)) - Number(first.has(other.deviceId)));
+		const removed = [...new Set([...this.#state.removed, ...latest.slice(-MAX_REMOVED - 1).map(removalKey)])];
 		this.#change({removed: mostUrgent(removed, asking, MAX_REMOVED + 1)});
 	}
 
-	/** `roles`: a short hash of each. */
+	/** `roles`: a short hash of each. Where too many were removed, some are forgotten: then none is given back before the alarm of that. */
 	#giveBack(deviceId: string, roles: readonly string[]): void {
+		if (this.#state.removed.length > MAX_REMOVED) return;
 		const back = removalsGivenBack(shortHash(deviceId), roles);
 		const removed = this.#state.removed.filter(key => !back.includes(key));
 		if (removed.length < this.#state.removed.length) this.#change({removed});

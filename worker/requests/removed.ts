@@ -9,14 +9,17 @@ export interface Removal {
 	readonly role: string | null;
 }
 
+/** Of a device that is listed with more roles than this, nobody says which it has: OpenClaw knows two, and a gateway could name any number. */
+const MAX_ROLES = 16;
+
 /** What a listing showed of one paired device. */
 export interface SeenDevice {
 	/** When it was first paired, if the gateway says. */
 	readonly createdAt: number | undefined;
-	/** The roles that its record names; `null` where the gateway does not say. */
-	readonly roles: readonly string[] | null;
+	/** The roles that its record names; `null` where nobody can say. */
+	readonly roles: ReadonlySet<string> | null;
 	/** The roles that it has a token for, be it revoked; `null` where nobody can say. */
-	readonly tokens: readonly string[] | null;
+	readonly tokens: ReadonlySet<string> | null;
 }
 
 /** Which devices a listing showed, and over which connection it came; `null`: by the CLI, whose every call makes one of its own. */
@@ -35,11 +38,17 @@ export function sightingOf(listing: Listing, connection: number | null): Sightin
 /** A hostile gateway may list a device more than once, so all of its entries count. */
 function seenIn(entries: readonly PairedDevice[]): SeenDevice {
 	const isUnreadable = entries.some(entry => entry.isUnreadable);
+	const hasNoRoles = entries.some(({roles}) => roles === undefined);
 	return {
 		createdAt: entries.at(-1)?.createdAt,
-		roles: entries.some(({roles}) => roles === undefined) ? null : entries.flatMap(({roles = []}) => roles),
-		tokens: isUnreadable ? null : entries.flatMap(({tokens}) => tokens.map(({role}) => role)),
+		roles: hasNoRoles ? null : fewRoles(entries.flatMap(({roles = []}) => roles)),
+		tokens: isUnreadable ? null : fewRoles(entries.flatMap(({tokens}) => tokens.map(({role}) => role))),
 	};
+}
+
+function fewRoles(roles: readonly string[]): ReadonlySet<string> | null {
+	const set = new Set(roles);
+	return set.size > MAX_ROLES ? null : set;
 }
 
 /**
@@ -59,17 +68,22 @@ export function removedBetween(before: Sighting | null, after: Sighting | null):
 	if (!isSameState) return [];
 	return [...before.devices].flatMap(([deviceId, had]): readonly Removal[] => {
 		const has = after.devices.get(deviceId);
-		if (has === undefined) return [{deviceId, role: null}];
-		return rolesGone(had, has).map(role => ({deviceId, role}));
+		const roles = rolesGone(had, has).map(role => ({deviceId, role}));
+		if (has !== undefined) return roles;
+		// The only role that it had is given back with the device; of several, whoever gives back one has said nothing of the others.
+		return [{deviceId, role: null}, ...(roles.length > 1 ? roles : [])];
 	});
 }
 
-function rolesGone(had: SeenDevice, has: SeenDevice): readonly string[] {
-	return [...new Set([...gone(had.roles, has.roles), ...gone(had.tokens, has.tokens)])];
+/** `has` is `undefined` where the whole device is gone. */
+function rolesGone(had: SeenDevice, has: SeenDevice | undefined): readonly string[] {
+	const none: ReadonlySet<string> = new Set();
+	const {roles, tokens} = has ?? {roles: none, tokens: none};
+	return [...new Set([...gone(had.roles, roles), ...gone(had.tokens, tokens)])];
 }
 
 function gone(had: SeenDevice['roles'], has: SeenDevice['roles']): readonly string[] {
-	return had === null || has === null ? [] : had.filter(role => !has.includes(role));
+	return had === null || has === null ? [] : [...had].filter(role => !has.has(role));
 }
 
 /** What a removal is remembered by. What is remembered of a sandbox is kept small. */

@@ -20,7 +20,7 @@ export interface Transport {
 	passBegins(): void;
 	/** To be told that a pass is over, approved that many and refused that many anew. */
 	passEnded(outcome: {readonly approved: number; readonly refused: number}): void;
-	/** To be called every few seconds, where there is something to look after. */
+	/** To be called with every beat, where there is something to look after. */
 	look?(): void;
 }
 

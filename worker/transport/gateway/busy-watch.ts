@@ -11,12 +11,15 @@ export interface BusyReading {
 	readonly busy: number;
 }
 
+/** Readings that come sooner after the last one are not kept, in milliseconds: whoever takes them may be made to do so at any pace. */
+const SPACING = 1000;
+
 /**
  * Finds out a gateway that keeps the worker busy, by whatever it sends: what it announces is rationed, but every frame has to be read before anything
  * is known of it. It is the event loop's time that counts, not the processor's: on a crowded host a worker may be busy all the time with half a core.
  */
 export class BusyWatch {
-	#readings: BusyReading[];
+	#readings: readonly [BusyReading, ...BusyReading[]];
 
 	constructor(first: BusyReading) {
 		this.#readings = [first];
@@ -24,14 +27,29 @@ export class BusyWatch {
 
 	/** Takes a reading, and says whether the worker was busy for too much of the last while. */
 	isTooBusy(reading: BusyReading): boolean {
-		this.#readings = [...this.#readings.filter(({at}) => reading.at - at <= LONGEST), reading];
-		const isTooBusy = BOUNDS.some(({window, most}) => {
-			const first = this.#readings.find(({at}) => reading.at - at <= window) ?? reading;
-			return reading.busy - first.busy >= most;
-		});
+		const isTooBusy = BOUNDS.some(({window, most}) => reading.busy - this.#busyAt(reading.at - window) >= most);
 		// What it was blamed for once it is not blamed for again.
 		if (isTooBusy) this.#readings = [reading];
+		else this.#keep(reading);
 		return isTooBusy;
+	}
+
+	/** For how long it had been busy at that time, as if evenly so between two readings; as at the first one, before that. */
+	#busyAt(at: number): number {
+		const next = this.#readings.findIndex(reading => reading.at > at);
+		const [before, after] = [this.#readings[next - 1], this.#readings[next]];
+		if (next === 0) return this.#readings[0].busy;
+		if (before === undefined || after === undefined) return this.#readings.at(-1)?.busy ?? 0;
+		return before.busy + ((after.busy - before.busy) * (at - before.at)) / (after.at - before.at);
+	}
+
+	/** With one that is older than the longest while, for what began before it. */
+	#keep(reading: BusyReading): void {
+		const edge = this.#readings.findLastIndex(({at}) => reading.at - at >= LONGEST);
+		const [first, ...others] = this.#readings.slice(Math.max(edge, 0));
+		const last = others.at(-1) ?? first;
+		if (first === undefined || last === undefined) return;
+		this.#readings = reading.at - last.at < SPACING ? [first, ...others] : [first, ...others, reading];
 	}
 }
 
