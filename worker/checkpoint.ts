@@ -1,7 +1,7 @@
 import {isDeepStrictEqual} from 'node:util';
 import type {Checkpoint, CheckpointChanges} from './checkpoint-schema.ts';
 import {emptyLedger, type LedgerState, withoutAlarm} from './requests/ledger.ts';
-import type {RequestRecord} from './requests/record.ts';
+import {type RequestRecord, recordOf} from './requests/record.ts';
 import {type Cadence, slowCadence} from './watch/cadence.ts';
 
 export type {Checkpoint, CheckpointChanges} from './checkpoint-schema.ts';
@@ -35,11 +35,15 @@ export function changesBetween(before: Checkpoint, after: Checkpoint): Checkpoin
 	return isEmpty(changes) ? null : changes;
 }
 
-/** Whether all that these changes say is that requests are remembered no more. */
-export function isOnlyForgetting({ledger, ...others}: CheckpointChanges): boolean {
+/**
+ * Whether all that these changes say to whoever knows `before` is that settled approvals are remembered no more. Of any other request that has gone, whoever
+ * comes next would judge anew what has become of it, by what is there then.
+ */
+export function isOnlySettled({ledger, ...others}: CheckpointChanges, before: Checkpoint): boolean {
 	if (ledger?.requests === undefined || !isEmpty(others)) return false;
 	const {requests, ...rest} = ledger;
-	return isEmpty(rest) && Object.values(requests).every(record => record === null);
+	const isSettled = (id: string) => recordOf(before.ledger.requests, id)?.kind === 'approved';
+	return isEmpty(rest) && Object.entries(requests).every(([id, record]) => record === null && isSettled(id));
 }
 
 /** The checkpoint with these changes. Pure. */

@@ -1,5 +1,5 @@
 import {isDeepStrictEqual} from 'node:util';
-import {type Checkpoint, changesBetween, emptyCheckpoint, isOnlyForgetting} from './checkpoint.ts';
+import {type Checkpoint, changesBetween, emptyCheckpoint, isOnlySettled} from './checkpoint.ts';
 import {ClientError} from './client-error.ts';
 import type {Cancel, Clock} from './clock.ts';
 import {shownHeld} from './held.ts';
@@ -277,12 +277,12 @@ export class Worker {
 		}
 	}
 
-	/** What is merely forgotten is told with what happens next, in this pass or with its end: a successor would forget it by itself. */
+	/** That a settled approval is forgotten is told with what happens next, in this pass or with its end: a successor would forget it by itself. */
 	#tellCheckpoint(decisions: ReturnType<typeof decisionsIn>, {isPassOver}: {readonly isPassOver: boolean}): void {
 		const {cadence, failures, lastError} = this.#observations;
 		const checkpoint = {cadence, failures, lastError, ledger: this.#ledger.state};
 		const changes = changesBetween(this.#told, checkpoint) ?? {};
-		if (!isPassOver && decisions.length === 0 && isOnlyForgetting(changes)) return;
+		if (!isPassOver && decisions.length === 0 && isOnlySettled(changes, this.#told)) return;
 		this.#told = checkpoint;
 		if (Object.keys(changes).length === 0 && decisions.length === 0) return;
 		this.#deps.link.send({kind: 'checkpoint', changes, decisions});

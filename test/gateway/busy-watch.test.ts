@@ -54,6 +54,11 @@ it.each([10, 3333, 6667, 10_000])(
 	},
 );
 
+it('one that nobody has looked at for longer than a while is not blamed for more than its share', () => {
+	expect(new BusyWatch({at: 0, busy: 0}).isTooBusy({at: 60_000, busy: 13_000})).toBe(false);
+	expect(new BusyWatch({at: 0, busy: 0}).isTooBusy({at: 60_000, busy: 25_000})).toBe(true);
+});
+
 describe('the time for which a worker is busy with a gateway', () => {
 	it('is that for which the event loop does something', () => {
 		const meter = new BusyMeter();

@@ -148,6 +148,37 @@ describe('a device of several roles that a person has removed', () => {
 		expect(ledger.state.removed).toHaveLength(1);
 	});
 
+	it.each([
+		['by pairkeeper', true],
+		['at the gateway', false],
+	])('gets its only role back with no other that a person gives it %s', (_, isOurs) => {
+		const single = (role: string) => device({roles: [role], tokens: [token(role)], scopes: []});
+		const ledger = having([single('operator'), device({deviceId: 'other'})], [device({deviceId: 'other'})]);
+		const asked = ask('node', {requestId: 'r1'});
+		expect(told(ledger.plan(listingOf([asked], [device({deviceId: 'other'})]), SECOND, 1).steps)).toEqual(['revoked']);
+		if (isOurs) {
+			const request = requestOf({role: 'node', roles: ['node'], scopes: []});
+			ledger.attempt(request, [], 'person');
+			ledger.approved(request, 'person', 2 * SECOND);
+		}
+		const paired = [{...single('node'), createdAtMs: 2}, device({deviceId: 'other'})];
+		ledger.plan(listingOf([], paired), 3 * SECOND, 1);
+		const {steps} = inherited(ledger).plan(listingOf([ask('operator', {requestId: 'r2'})], paired), MINUTE, 1);
+		expect(told(steps)).toEqual(['revoked']);
+		const node = ask('node', {requestId: 'r3', scopes: ['node.more']});
+		expect(told(ledger.plan(listingOf([node], paired), MINUTE, 1).steps)).not.toEqual(['revoked']);
+	});
+
+	it('that is removed again gets back nothing of what was given between', () => {
+		const ledger = having([device()], []);
+		const request = requestOf();
+		ledger.attempt(request, [], 'person');
+		ledger.approved(request, 'person', SECOND);
+		for (const paired of [[{...without('node'), createdAtMs: 2}], []]) ledger.plan(listingOf([], paired), SECOND, 1);
+		expect(ledger.state.removed).toEqual([shortHash('device-1')]);
+		expect(told(ledger.plan(listingOf([ask('operator', {requestId: 'r2'})]), MINUTE, 1).steps)).toEqual(['revoked']);
+	});
+
 	it('is refused in every role, one that it never had too', () => {
 		const asks = ['operator', 'node', 'other'].map((role, index) => ask(role, {requestId: `r${index}`}));
 		expect(told(removed().plan(listingOf(asks), SECOND, 1).steps)).toEqual(['revoked', 'revoked', 'revoked']);
@@ -155,6 +186,34 @@ describe('a device of several roles that a person has removed', () => {
 });
 
 describe('more removals than are remembered', () => {
+	it('are an alarm of their own, also where another one stood meanwhile', () => {
+		const crowd = Array.from({length: 300}, (_, index) => device({deviceId: `other-${index}`}));
+		const ledger = having([device(), ...crowd], crowd);
+		ledger.raiseAlarm('approving r7 granted more than was decided: operator.admin');
+		ledger.plan(listingOf([]), SECOND, 1);
+		// Somebody has looked at the one alarm that there was.
+		ledger.clearAlarm();
+		expect(ledger.blocked(2 * SECOND)).toMatch(/removed/);
+		ledger.clearAlarm();
+		expect(ledger.blocked(2 * SECOND)).toBeNull();
+		expect(ledger.state.removed).toHaveLength(256);
+	});
+
+	it('are remembered of every device that asks, though others that ask had many roles', () => {
+		const roles = Array.from({length: 16}, (_, index) => `role-${index}`);
+		const crowd = Array.from({length: 17}, (_, index) => device({deviceId: `other-${index}`, roles}));
+		const asks = [
+			ask('operator'),
+			...crowd.map(({deviceId}) => ask('role-1', {deviceId, requestId: `of-${deviceId}`})),
+		];
+		const ledger = having([device(), ...crowd], crowd);
+		const poor = crowd.map(each => ({...each, roles: []}));
+		expect(told(ledger.plan(listingOf(asks, poor), SECOND, 1).steps)).toEqual(asks.map(() => 'revoked'));
+		ledger.clearAlarm();
+		const {steps} = inherited(ledger).plan(listingOf(asks, poor), MINUTE, 1);
+		expect(steps.filter(({kind}) => kind === 'approve')).toEqual([]);
+	});
+
 	it('are an alarm, also where one of them is given back before anything is to be approved', () => {
 		const one = (deviceId: string) => device({deviceId, roles: ['operator'], tokens: [token('operator')]});
 		const crowd = Array.from({length: 300}, (_, index) => one(`other-${index}`));

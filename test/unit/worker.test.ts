@@ -12,12 +12,23 @@ import {
 	type WorkerConfig,
 } from '../../worker/protocol.ts';
 import {digestOf} from '../../worker/requests/gives.ts';
+import {Ledger} from '../../worker/requests/ledger.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
 import {SupervisorLink} from '../../worker/supervisor-link.ts';
 import type {OpenClawClient} from '../../worker/transport/client.ts';
 import {polledTransport, type Transport} from '../../worker/transport/transport.ts';
 import {type Start, Worker, type WorkerDeps} from '../../worker/worker.ts';
-import {defaultPolicy, entryOf, HOUR, MemoryGateway, MINUTE, SECOND, SimulatedClock, subjectOf} from './fixtures.ts';
+import {
+	defaultPolicy,
+	entryOf,
+	HOUR,
+	MemoryGateway,
+	MINUTE,
+	requestOf,
+	SECOND,
+	SimulatedClock,
+	subjectOf,
+} from './fixtures.ts';
 
 const admin = {scopes: ['operator.read', 'operator.admin']};
 
@@ -708,6 +719,47 @@ describe('a worker that is forked for one pass', () => {
 		expect(sandbox.gateway.calls).toEqual(['list']);
 		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['refused']);
 		expect(sandbox.of('passed')).toMatchObject([{outcome: {error: null, approved: 0, pending: 2}}]);
+	});
+
+	it.each([
+		['an approval of somebody else', {}],
+		['more than was decided', {scopes: ['operator.read', 'operator.admin']}],
+	])('tells what it forgets, so that no successor takes for its own %s', async (_, change) => {
+		const sandbox = new Sandbox();
+		const {gateway} = sandbox;
+		// A killed supervisor's worker was approving; the request is gone, and was not granted.
+		const ledger = new Ledger(defaultPolicy, 30 * SECOND);
+		ledger.attempt(requestOf(), []);
+		sandbox.checkpoint = {...emptyCheckpoint, ledger: ledger.state};
+		await sandbox.live(once);
+		expect(sandbox.checkpoint?.ledger.requests).toEqual({});
+		// Later a person gives the device something at the gateway, and then a supervisor starts.
+		gateway.paired = [{deviceId: 'device-1', publicKey: 'key-1', scopes: ['operator.read'], ...change}];
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.decided('approved')).toEqual([]);
+		expect(sandbox.checkpoint?.ledger.alarm ?? null).toBeNull();
+	});
+
+	it('tells what it forgets of a try, also where it watches and is killed before its pass is over', async () => {
+		const sandbox = new Sandbox();
+		const {gateway} = sandbox;
+		sandbox.policy = {...defaultPolicy, onRefused: 'reject'};
+		const ledger = new Ledger(sandbox.policy, 30 * SECOND);
+		gateway.pending = [entryOf({requestId: 'r2', deviceId: 'device-2', ...admin})];
+		ledger.plan(await gateway.list(new AbortController().signal), sandbox.clock.now());
+		ledger.attempt(requestOf(), []);
+		sandbox.checkpoint = {...emptyCheckpoint, ledger: ledger.state};
+		// It has seen that r1 is gone, and waits for its rejection of r2.
+		gateway.before = async call => {
+			if (call.startsWith('reject')) sandbox.kill();
+		};
+		await sandbox.live();
+		gateway.before = async () => {};
+		// Before the next worker a person gives the device something at the gateway.
+		gateway.paired = [{deviceId: 'device-1', publicKey: 'key-1', ...admin}];
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.decided('approved')).toEqual([]);
+		expect(sandbox.checkpoint?.ledger.alarm ?? null).toBeNull();
 	});
 
 	it('says that the time is over when it is', async () => {

@@ -17,7 +17,7 @@ export const ledgerSchema = z.object({
 		.array(z.object({from: z.number(), count: z.number()}))
 		.readonly()
 		.default([]),
-	/** What a person has removed in this shift, devices and single roles of them, by `removalKey`; as many as are remembered. */
+	/** What a person has removed in this shift, devices and single roles of them, as `Removals` has it; as many as are remembered. */
 	removed: z.array(z.string()).readonly(),
 	/** The last approval of a request we had seen pending that was not ours. */
 	foreign: z.object({requestId: z.string(), at: z.number()}).nullable(),

@@ -8,7 +8,8 @@ import {GONE, type Plan, planFor, rejectionDueAt} from './plan.ts';
 import {grantableScopes, matchingEntry, PAIRING_SCOPE, type Policy} from './policy.ts';
 import {type Attempt, attemptIn, hasAll, type RequestRecord, type RequestRecords, recordOf} from './record.ts';
 import {shortHash} from './refusal.ts';
-import {deviceOfRemoval, removalKey, removalsGivenBack, removedBetween, type Sighting, sightingOf} from './removed.ts';
+import {mostUrgent, withoutGiven, withRemovals} from './removals.ts';
+import {removedBetween, type Sighting, sightingOf} from './removed.ts';
 import type {PairedDevice, PairingRequest} from './request.ts';
 
 export type {LedgerState} from './ledger-schema.ts';
@@ -18,6 +19,9 @@ const MAX_CAUSED = 32;
 
 /** How many devices, and single roles of devices, that a person has removed are remembered; more of them are an alarm, since none may be forgotten for another. */
 const MAX_REMOVED = 256;
+
+/** Why nothing is approved where more were removed. */
+const TOO_MANY_REMOVED = `more than ${MAX_REMOVED} devices, or roles of devices, were removed, and no more are remembered`;
 
 /** More approvals than this in an hour are an alarm: no sandbox has so many clients. */
 export const MAX_APPROVALS_AN_HOUR = 600;
@@ -51,9 +55,12 @@ export const emptyLedger: LedgerState = {
 /** The ledger of a sandbox whose approvals may go on: somebody has looked at what raised the alarm. */
 export function withoutAlarm(state: LedgerState): LedgerState {
 	if (state.alarm === null) return state;
+	const cleared = {...state, alarm: null, approvals: []};
+	// Whoever has looked at another alarm has not been told that there are more removals than are remembered.
+	if (state.alarm !== TOO_MANY_REMOVED) return cleared;
 	// Those that ask for what was taken away stand among the refused.
 	const asking = Object.values(state.requests).flatMap(record => (record.kind === 'refused' ? record.deviceId : []));
-	return {...state, alarm: null, approvals: [], removed: mostUrgent(state.removed, asking, MAX_REMOVED)};
+	return {...cleared, removed: mostUrgent(state.removed, asking, MAX_REMOVED)};
 }
 
 /**
@@ -110,10 +117,7 @@ export class Ledger {
 		const spent = recent(this.#state.approvals, now).reduce((sum, {count}) => sum + count, 0);
 		if (this.alarm === null && spent >= MAX_APPROVALS_AN_HOUR)
 			this.raiseAlarm(`more than ${MAX_APPROVALS_AN_HOUR} approvals within an hour`);
-		if (this.alarm === null && this.#state.removed.length > MAX_REMOVED)
-			this.raiseAlarm(
-				`more than ${MAX_REMOVED} devices, or roles of devices, were removed, and no more are remembered`,
-			);
+		if (this.alarm === null && this.#state.removed.length > MAX_REMOVED) this.raiseAlarm(TOO_MANY_REMOVED);
 		return this.alarm;
 	}
 
@@ -269,19 +273,23 @@ export class Ledger {
 		this.#sighting = sighting;
 		if (gone.length === 0) return;
 		const asking = listing.pending.map(({deviceId}) => deviceId);
-		// A gateway may take away any number at once: a hash is made of no more than can be remembered.
+		// A gateway may take away any number at once: hashes are made of no more devices than can be remembered.
 		const first = new Set(asking);
-		const latest = gone.toSorted((one, other) => Number(first.has(one.deviceId)) - Number(first.has(other.deviceId)));
-		const removed = [...new Set([...this.#state.removed, ...latest.slice(-MAX_REMOVED - 1).map(removalKey)])];
+		const devices = [...new Set(gone.map(({deviceId}) => deviceId))];
+		const latest = new Set(
+			devices.toSorted((a, b) => Number(first.has(a)) - Number(first.has(b))).slice(-MAX_REMOVED - 1),
+		);
+		const removed = withRemovals(
+			this.#state.removed,
+			gone.filter(({deviceId}) => latest.has(deviceId)),
+		);
 		this.#change({removed: mostUrgent(removed, asking, MAX_REMOVED + 1)});
 	}
 
 	/** `roles`: a short hash of each. Where too many were removed, some are forgotten: then none is given back before the alarm of that. */
 	#giveBack(deviceId: string, roles: readonly string[]): void {
 		if (this.#state.removed.length > MAX_REMOVED) return;
-		const back = removalsGivenBack(shortHash(deviceId), roles);
-		const removed = this.#state.removed.filter(key => !back.includes(key));
-		if (removed.length < this.#state.removed.length) this.#change({removed});
+		this.#change({removed: withoutGiven(this.#state.removed, shortHash(deviceId), roles)});
 	}
 
 	#recordOf(requestId: string): RequestRecord | undefined {
@@ -295,21 +303,6 @@ export class Ledger {
 	#change(change: Partial<LedgerState>): void {
 		this.#state = {...this.#state, ...change};
 	}
-}
-
-/** So many of these removals, in their order: before all others those of devices that ask now, then the latest, since a sandbox may remove any number itself. */
-function mostUrgent(
-	removed: LedgerState['removed'],
-	asking: readonly (string | null)[],
-	limit: number,
-): LedgerState['removed'] {
-	const excess = removed.length - limit;
-	if (excess <= 0) return removed;
-	const hashes = new Set(asking.flatMap(deviceId => (deviceId === null ? [] : shortHash(deviceId))));
-	const isAsking = (key: string) => hashes.has(deviceOfRemoval(key));
-	const idleFirst = removed.toSorted((one, other) => Number(isAsking(one)) - Number(isAsking(other)));
-	const dropped = new Set(idleFirst.slice(0, excess));
-	return removed.filter(each => !dropped.has(each));
 }
 
 /** Those of the last hour. */

@@ -15,7 +15,7 @@ import {
 	recordOf,
 } from './record.ts';
 import {refusalOf, shortHash} from './refusal.ts';
-import {asksForRemoved} from './removed.ts';
+import {asksForRemoved, type Removals} from './removals.ts';
 import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
 
 /** What is to be done about one listed request. */
@@ -90,8 +90,8 @@ export interface PlanContext {
 	readonly isAlarmed: boolean;
 	/** Ids of requests that our own failed approvals caused. */
 	readonly caused: readonly string[];
-	/** What a person has removed, by `removalKey`. */
-	readonly removed: readonly string[];
+	/** What a person has removed. */
+	readonly removed: Removals;
 }
 
 /** What is to be done now, and what to remember of the requests that are listed; what is listed no more is forgotten. Pure. */

@@ -1,7 +1,5 @@
-import {rolesOf} from './gives.ts';
 import type {Listing} from './listing.ts';
-import {shortHash} from './refusal.ts';
-import type {MalformedRequest, PairedDevice, PairingRequest} from './request.ts';
+import type {PairedDevice} from './request.ts';
 
 /** What a person has taken away: a device, or one role of a device that has others (`role` is `null` for the whole device). */
 export interface Removal {
@@ -68,48 +66,14 @@ export function removedBetween(before: Sighting | null, after: Sighting | null):
 	if (!isSameState) return [];
 	return [...before.devices].flatMap(([deviceId, had]): readonly Removal[] => {
 		const has = after.devices.get(deviceId);
-		const roles = rolesGone(had, has).map(role => ({deviceId, role}));
-		if (has !== undefined) return roles;
-		// The only role that it had is given back with the device; of several, whoever gives back one has said nothing of the others.
-		return [{deviceId, role: null}, ...(roles.length > 1 ? roles : [])];
+		return has === undefined ? [{deviceId, role: null}] : rolesGone(had, has).map(role => ({deviceId, role}));
 	});
 }
 
-/** `has` is `undefined` where the whole device is gone. */
-function rolesGone(had: SeenDevice, has: SeenDevice | undefined): readonly string[] {
-	const none: ReadonlySet<string> = new Set();
-	const {roles, tokens} = has ?? {roles: none, tokens: none};
-	return [...new Set([...gone(had.roles, roles), ...gone(had.tokens, tokens)])];
+function rolesGone(had: SeenDevice, has: SeenDevice): readonly string[] {
+	return [...new Set([...gone(had.roles, has.roles), ...gone(had.tokens, has.tokens)])];
 }
 
 function gone(had: SeenDevice['roles'], has: SeenDevice['roles']): readonly string[] {
 	return had === null || has === null ? [] : [...had].filter(role => !has.has(role));
-}
-
-/** What a removal is remembered by. What is remembered of a sandbox is kept small. */
-export function removalKey({deviceId, role}: Removal): string {
-	return keyOf(shortHash(deviceId), role === null ? null : shortHash(role));
-}
-
-/** The short hash of the device that a removal with this key is of. */
-export function deviceOfRemoval(key: string): string {
-	return key.split('.', 1)[0] ?? key;
-}
-
-/** Whether what is remembered as removed is asked for. Of a request that cannot be read, any role may be meant. Pure. */
-export function asksForRemoved(request: PairingRequest | MalformedRequest, removed: readonly string[]): boolean {
-	if (request.deviceId === null || removed.length === 0) return false;
-	const device = shortHash(request.deviceId);
-	if (request.kind === 'malformed') return removed.some(key => deviceOfRemoval(key) === device);
-	return removalsGivenBack(device, rolesOf(request).map(shortHash)).some(key => removed.includes(key));
-}
-
-/** The keys of the removals that end when a person gives a device these roles; all are short hashes. */
-export function removalsGivenBack(device: string, roles: readonly string[]): readonly string[] {
-	return [keyOf(device, null), ...roles.map(role => keyOf(device, role))];
-}
-
-/** A short hash has no dot. */
-function keyOf(device: string, role: string | null): string {
-	return role === null ? device : `${device}.${role}`;
 }

@@ -27,20 +27,13 @@ export class BusyWatch {
 
 	/** Takes a reading, and says whether the worker was busy for too much of the last while. */
 	isTooBusy(reading: BusyReading): boolean {
-		const isTooBusy = BOUNDS.some(({window, most}) => reading.busy - this.#busyAt(reading.at - window) >= most);
+		const isTooBusy = BOUNDS.some(
+			({window, most}) => reading.busy - busyAt(reading.at - window, [...this.#readings, reading]) >= most,
+		);
 		// What it was blamed for once it is not blamed for again.
 		if (isTooBusy) this.#readings = [reading];
 		else this.#keep(reading);
 		return isTooBusy;
-	}
-
-	/** For how long it had been busy at that time, as if evenly so between two readings; as at the first one, before that. */
-	#busyAt(at: number): number {
-		const next = this.#readings.findIndex(reading => reading.at > at);
-		const [before, after] = [this.#readings[next - 1], this.#readings[next]];
-		if (next === 0) return this.#readings[0].busy;
-		if (before === undefined || after === undefined) return this.#readings.at(-1)?.busy ?? 0;
-		return before.busy + ((after.busy - before.busy) * (at - before.at)) / (after.at - before.at);
 	}
 
 	/** With one that is older than the longest while, for what began before it. */
@@ -51,6 +44,18 @@ export class BusyWatch {
 		if (first === undefined || last === undefined) return;
 		this.#readings = reading.at - last.at < SPACING ? [first, ...others] : [first, ...others, reading];
 	}
+}
+
+/** For how long it had been busy at that time, which is before the last reading, as if evenly so between two; as at the first one, before that. */
+function busyAt(at: number, readings: readonly BusyReading[]): number {
+	const next = Math.max(
+		readings.findIndex(reading => reading.at > at),
+		0,
+	);
+	const [before, after] = [readings[next - 1], readings[next]];
+	if (after === undefined) return 0;
+	if (before === undefined) return after.busy;
+	return before.busy + ((after.busy - before.busy) * (at - before.at)) / (after.at - before.at);
 }
 
 /**
