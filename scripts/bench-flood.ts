@@ -365,7 +365,7 @@ function judgeRatio(figures: Figures, control: ControlFigures | null): boolean {
 	const machines = control === null ? 1 : ratioOf(control);
 	if (machines > MOST)
 		console.log(
-			`   ${figures.flood}: the same processes without pairkeeper make it ${machines.toFixed(2)} already: whether ${MOST} is met cannot be told on this machine`,
+			`   ${figures.flood}: the same processes without pairkeeper make it ${machines.toFixed(2)} already: whether ${MOST} is met cannot be told on this machine as it is (with kernel.sched_autogroup_enabled = 1 nice means nothing between sessions: try 0)`,
 		);
 	const what = `${figures.flood}: p99 of the others, to the quiet run beside it`;
 	return judge(what, ratioOf(figures), MOST, ratio => ratio.toFixed(2)) && machines <= MOST;
