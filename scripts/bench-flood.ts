@@ -1,8 +1,8 @@
 // What one sandbox that floods costs the others: ten healthy ones on gateways with steady requests, and beside them one that floods with events, output,
 // log lines, processes or memory. Each flood has a supervisor of its own, and is measured beside a quiet stretch before and after it. `npm run bench:flood`,
 // seventeen minutes, or with `-- --quick` some seven, or with `-- --only processes` that flood alone; exit 1 where the others' approvals take more than 1.25
-// times as long, where that cannot be told, or where memory stays taken. To the flood with processes belongs a control: as many of the same processes, started and ended by a shell, under a
-// supervisor that has nobody to look for. What is longer there is the machine's part, whoever floods it.
+// times as long, where that cannot be told, or where memory stays taken. To the flood with processes belongs a control: as many of the same processes,
+// started and ended by a shell, under a supervisor that has nobody to look for. What is longer there is the machine's part, whoever floods it.
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {writeFile} from 'node:fs/promises';
@@ -223,53 +223,48 @@ interface Figures {
 /** The same of a control, of which there is nothing to be said. */
 type ControlFigures = Pick<Figures, 'quiet' | 'flooded'> & {readonly roundsPerSecond: number};
 
-/** Half of the quiet, the flood, and the other half of the quiet. */
+/** What happens between the two halves of the quiet, with how long approvals took in these. */
+async function betweenQuiet<T>(healthy: readonly Healthy[], happen: () => Promise<T>) {
+	const before = await measure(healthy, stretch / 2);
+	const happened = await happen();
+	// What was flooded comes to rest: calls end, workers start again.
+	await sleep(REST);
+	const after = await measure(healthy, stretch / 2);
+	return {...happened, quiet: [...before, ...after]};
+}
+
 async function figuresOf(
 	flood: Flood,
 	healthy: readonly Healthy[],
 	flooder: Flooder,
 	instance: Instance,
 ): Promise<Figures> {
-	const before = await measure(healthy, stretch / 2);
 	const sandbox = `floods-by-${flood.by}`;
-	const held = await memoryOf(instance, sandbox);
-	const {restarts} = await instance.statusOf(sandbox);
-	await flooder.begin(flood);
-	const calls = await flooder.calls();
-	const flooded = await measure(healthy, stretch);
-	const callsPerSecond = ((await flooder.calls()) - calls) / (stretch / 1000);
-	const {warnings, lastError, ...status} = await instance.statusOf(sandbox);
-	const ends = `${status.restarts - restarts} ends of its worker`;
-	const said = [ends, ...warnings, ...(lastError ? [lastError] : [])].join('; ');
-	await flooder.stop();
-	// What was flooded comes to rest: calls end, workers start again.
-	await sleep(REST);
-	const after = await measure(healthy, stretch / 2);
-	return {
-		flood: flood.name,
-		quiet: [...before, ...after],
-		flooded,
-		growth: (await memoryOf(instance, sandbox)) - held,
-		said,
-		callsPerSecond,
-	};
+	const {held, ...figures} = await betweenQuiet(healthy, async () => {
+		const held = await memoryOf(instance, sandbox);
+		const {restarts} = await instance.statusOf(sandbox);
+		await flooder.begin(flood);
+		const calls = await flooder.calls();
+		const flooded = await measure(healthy, stretch);
+		const callsPerSecond = ((await flooder.calls()) - calls) / (stretch / 1000);
+		const {warnings, lastError, ...status} = await instance.statusOf(sandbox);
+		const ends = `${status.restarts - restarts} ends of its worker`;
+		await flooder.stop();
+		return {held, flooded, callsPerSecond, said: [ends, ...warnings, ...(lastError ? [lastError] : [])].join('; ')};
+	});
+	return {...figures, flood: flood.name, growth: (await memoryOf(instance, sandbox)) - held};
 }
 
-/** Half of the quiet, the control, and the other half of the quiet. */
-async function controlFiguresOf(healthy: readonly Healthy[], roundsPerSecond: number): Promise<ControlFigures> {
-	const before = await measure(healthy, stretch / 2);
-	const control = new Control(roundsPerSecond);
-	let flooded: number[];
-	let made: number;
-	try {
-		flooded = await measure(healthy, stretch);
-		made = control.rounds / (stretch / 1000);
-	} finally {
-		await control.end();
-	}
-	await sleep(REST);
-	const after = await measure(healthy, stretch / 2);
-	return {quiet: [...before, ...after], flooded, roundsPerSecond: made};
+function controlFiguresOf(healthy: readonly Healthy[], roundsPerSecond: number): Promise<ControlFigures> {
+	return betweenQuiet(healthy, async () => {
+		const control = new Control(roundsPerSecond);
+		try {
+			const flooded = await measure(healthy, stretch);
+			return {flooded, roundsPerSecond: control.rounds / (stretch / 1000)};
+		} finally {
+			await control.end();
+		}
+	});
 }
 
 function p99(latencies: readonly number[]): number {

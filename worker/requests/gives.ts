@@ -39,16 +39,8 @@ export function givesOf(request: PairingRequest, paired: readonly PairedDevice[]
 	return [...new Set([...asked, ...revived])];
 }
 
-/**
- * Whether a person took away what is asked for: a token for one of the roles, or, `isRemoved`, one of the roles or the whole device. Of a request that cannot
- * be read, any role may be meant. Pure.
- */
-export function isRevoked(
-	request: PairingRequest | MalformedRequest,
-	paired: readonly PairedDevice[],
-	isRemoved: boolean,
-): boolean {
-	if (isRemoved) return true;
+/** Whether a person took away a token for one of the roles that are asked for. Of a request that cannot be read, any role may be meant. Pure. */
+export function isRevoked(request: PairingRequest | MalformedRequest, paired: readonly PairedDevice[]): boolean {
 	const revoked = entriesOf(request, paired).flatMap(({tokens}) => tokens.filter(token => token.isRevoked));
 	if (request.kind === 'malformed') return revoked.length > 0;
 	const roles = rolesOf(request);

@@ -273,17 +273,7 @@ export class Ledger {
 		this.#sighting = sighting;
 		if (gone.length === 0) return;
 		const asking = listing.pending.map(({deviceId}) => deviceId);
-		// A gateway may take away any number at once: hashes are made of no more devices than can be remembered.
-		const first = new Set(asking);
-		const devices = [...new Set(gone.map(({deviceId}) => deviceId))];
-		const latest = new Set(
-			devices.toSorted((a, b) => Number(first.has(a)) - Number(first.has(b))).slice(-MAX_REMOVED - 1),
-		);
-		const removed = withRemovals(
-			this.#state.removed,
-			gone.filter(({deviceId}) => latest.has(deviceId)),
-		);
-		this.#change({removed: mostUrgent(removed, asking, MAX_REMOVED + 1)});
+		this.#change({removed: withRemovals(this.#state.removed, gone, asking, MAX_REMOVED + 1)});
 	}
 
 	/** `roles`: a short hash of each. Where too many were removed, some are forgotten: then none is given back before the alarm of that. */

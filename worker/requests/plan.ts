@@ -143,7 +143,7 @@ export function planFor(
 				now,
 				digest,
 				had: request.kind === 'malformed' || hasAll(request, paired),
-				isRevoked: isRevoked(request, paired, isRemoved),
+				isRevoked: isRemoved || isRevoked(request, paired),
 				isCaused: context.caused.includes(key),
 				predecessor: predecessorOf(request, known, predecessors),
 			});

@@ -35,7 +35,7 @@ export function decide(
 	const entry = matchingEntry(request, policy);
 	if (!entry) return refuse('unknown-client');
 	// A person took it away, and a person gives it back, whatever is asked for.
-	if (isRevoked(request, paired, isRemoved)) return refuse('revoked');
+	if (isRemoved || isRevoked(request, paired)) return refuse('revoked');
 	const gives = givesOf(request, paired);
 	if (gives === null) return refuse('malformed');
 	if (!isWithin(namedRoles(request), policy.roles)) return refuse('disallowed-role');

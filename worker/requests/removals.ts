@@ -12,7 +12,7 @@ export type Removals = readonly string[];
 /** So many roles that were given back are told apart; a device to which more are given has none of them back. */
 const MAX_GIVEN = 16;
 
-/** A line of {@link Removals}, taken apart; all are short hashes, which have neither a dot nor an exclamation mark. */
+/** A line of {@link Removals}, taken apart; all are short hashes, which are equally long and have neither a dot nor an exclamation mark. */
 interface Remembered {
 	readonly device: string;
 	/** The one role that was removed; `null`: the device was, with every role but those in `given`, which a person has given back since. */
@@ -31,17 +31,31 @@ function lineOf({device, role, given}: Remembered): string {
 	return role === null ? [device, ...given].join('!') : `${device}.${role}`;
 }
 
-/** With what one listing shows to be removed, which is the latest. Pure. */
-export function withRemovals(removals: Removals, more: readonly Removal[]): Removals {
-	const latest = more.map(({deviceId, role}) => ({
-		device: shortHash(deviceId),
-		role: role === null ? null : shortHash(role),
-		given: [],
-	}));
+/** So many at most, in their order: the urgent ones before all others, then the latest. */
+function mostUrgentOf<T>(items: readonly T[], isUrgent: (item: T) => boolean, limit: number): ReadonlySet<T> {
+	const leastFirst = items.toSorted((one, other) => Number(isUrgent(one)) - Number(isUrgent(other)));
+	return new Set(leastFirst.slice(-limit));
+}
+
+/**
+ * With what one listing shows to be removed, which is the latest; so many at most, as {@link mostUrgent} has it. A gateway may take away any number at once:
+ * hashes are made of no more devices than can be remembered. Pure.
+ */
+export function withRemovals(
+	removals: Removals,
+	more: readonly Removal[],
+	asking: readonly (string | null)[],
+	limit: number,
+): Removals {
+	const asks = new Set(asking);
+	const devices = mostUrgentOf([...new Set(more.map(({deviceId}) => deviceId))], id => asks.has(id), limit);
+	const latest = more.flatMap(({deviceId, role}) =>
+		devices.has(deviceId) ? {device: shortHash(deviceId), role: role === null ? null : shortHash(role), given: []} : [],
+	);
 	// Who is removed as a whole has nothing left of what was given back, nor single roles.
 	const whole = new Set(latest.flatMap(({device, role}) => (role === null ? device : [])));
 	const others = removals.filter(line => !whole.has(parse(line).device));
-	return [...new Set([...others, ...latest.map(lineOf)])];
+	return mostUrgent([...new Set([...others, ...latest.map(lineOf)])], asking, limit);
 }
 
 /** Without what is given back with these roles of a device, be it by a person or by somebody else's approval; all are short hashes. Pure. */
@@ -59,7 +73,7 @@ export function withoutGiven(removals: Removals, device: string, roles: readonly
 export function asksForRemoved(request: PairingRequest | MalformedRequest, removals: Removals): boolean {
 	if (request.deviceId === null || removals.length === 0) return false;
 	const device = shortHash(request.deviceId);
-	const its = removals.map(parse).filter(removed => removed.device === device);
+	const its = removals.filter(line => line.startsWith(device)).map(parse);
 	if (its.length === 0) return false;
 	if (request.kind === 'malformed') return true;
 	const roles = rolesOf(request).map(shortHash);
@@ -75,7 +89,6 @@ export function mostUrgent(removals: Removals, asking: readonly (string | null)[
 	const byDevice = Map.groupBy(removals, line => parse(line).device);
 	const devices = [...byDevice].map(([device, lines]) => ({device, line: lines.length === 1 ? lines[0] : device}));
 	const hashes = new Set(asking.flatMap(deviceId => (deviceId === null ? [] : shortHash(deviceId))));
-	const idleFirst = devices.toSorted((one, other) => Number(hashes.has(one.device)) - Number(hashes.has(other.device)));
-	const kept = new Set(idleFirst.slice(-limit));
+	const kept = mostUrgentOf(devices, ({device}) => hashes.has(device), limit);
 	return devices.flatMap(each => (kept.has(each) ? (each.line ?? []) : []));
 }

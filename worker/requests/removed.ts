@@ -51,10 +51,10 @@ function fewRoles(roles: readonly string[]): ReadonlySet<string> | null {
 
 /**
  * What a person has removed between two listings: the devices that are gone within one connection, since a gateway that lost its state would have lost
- * the connection too, and the roles that a device has no more (`openclaw nodes remove` of 2026.9.6 takes one and its
- * token; a token that is revoked stays listed). Listings over two connections, and the CLI's, each of which makes one of its own, are compared only where
- * they are proof of the same state: a device that both show, first paired at the same time. Whoever is removed may cut the connection before we look. So by
- * the CLI, or where the connection was cut, the removal of a sandbox's only device is not seen. Pure.
+ * the connection too, and the roles that a device has no more (`openclaw nodes remove` of 2026.9.6 takes one and its token; a token that is revoked stays
+ * listed). Listings over two connections, and the CLI's, each of which makes one of its own, are compared only where they are proof of the same state: a
+ * device that both show, first paired at the same time. Whoever is removed may cut the connection before we look. So by the CLI, or where the connection
+ * was cut, the removal of a sandbox's only device is not seen. Pure.
  */
 export function removedBetween(before: Sighting | null, after: Sighting | null): readonly Removal[] {
 	if (before === null || after === null) return [];
