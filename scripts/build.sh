@@ -10,8 +10,9 @@ rm -rf dist "$compiled" "$built_from"
 sources=$(sources_digest)
 node_modules/.bin/tsc -p tsconfig.json --outDir "$compiled"
 node_modules/.bin/node scripts/bundle.ts
-# Not bundled: every Node has to understand it, so that it can say that one is too old.
+# Not bundled: every Node has to understand the one, so that it can say that it is too old; the other loads a bundle as what it is, a script.
 cp "$compiled/supervisor/launcher.cjs" dist/supervisor/
+cp "$compiled/worker/launcher.cjs" dist/worker/
 chmod +x dist/supervisor/launcher.cjs
 mkdir -p dist/supervisor/http
 cp supervisor/http/page.html dist/supervisor/http/

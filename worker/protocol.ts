@@ -124,6 +124,11 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 ]);
 export type ToWorker = Readonly<z.infer<typeof toWorkerSchema>>;
 
+/** For what has started the worker in its process (launcher.cts), and passed over by the worker: to give the code as it is compiled by now; answered by `compiled`. */
+export interface ToLauncher {
+	readonly kind: 'compile';
+}
+
 const failureSchema = z.enum(CLIENT_FAILURES).nullable();
 /** How OpenClaw can fail. */
 export type Failure = NonNullable<z.infer<typeof failureSchema>>;
@@ -224,7 +229,7 @@ const decisionSchema = z.discriminatedUnion('kind', [
 ]);
 export type Decision = Readonly<z.infer<typeof decisionSchema>>;
 
-/** A worker's messages to the supervisor. */
+/** A worker's messages to the supervisor, about its sandbox. */
 export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	/** The event loop turns; `progress` grows with whatever the watch loop does. The first message of this or the next kind is a `heartbeat`. */
 	z.object({kind: z.literal('heartbeat'), progress: z.number(), snapshot: snapshotSchema}),
@@ -262,3 +267,10 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 	z.object({kind: z.literal('done')}),
 ]);
 export type ToSupervisor = Readonly<z.infer<typeof toSupervisorSchema>>;
+
+/** All that comes from a worker's process: besides that, its code, compiled, in base64, after a line that names the script. */
+export const fromWorkerSchema = z.discriminatedUnion('kind', [
+	...toSupervisorSchema.options,
+	z.object({kind: z.literal('compiled'), code: z.string()}),
+]);
+export type FromWorker = Readonly<z.infer<typeof fromWorkerSchema>>;

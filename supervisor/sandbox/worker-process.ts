@@ -7,15 +7,29 @@ import {systemClock, within} from '../../worker/clock.ts';
 import {workerEnvironment} from '../../worker/host/environment.ts';
 import {startTimeOf} from '../../worker/host/process-table.ts';
 import {endMarked, MARKER, signalGroup} from '../../worker/host/processes.ts';
-import {type ToSupervisor, type ToWorker, toSupervisorSchema, type WorkerConfig} from '../../worker/protocol.ts';
+import {
+	type FromWorker,
+	fromWorkerSchema,
+	type ToLauncher,
+	type ToSupervisor,
+	type ToWorker,
+	type WorkerConfig,
+} from '../../worker/protocol.ts';
 import {messageOf, printable} from '../../worker/text.ts';
 import {hasRoute} from '../../worker/transport/way.ts';
+import {CompiledCode} from './compiled-code.ts';
 import {heapLimits, isAbort, saysOutOfMemory} from './heap-limit.ts';
 
-/** The module a worker runs: as source where we run as source, else bundled, as we are into dist/supervisor/. */
+/** We run as source, or bundled into dist/supervisor/. */
+const IS_SOURCE = import.meta.url.endsWith('.ts');
+
+/** The module a worker runs, as we run. */
 const WORKER_MODULE = fileURLToPath(
-	new URL(import.meta.url.endsWith('.ts') ? '../../worker/main.ts' : '../worker/main.js', import.meta.url),
+	new URL(IS_SOURCE ? '../../worker/main.ts' : '../worker/launcher.cjs', import.meta.url),
 );
+
+/** Of all our workers; those that run as source do without. */
+const compiledCode = new CompiledCode();
 
 /** How long the last output of an ended worker is waited for, in milliseconds. */
 const LAST_WORDS = 250;
@@ -122,7 +136,7 @@ export class WorkerProcess implements WorkerHandle {
 			detached: true,
 			env: {[MARKER]: owner, ...kind.env},
 			execArgv: [...kind.execArgv],
-			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+			stdio: ['ignore', 'pipe', 'pipe', 'ipc', compiledCode.stdio],
 		});
 		this.startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
 		if (this.#child.pid !== undefined) alive.add(this.#child.pid);
@@ -131,8 +145,8 @@ export class WorkerProcess implements WorkerHandle {
 		this.#child.once('exit', (code, signal) => end({code, signal}));
 		this.#child.on('error', () => this.#child.pid === undefined && end({code: null, signal: null}));
 		this.#child.on('message', value => {
-			const message = toSupervisorSchema.safeParse(value);
-			if (message.success) this.listener.onMessage(message.data);
+			const message = fromWorkerSchema.safeParse(value);
+			if (message.success) this.#receive(message.data);
 			else this.listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
 		});
 		for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -148,8 +162,22 @@ export class WorkerProcess implements WorkerHandle {
 		return this.#child.pid ?? null;
 	}
 
-	send(message: ToWorker): void {
+	#send(message: ToWorker | ToLauncher): void {
 		if (this.#child.connected) this.#child.send(message, undefined, undefined, () => {});
+	}
+
+	#receive(message: FromWorker): void {
+		if (message.kind === 'compiled') {
+			compiledCode.keep(message.code);
+			return;
+		}
+		// By then it has been through all that each worker goes through.
+		if (hasListed(message) && !IS_SOURCE && compiledCode.wants(this)) this.#send({kind: 'compile'});
+		this.listener.onMessage(message);
+	}
+
+	send(message: ToWorker): void {
+		this.#send(message);
 	}
 
 	kill(): void {
@@ -180,6 +208,7 @@ export class WorkerProcess implements WorkerHandle {
 	async #end(exit: WorkerExit): Promise<void> {
 		if (this.#isOver) return;
 		this.#isOver = true;
+		compiledCode.ended(this);
 		if (this.pid !== null) {
 			alive.delete(this.pid);
 			signalGroup(this.pid, 'SIGKILL');
@@ -189,6 +218,10 @@ export class WorkerProcess implements WorkerHandle {
 		await within(this.#closed, {ms: LAST_WORDS, clock: systemClock}, () => {});
 		this.listener.onExit(this.#isOutOfMemory && isAbort(exit) ? {...exit, isOutOfMemory: true} : exit);
 	}
+}
+
+function hasListed(message: ToSupervisor): boolean {
+	return message.kind === 'heartbeat' && message.snapshot.lastListAt !== null;
 }
 
 /** Node's debugger would answer SIGUSR1, to whoever may send it. */

@@ -12,8 +12,18 @@ interface Output {
 
 const dist = path.resolve(import.meta.dirname, '../../dist');
 
-function outputsOf(part: string): Readonly<Record<string, Output>> {
-	return JSON.parse(readFileSync(path.join(dist, 'meta', `${part}.json`), 'utf8')).outputs;
+/** What is read of it all. */
+interface Metafile {
+	readonly inputs: Readonly<Record<string, Pick<Output, 'imports'>>>;
+	readonly outputs: Readonly<Record<string, Output>>;
+}
+
+function metafileOf(part: string): Metafile {
+	return JSON.parse(readFileSync(path.join(dist, 'meta', `${part}.json`), 'utf8'));
+}
+
+function outputsOf(part: string): Metafile['outputs'] {
+	return metafileOf(part).outputs;
 }
 
 /** The sources in a file of `dist/`, and in all that is loaded with it, whatever is done. */
@@ -38,12 +48,20 @@ function chunkOf(source: string, outputs: Readonly<Record<string, Output>>): str
 	return found[0];
 }
 
-it('a worker whose gateway answers loads OpenClaw’s client and what that needs, and no code for calls, schemas or logs', () => {
-	const outputs = outputsOf('worker');
-	const start = loadedWith('dist/worker/main.js', outputs);
-	const gateway = loadedWith(chunkOf('worker/transport/gateway/open.ts', outputs), outputs);
+/** The worker's sources that are run with one of them: it is one script, whose parts are run when they are asked for. */
+function runWith(file: string, inputs = metafileOf('worker').inputs, seen = new Set<string>()): string[] {
+	if (seen.has(file)) return [];
+	seen.add(file);
+	const imports = inputs[file]?.imports;
+	if (!imports) throw new Error(`${file} is not in the bundle`);
+	const needed = imports.filter(({kind, external}) => kind !== 'dynamic-import' && !external);
+	return [file, ...needed.flatMap(each => runWith(each.path, inputs, seen))];
+}
+
+it('a worker whose gateway answers runs OpenClaw’s client and what that needs, and no code for calls, schemas or logs', () => {
+	const start = runWith('worker/main.ts');
 	expect(packagesIn(start)).toEqual(['p-timeout']);
-	expect(packagesIn([...start, ...gateway])).toEqual([
+	expect(packagesIn([...start, ...runWith('worker/transport/gateway/open.ts')])).toEqual([
 		'@openclaw/gateway-client',
 		'@openclaw/gateway-protocol',
 		'isexe',
@@ -54,24 +72,32 @@ it('a worker whose gateway answers loads OpenClaw’s client and what that needs
 });
 
 it('a worker loads what its gateway may need of Node, and costs more than the worker itself, when it is needed', () => {
-	const outputs = outputsOf('worker');
-	const gateway = chunkOf('worker/transport/gateway/open.ts', outputs);
-	const sources = [...loadedWith('dist/worker/main.js', outputs), ...loadedWith(gateway, outputs)];
-	const costly = sources.filter(source => /^builtin:(https|tls|zlib)\b/.test(source));
-	expect(costly.sort()).toEqual(['builtin:https?lazy', 'builtin:tls?lazy', 'builtin:zlib?lazy']);
+	const sources = [...runWith('worker/main.ts'), ...runWith('worker/transport/gateway/open.ts')];
+	const costly = sources.filter(source => /^builtin:(dns|fs\/|https|tls|zlib)/.test(source));
+	expect([...new Set(costly)].sort()).toEqual([
+		'builtin:dns/promises?lazy',
+		'builtin:fs/promises?lazy',
+		'builtin:https?lazy',
+		'builtin:tls?lazy',
+		'builtin:zlib?lazy',
+	]);
 	// A plain import of Node's has all that hides behind its properties loaded.
-	const imported = Object.values(outputs).flatMap(({imports}) => imports.filter(({external}) => external));
+	const imported = Object.values(outputsOf('worker')).flatMap(({imports}) => imports.filter(({external}) => external));
 	expect(imported.filter(({path}) => path !== '<runtime>')).toEqual([
 		{path: 'node:tls', kind: 'dynamic-import', external: true},
 	]);
 });
 
-it('what a call of the CLI takes is loaded with the first one', () => {
-	const outputs = outputsOf('worker');
-	const call = packagesIn(loadedWith(chunkOf('worker/transport/cli/client.ts', outputs), outputs));
+it('what a call of the CLI takes is run with the first one', () => {
+	expect(packagesIn(runWith('worker/main.ts'))).not.toContain('execa');
+	const call = packagesIn(runWith('worker/transport/cli/client.ts'));
 	expect(call).toContain('execa');
 	expect(call).not.toContain('zod');
 	expect(call).not.toContain('ws');
+});
+
+it('the worker’s script is of ASCII characters only, as what loads it takes it to be', () => {
+	expect(readFileSync(path.join(dist, 'worker/main.cjs')).every(byte => byte < 0x80)).toBe(true);
 });
 
 it('health, which monitors run all the time, loads nothing that supervises', () => {

@@ -1,0 +1,145 @@
+import {type ChildProcess, fork} from 'node:child_process';
+import {once} from 'node:events';
+import {closeSync, openSync, readdirSync, readlinkSync, writeFileSync} from 'node:fs';
+import {mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {afterEach, beforeEach, expect, it} from 'vitest';
+import {browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
+import {until} from '../support/until.ts';
+import {test as instanceTest} from '../support/with-instance.ts';
+import {workerConfigOf} from '../unit/sandbox-fixtures.ts';
+
+const launcher = path.resolve(import.meta.dirname, '../../dist/worker/launcher.cjs');
+
+let folder: string;
+
+beforeEach(async () => {
+	folder = await mkdtemp(path.join(tmpdir(), 'pairkeeper-test-'));
+});
+
+afterEach(async () => {
+	await rm(folder, {recursive: true, force: true});
+});
+
+/** A worker's process that gets that for compiled code, does so much, and gives what it has compiled. */
+async function compiledBy(given: Buffer | null, work: (worker: ChildProcess) => Promise<void>): Promise<Buffer> {
+	const file = path.join(folder, 'code');
+	writeFileSync(file, given ?? '');
+	const descriptor = openSync(file, 'r');
+	const worker = fork(launcher, ['test'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc', descriptor]});
+	closeSync(descriptor);
+	try {
+		await work(worker);
+		return await codeOf(worker);
+	} finally {
+		worker.kill('SIGKILL');
+		await once(worker, 'exit');
+	}
+}
+
+async function codeOf(worker: ChildProcess): Promise<Buffer> {
+	const answer = new Promise<string>(resolve => {
+		worker.on('message', (message: {readonly kind: string; readonly code: string}) => {
+			if (message.kind === 'compiled') resolve(message.code);
+		});
+	});
+	worker.send({kind: 'compile'});
+	return Buffer.from(await answer, 'base64');
+}
+
+const nothing = async () => {};
+
+/** Has it fail to find its gateway, for which it compiles much more than to be there. */
+async function failOnce(worker: ChildProcess): Promise<void> {
+	const gateway = {
+		url: 'ws://127.0.0.1:1',
+		tokenFile: '/none',
+		tokenCommand: [],
+		fingerprint: null,
+		allowInsecure: false,
+	};
+	const config = workerConfigOf({transport: 'gateway', gateway});
+	const failed = new Promise<void>(resolve => {
+		worker.on('message', ({kind}: {readonly kind: string}) => kind === 'checkpoint' && resolve());
+	});
+	worker.send({
+		kind: 'start',
+		config,
+		owner: 'test/test',
+		task: {kind: 'watch', initialDelay: 0},
+		checkpoint: null,
+		avoidGatewayUntil: null,
+	});
+	await failed;
+}
+
+it('a worker starts with what another one has compiled', async () => {
+	const bare = await compiledBy(null, nothing);
+	const rich = await compiledBy(null, failOnce);
+	expect(rich.length).toBeGreaterThan(bare.length * 1.2);
+	// It has done nothing, and has compiled as much as if it had.
+	const handedOn = await compiledBy(rich, nothing);
+	expect(handedOn.length).toBeGreaterThan(bare.length * 1.2);
+});
+
+it.each([
+	['of another script of the same length', (code: Buffer) => Buffer.concat([Buffer.from('another '), code])],
+	['that is cut off', (code: Buffer) => code.subarray(0, code.length / 2)],
+	['that is none', () => Buffer.from('no code\n')],
+	['without an end', () => Buffer.from('x'.repeat(1000))],
+])('a worker compiles for itself where it gets code %s', async (_, change) => {
+	const rich = await compiledBy(null, failOnce);
+	const bare = await compiledBy(null, nothing);
+	const own = await compiledBy(change(rich), nothing);
+	expect(Math.abs(own.length - bare.length)).toBeLessThan(bare.length * 0.1);
+});
+
+it('no program that a worker starts gets the file that the code came by', async () => {
+	const open: string[] = [];
+	await compiledBy(Buffer.from('no code\n'), async worker => {
+		await codeOf(worker);
+		open.push(...filesOf(worker.pid));
+	});
+	expect(open.length).toBeGreaterThan(3);
+	expect(open).not.toContain(path.join(folder, 'code'));
+});
+
+instanceTest('a supervisor keeps what its workers have compiled in a file without a name', async ({instance}) => {
+	const alpha = await instance.sandbox('alpha');
+	await alpha.pair(browserAsk('paired'));
+	await instance.configure();
+	await instance.start({env: {TMPDIR: folder}});
+	const {pid} = await instance.untilSandbox('alpha', 'to be healthy', ({healthy}) => healthy);
+	const named = () => filesOf(instance.pid).filter(file => file.startsWith(folder));
+	await until('the code to be kept', () => named().length > 0);
+	expect(named()).toEqual([expect.stringMatching(/\/code \(deleted\)$/)]);
+	expect(readdirSync(folder)).toEqual([]);
+
+	// The next but one, at the latest, is forked with it.
+	const seen = new Set([pid]);
+	for (let replaced = 0; replaced < 2; replaced++) {
+		const {pid: worker} = await instance.statusOf('alpha');
+		process.kill(worker ?? 0, 'SIGKILL');
+		await instance.untilSandbox(
+			'alpha',
+			'to have another worker',
+			({healthy, pid: next}) => healthy && !seen.has(next),
+		);
+		seen.add((await instance.statusOf('alpha')).pid);
+	}
+	await alpha.ask(cliAsk('cli-1'));
+	await instance.untilSandbox('alpha', 'to approve', ({approved}) => approved === 1);
+});
+
+/** What a process has open. */
+function filesOf(pid: number | undefined): string[] {
+	const folder = `/proc/${pid}/fd`;
+	return readdirSync(folder).flatMap(each => {
+		try {
+			return readlinkSync(path.join(folder, each));
+		} catch {
+			return [];
+		}
+	});
+}
