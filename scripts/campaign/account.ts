@@ -2,6 +2,7 @@
 import {readFileSync} from 'node:fs';
 import {openIntents} from '../../supervisor/audit/line.ts';
 import {parseLines} from '../../supervisor/audit/reading.ts';
+import type {Status} from '../../supervisor/status/schema.ts';
 import type {TriedSandbox} from './sandboxes.ts';
 
 /** What was asked for, and when. */
@@ -19,7 +20,7 @@ export interface Account {
 	/** Granted, and must not have been. */
 	readonly wrong: readonly string[];
 	/** Never granted, and should have been. */
-	readonly lost: readonly string[];
+	readonly lost: readonly Asked[];
 	readonly twice: readonly string[];
 }
 
@@ -29,15 +30,32 @@ export async function accountOf(asked: readonly Asked[], sandboxes: readonly Tri
 	const granted = lists.flat();
 	const known = new Set(granted);
 	const right = asked.filter(({isRight}) => isRight);
-	const namesOf = (some: readonly Asked[]) => some.map(({sandbox, requestId}) => `${sandbox} ${requestId}`);
 	return {
 		asked: asked.length,
 		right: right.length,
 		approved: granted.length,
-		wrong: namesOf(asked.filter(({isRight, requestId}) => !isRight && known.has(requestId))),
-		lost: namesOf(right.filter(({requestId}) => !known.has(requestId))),
+		wrong: asked.filter(({isRight, requestId}) => !isRight && known.has(requestId)).map(nameOf),
+		lost: right.filter(({requestId}) => !known.has(requestId)),
 		twice: granted.filter((id, index) => granted.indexOf(id) !== index),
 	};
+}
+
+/** So many of the audit file's last lines on a request that was lost are told. */
+const TOLD_LINES = 6;
+
+/** A request that was lost, with what the status file says of its sandbox, and the audit file of itself, that could tell why. */
+export function lossOf(lost: Asked, status: Status | null, auditFile: string): string {
+	const {state, healthy, pending, failures, lastError, warnings, lastRefusal} = status?.sandboxes[lost.sandbox] ?? {};
+	const seen = JSON.stringify({state, healthy, pending, failures, lastError, warnings, lastRefusal});
+	const lines = parseLines(readFileSync(auditFile, 'utf8')).filter(({requestId}) => requestId === lost.requestId);
+	const told = lines
+		.slice(-TOLD_LINES)
+		.map(({time, phase, action, result, error}) => JSON.stringify({time, phase, action, result, error}));
+	return [nameOf(lost), `its sandbox: ${seen}`, `audit file: ${lines.length} lines`, ...told].join('\n\t');
+}
+
+function nameOf({sandbox, requestId}: Asked): string {
+	return `${sandbox} ${requestId}`;
 }
 
 /** What is wrong with an audit file that nothing is approved without. */

@@ -7,7 +7,7 @@ import {type Status, statusSchema} from '../../supervisor/status/schema.ts';
 import {Instance} from '../../test/support/instance.ts';
 import type {Run} from '../../test/support/pairkeeper.ts';
 import {until} from '../../test/support/until.ts';
-import {type Account, type Asked, type AuditAccount, accountOf, auditAccountOf} from './account.ts';
+import {type Account, type Asked, type AuditAccount, accountOf, auditAccountOf, lossOf} from './account.ts';
 import {byGateway, byInside} from './gateways.ts';
 import {
 	type Footprint,
@@ -33,7 +33,9 @@ export interface CampaignOptions {
 	readonly signal: AbortSignal;
 }
 
-export interface Report extends Account {
+export interface Report extends Omit<Account, 'lost'> {
+	/** Never granted, and should have been; with what could tell why. */
+	readonly lost: readonly string[];
 	/** How many of each kind were injected, and how many could not be. */
 	readonly injected: Readonly<Record<string, number>>;
 	readonly skipped: Readonly<Record<string, number>>;
@@ -52,6 +54,9 @@ const PATIENCE = 120_000;
 
 /** So many faults lie between two looks at the alarms. */
 const CLEARED_EVERY = 25;
+
+/** So long lies between two looks at the alarms after the last fault, in milliseconds; the status file knows by then what the one before has cleared. */
+const LATE_ALARMS_EVERY = 5000;
 
 /** A clock that was set is looked at within this time, in milliseconds. */
 const CLOCK_GAP = 1200;
@@ -122,6 +127,8 @@ class Campaign {
 		await watched;
 		const after = footprintOf(this.#run?.pid ?? 0);
 		const account = await accountOf(this.#asked, this.#sandboxes);
+		const status = await this.#status().catch(() => null);
+		const lost = account.lost.map(each => lossOf(each, status, this.#auditFile));
 		this.#run?.kill('SIGTERM');
 		await this.#run?.ended;
 		const leftOver = await this.#leftOver();
@@ -129,6 +136,7 @@ class Campaign {
 			injected: this.#injected,
 			skipped: this.#skipped,
 			...account,
+			lost,
 			audit: auditAccountOf(this.#auditFile, (await this.#granted()).flat()),
 			leftOver,
 			before,
@@ -343,10 +351,30 @@ class Campaign {
 		}
 	}
 
-	/** Waits until all that is right is granted; what is not by then is lost. */
+	/** Waits until all that is right is granted; what is not by then is lost. Spoilt answers that no call has given yet are given now, and are looked at too. */
 	async #untilSettled(): Promise<void> {
-		const isSettled = async () => (await accountOf(this.#asked, this.#sandboxes)).lost.length === 0;
+		let nextLook = performance.now() + LATE_ALARMS_EVERY;
+		const isSettled = async () => {
+			if ((await accountOf(this.#asked, this.#sandboxes)).lost.length === 0) return true;
+			if (performance.now() >= nextLook) {
+				await this.#clearLateAlarms();
+				nextLook = performance.now() + LATE_ALARMS_EVERY;
+			}
+			return false;
+		};
 		await until('all that is right to be approved', isSettled, {timeoutMs: PATIENCE, everyMs: 500}).catch(() => {});
+	}
+
+	/** As {@link #clearAlarms}, where all alarms are of sandboxes whose calls may lie even now: no other has a reason for one any more. */
+	async #clearLateAlarms(): Promise<void> {
+		const {sandboxes} = await this.#status();
+		const alarmed = this.#sandboxes.flatMap(({name, kind, isLeftInPeace}) => {
+			const alarm = sandboxes[name]?.warnings.find(warning => warning.startsWith('alarm: '));
+			return alarm === undefined ? [] : [{text: `${name}: ${alarm}`, mayLie: kind === 'calls' && !isLeftInPeace}];
+		});
+		if (alarmed.length === 0 || !alarmed.every(({mayLie}) => mayLie)) return;
+		for (const {text} of alarmed) this.#options.say(`after the last fault: ${text}`);
+		await this.#clearAlarms();
 	}
 
 	async #leftOver(): Promise<string[]> {

@@ -28,6 +28,21 @@ test('a short campaign of faults approves nothing wrong, loses nothing, does not
 	expect(after.descriptors).toBeLessThan(before.descriptors + 20);
 });
 
+test('what lies only after the last fault costs no request: somebody looks at that too', async () => {
+	// What the last request meets: a call that hangs, and then, after all faults, one that lies.
+	const {injected, lost, approved, right} = await runCampaign({
+		seed: 19_382,
+		faults: 3,
+		sandboxes: 2,
+		smallFolder: null,
+		say: () => {},
+		signal: AbortSignal.timeout(280_000),
+	});
+	expect(injected).toEqual({'gateway drop': 1, 'answer hang': 1, 'answer other-ids': 1});
+	expect(lost).toEqual([]);
+	expect(approved).toBe(right);
+});
+
 test('the same seed gives the same campaign, another one another', () => {
 	expect(planOf(3, 500)).toEqual(planOf(3, 500));
 	expect(planOf(4, 500)).not.toEqual(planOf(3, 500));
