@@ -13,9 +13,12 @@ const STARTS_PER_CORE = 2;
 /** One that is not heard of within this, in milliseconds, holds the others no longer. */
 const START_PATIENCE = 2000;
 
+/** So many workers are looked at in one inspection, so that those of a full host are looked at less often: silence is counted in many seconds. */
+const LOOKS = 50;
+
 /**
- * A worker's memory is looked at once in so many inspections, and of so many workers in one at most, so that those of a full host are looked at less often:
- * its heap has a limit of its own, and each look is a file of /proc.
+ * A worker's memory is looked at once in so many inspections, and of so many workers in one at most: its heap has a limit of its own, and each look is a file
+ * of /proc.
  */
 const MEMORY_ROUND = 4;
 const MEMORY_LOOKS = 12;
@@ -131,10 +134,13 @@ export class Fleet {
 	/** Ends workers that fail to be alive. `isLate`: we were held up ourselves, so that their silence proves nothing. */
 	inspect(isLate: boolean): void {
 		this.#inspections++;
-		const round = Math.max(MEMORY_ROUND, Math.ceil(this.#sandboxes.size / MEMORY_LOOKS));
+		const round = Math.ceil(this.#sandboxes.size / LOOKS);
+		// Whole rounds, so that a worker is looked at whenever its memory is.
+		const memoryRound = Math.ceil(Math.max(MEMORY_ROUND, this.#sandboxes.size / MEMORY_LOOKS) / round) * round;
 		for (const [index, sandbox] of this.all.entries()) {
 			if (isLate) sandbox.forgive();
-			sandbox.inspect({withMemory: (index + this.#inspections) % round === 0});
+			const turn = index + this.#inspections;
+			if (turn % round === 0) sandbox.inspect({withMemory: turn % memoryRound === 0});
 		}
 	}
 

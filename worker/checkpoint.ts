@@ -22,13 +22,14 @@ export function checkpointWithoutAlarm(checkpoint: Checkpoint): Checkpoint {
 type CadenceChanges = NonNullable<CheckpointChanges['cadence']>;
 type LedgerChanges = NonNullable<CheckpointChanges['ledger']>;
 
-/** What there is to say of `after` to whoever knows `before`, or `null` where nothing has changed. Pure. */
-export function changesBetween(before: Checkpoint, after: Checkpoint): CheckpointChanges | null {
-	const {cadence: _, ledger: __, ...rest} = changedFields(before, after);
-	const cadence = cadenceChanges(before.cadence, after.cadence);
-	const ledger = ledgerChanges(before.ledger, after.ledger);
+/** What there is to say to whoever knows that much, or `null` where nothing has changed. Pure. */
+export function changesBetween(known: Checkpoint, now: Checkpoint): CheckpointChanges | null {
+	const {cadence: cadenceBefore, ledger: ledgerBefore, ...before} = known;
+	const {cadence: cadenceAfter, ledger: ledgerAfter, ...after} = now;
+	const cadence = cadenceChanges(cadenceBefore, cadenceAfter);
+	const ledger = ledgerChanges(ledgerBefore, ledgerAfter);
 	const changes = {
-		...rest,
+		...changedFields(before, after),
 		...(cadence === undefined ? {} : {cadence}),
 		...(isEmpty(ledger) ? {} : {ledger}),
 	};
@@ -58,7 +59,8 @@ export function applyChanges(checkpoint: Checkpoint, changes: CheckpointChanges)
 
 /** `undefined` where nothing has changed. */
 function cadenceChanges(before: Cadence | null, after: Cadence | null): CadenceChanges | null | undefined {
-	if (after === null) return before === null ? undefined : null;
+	if (after === before) return undefined;
+	if (after === null) return null;
 	const changes = changedFields(before ?? slowCadence, after);
 	return before !== null && isEmpty(changes) ? undefined : changes;
 }
@@ -68,12 +70,15 @@ function withCadenceChanges(before: Cadence | null, changes: CadenceChanges | nu
 }
 
 function ledgerChanges(before: LedgerState, after: LedgerState): LedgerChanges {
-	const {requests: _, ...rest} = changedFields(before, after);
-	const forgotten = Object.keys(before.requests).filter(id => !Object.hasOwn(after.requests, id));
+	if (before === after) return {};
+	const {requests: requestsBefore, ...restBefore} = before;
+	const {requests: requestsAfter, ...restAfter} = after;
+	const forgotten = Object.keys(requestsBefore).filter(id => !Object.hasOwn(requestsAfter, id));
 	const requests: Record<string, RequestRecord | null> = {
 		...Object.fromEntries(forgotten.map(id => [id, null])),
-		...Object.fromEntries(changedEntries(before.requests, after.requests)),
+		...Object.fromEntries(changedEntries(requestsBefore, requestsAfter)),
 	};
+	const rest = changedFields(restBefore, restAfter);
 	return isEmpty(requests) ? rest : {...rest, requests};
 }
 
@@ -94,9 +99,9 @@ function changedFields<T extends object>(before: T, after: T): Partial<T> {
 function changedEntries<V>(before: Readonly<Record<string, V>>, after: Readonly<Record<string, V>>): [string, V][];
 function changedEntries(before: object, after: object): [string, unknown][];
 function changedEntries(before: object, after: object): [string, unknown][] {
-	const known = new Map<string, unknown>(Object.entries(before));
+	const known = before as Readonly<Record<string, unknown>>;
 	return Object.entries(after).filter(
-		([key, value]) => !known.has(key) || (known.get(key) !== value && !isDeepStrictEqual(known.get(key), value)),
+		([key, value]) => !Object.hasOwn(known, key) || (known[key] !== value && !isDeepStrictEqual(known[key], value)),
 	);
 }
 

@@ -113,6 +113,19 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 	};
 }
 
+/** Whether two snapshots show the same. Pure; far cheaper than a comparison of anything with anything, and made with every heartbeat. */
+export function isSameSnapshot(one: Snapshot, other: Snapshot): boolean {
+	const {warnings, ...fields} = one;
+	const {warnings: otherWarnings, ...otherFields} = other;
+	const entries = Object.entries(fields);
+	return (
+		entries.length === Object.keys(otherFields).length &&
+		entries.every(([key, value]) => otherFields[key as keyof typeof otherFields] === value) &&
+		warnings.length === otherWarnings.length &&
+		warnings.every((warning, at) => warning === otherWarnings[at])
+	);
+}
+
 /** Milliseconds between polls; before the first one, as it will be. */
 function intervalOf(cadence: Cadence | null, config: CadenceConfig): number {
 	return cadence === null ? config.fastInterval : interval(cadence, config);

@@ -12,7 +12,14 @@ import {carryOutDecision} from './requests/decision.ts';
 import {Ledger} from './requests/ledger.ts';
 import {type PassOutcome, runPass} from './requests/pass.ts';
 import type {Held} from './requests/plan.ts';
-import {initialObservations, type Observations, observe, snapshotOf, type WorkerEvent} from './snapshot.ts';
+import {
+	initialObservations,
+	isSameSnapshot,
+	type Observations,
+	observe,
+	snapshotOf,
+	type WorkerEvent,
+} from './snapshot.ts';
 import type {Link} from './supervisor-link.ts';
 import {openTransport} from './transport/open.ts';
 import type {Transport, TransportDeps} from './transport/transport.ts';
@@ -309,7 +316,7 @@ export class Worker {
 			turnWait: this.#transport?.isEventDriven ? 0 : link.turnWait,
 		});
 		const {progress} = this.#observations;
-		if (isDeepStrictEqual(snapshot, this.#toldSnapshot)) {
+		if (this.#toldSnapshot !== null && isSameSnapshot(snapshot, this.#toldSnapshot)) {
 			link.send({kind: 'alive', progress});
 			return;
 		}

@@ -2,7 +2,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {type Cancel, type Clock, systemClock} from '../../worker/clock.ts';
+import {type Cancel, type Clock, type Doze, systemClock} from '../../worker/clock.ts';
 import {LONGEST_COOL_DOWN} from '../../worker/transport/circuit-breaker.ts';
 import {GatewayConnection} from '../../worker/transport/gateway/connection.ts';
 import {LONGEST_COMMAND_DELAY, LONGEST_DELAY, LONGEST_REFUSED_DELAY} from '../../worker/transport/gateway/reconnect.ts';
@@ -33,6 +33,10 @@ class RecordingClock implements Clock {
 		this.slept.push(ms);
 		this.onSleep(this.slept.length);
 		await systemClock.sleep(0);
+	}
+
+	doze(ms: number): Doze {
+		return systemClock.doze(ms);
 	}
 
 	after(ms: number, act: () => void): Cancel {

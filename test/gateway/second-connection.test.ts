@@ -22,6 +22,7 @@ class MovedClock implements Clock {
 	now = () => systemClock.now() + this.moved;
 	wall = () => systemClock.wall();
 	sleep = (ms: number, aborted?: AbortSignal) => systemClock.sleep(ms, aborted);
+	doze = (ms: number) => systemClock.doze(ms);
 	after = (ms: number, act: () => void): Cancel => systemClock.after(ms, act);
 }
 

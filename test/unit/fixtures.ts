@@ -1,7 +1,7 @@
 // What the unit tests share: values of the domain, a clock that tests move, and a gateway in memory.
 
 import {ClientError} from '../../worker/client-error.ts';
-import type {Cancel, Clock} from '../../worker/clock.ts';
+import type {Cancel, Clock, Doze} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/requests/listing.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
@@ -119,18 +119,22 @@ export class SimulatedClock implements Clock {
 
 	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
 		if (signal?.aborted) return;
+		const {over, wake} = this.doze(ms);
+		signal?.addEventListener('abort', wake);
+		await over;
+		signal?.removeEventListener('abort', wake);
+	}
+
+	doze(ms: number): Doze {
 		this.#sleepers++;
 		this.#letPass();
-		await new Promise<void>(resolve => {
-			const wake = () => {
-				cancel();
-				signal?.removeEventListener('abort', wake);
-				resolve();
-			};
-			const cancel = this.after(ms, wake);
-			signal?.addEventListener('abort', wake);
-		});
-		this.#sleepers--;
+		const {promise, resolve} = Promise.withResolvers<void>();
+		const cancel = this.after(ms, resolve);
+		const wake = () => {
+			cancel();
+			resolve();
+		};
+		return {over: promise.then(() => void this.#sleepers--), wake};
 	}
 
 	/** One event after the other, as long as somebody sleeps. */

@@ -159,7 +159,19 @@ describe('a fleet', () => {
 			found.push(killed() - before);
 		}
 		expect(Math.max(...found)).toBeLessThanOrEqual(12);
-		expect(found).toHaveLength(17);
+		expect(found).toHaveLength(20);
+	});
+
+	it('looks at 50 workers at once, and at each of a full host in its turn', async () => {
+		const names = Array.from({length: 200}, (_, index) => `s${index}`);
+		const puppets = new PuppetFleet(Object.fromEntries(names.map(name => [name, named(name)])), [], names.length);
+		await puppets.passing(puppets.fleet.start(0));
+		puppets.clock.holdUp(10 * MINUTE);
+		const killed = [0, 1, 2, 3].map(() => {
+			puppets.fleet.inspect(false);
+			return puppets.workers.filter(({isKilled}) => isKilled).length;
+		});
+		expect(killed).toEqual([50, 100, 150, 200]);
 	});
 });
 

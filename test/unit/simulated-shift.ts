@@ -580,6 +580,15 @@ class SimulatedProcess implements WorkerHandle {
 					const cancel = clock.after(ms, done);
 					signal?.addEventListener('abort', done);
 				}),
+			doze: ms => {
+				const {promise, resolve} = Promise.withResolvers<void>();
+				const wake = () => {
+					cancel();
+					if (!this.#isDead) resolve();
+				};
+				const cancel = clock.after(ms, wake);
+				return {over: promise, wake};
+			},
 		};
 	}
 }

@@ -45,7 +45,9 @@ export function initialCadence(config: CadenceConfig, now: number): Cadence {
  * pass, so it is done before anything of an iteration can fail.
  */
 export function boundFastTime(cadence: Cadence, config: CadenceConfig, now: number, isEventDriven = false): Cadence {
-	const pruned = {...cadence, spent: cadence.spent.filter(({to}) => to > now - HOUR)};
+	const isWithin = ({to}: {readonly to: number}) => to > now - HOUR;
+	// The same value where nothing has changed, so that it need not be looked into to see that.
+	const pruned = cadence.spent.every(isWithin) ? cadence : {...cadence, spent: cadence.spent.filter(isWithin)};
 	const isOver = isEventDriven || fastTimeLeft(pruned, config, now) <= 0;
 	return cadence.fastSince !== null && isOver ? enterSlow(pruned, now) : pruned;
 }

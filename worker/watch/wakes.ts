@@ -1,3 +1,4 @@
+import type {Clock} from '../clock.ts';
 import type {PersonalDecision} from '../protocol.ts';
 
 /** A person's decision, and the name by which its outcome is waited for. */
@@ -54,12 +55,12 @@ export class Wakes {
 		return asked;
 	}
 
-	/** Resolves when there is a reason to poll, or when `signal` aborts. */
-	next(signal: AbortSignal): Promise<void> {
-		if (this.#isDue || signal.aborted) return Promise.resolve();
-		return new Promise(resolve => {
-			this.#notify = resolve;
-			signal.addEventListener('abort', () => resolve(), {once: true});
-		});
+	/** Resolves when there is a reason to poll, and after `ms` milliseconds at the latest. */
+	async within(ms: number, clock: Pick<Clock, 'doze'>): Promise<void> {
+		if (this.#isDue) return;
+		const {over, wake} = clock.doze(ms);
+		this.#notify = wake;
+		await over;
+		this.#notify = () => {};
 	}
 }

@@ -52,6 +52,7 @@ export interface WatchDeps {
 /** One sandbox's life: a pass, then a wait for whichever comes first, the interval's end or a wake. Ends when `signal` aborts, and only then. */
 export async function watch(deps: WatchDeps): Promise<void> {
 	const {transport, clock, wakes, report, signal} = deps;
+	signal.addEventListener('abort', () => wakes.wake(), {once: true});
 	let cadence = deps.resumed ?? initialCadence(deps.cadence, clock.now());
 	while (!signal.aborted) {
 		const asked = wakes.take();
@@ -64,7 +65,7 @@ export async function watch(deps: WatchDeps): Promise<void> {
 		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
 		const wait = pause(cadence, outcome, deps);
 		report([{kind: 'polled', cadence, wait, outcome, passes: asked.passes}]);
-		await firstOf(wait, deps);
+		await wakes.within(wait, clock);
 	}
 }
 
@@ -113,12 +114,4 @@ function pause(
 	const soonest = Math.min(config.fastInterval, regular);
 	if (hasMore) return soonest;
 	return Math.min(Math.max(ledger.untilDue(clock.now()) ?? regular, soonest), regular);
-}
-
-async function firstOf(ms: number, {clock, wakes, signal}: WatchDeps): Promise<void> {
-	const over = new AbortController();
-	const either = AbortSignal.any([signal, over.signal]);
-	await Promise.race([clock.sleep(ms, either), wakes.next(either)]);
-	// A reason of our own, since the default one, an error with its stack, is made anew for each poll.
-	over.abort('over');
 }
