@@ -51,7 +51,16 @@ function rejectionTime(scopes: readonly string[], {policy, now, isCaused, predec
 	return now + policy.refusalHold;
 }
 
+/** The hashes of short texts, scopes and roles, which are met again and again; of so many, of so many characters at most. */
+const hashes = new Map<string, string>();
+const MAX_HASHES = 256;
+const MAX_REMEMBERED = 32;
+
 /** Enough of a hash to tell one text from another. */
 export function shortHash(text: string): string {
-	return createHash('sha256').update(text).digest('base64url').slice(0, 12);
+	const known = hashes.get(text);
+	if (known !== undefined) return known;
+	const hash = createHash('sha256').update(text).digest('base64url').slice(0, 12);
+	if (hashes.size < MAX_HASHES && text.length <= MAX_REMEMBERED) hashes.set(text, hash);
+	return hash;
 }
