@@ -13,8 +13,9 @@ const STARTS_PER_CORE = 2;
 /** One that is not heard of within this, in milliseconds, holds the others no longer. */
 const START_PATIENCE = 2000;
 
-/** So many workers are looked at in one inspection, so that those of a full host are looked at less often: silence is counted in many seconds. */
+/** So many workers are looked at in one inspection, or a quarter of them: those of a full host are looked at less often, but no seldomer than that. */
 const LOOKS = 50;
+const LONGEST_ROUND = 4;
 
 /**
  * A worker's memory is looked at once in so many inspections, and of so many workers in one at most: its heap has a limit of its own, and each look is a file
@@ -134,7 +135,7 @@ export class Fleet {
 	/** Ends workers that fail to be alive. `isLate`: we were held up ourselves, so that their silence proves nothing. */
 	inspect(isLate: boolean): void {
 		this.#inspections++;
-		const round = Math.ceil(this.#sandboxes.size / LOOKS);
+		const round = Math.min(Math.ceil(this.#sandboxes.size / LOOKS), LONGEST_ROUND);
 		// Whole rounds, so that a worker is looked at whenever its memory is.
 		const memoryRound = Math.ceil(Math.max(MEMORY_ROUND, this.#sandboxes.size / MEMORY_LOOKS) / round) * round;
 		for (const [index, sandbox] of this.all.entries()) {

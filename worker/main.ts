@@ -3,7 +3,7 @@ import {killCommands} from './host/command-group.ts';
 import {becomeExpendable} from './host/expendable.ts';
 import {startTimeOf} from './host/process-table.ts';
 import {endMarked} from './host/processes.ts';
-import type {ToSupervisor, ToWorker} from './protocol.ts';
+import type {ToLauncher, ToSupervisor, ToWorker} from './protocol.ts';
 import {SupervisorLink} from './supervisor-link.ts';
 import {loadGateway} from './transport/open.ts';
 import {Worker} from './worker.ts';
@@ -25,9 +25,9 @@ for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as co
 process.on('SIGTERM', () => stopping.abort(new Error('stopped')));
 process.on('disconnect', () => void endWithSupervisor());
 // Only the supervisor can write to this channel, so what comes is what its own types say.
-process.on('message', (message: ToWorker) => receive(message));
+process.on('message', (message: ToWorker | ToLauncher) => receive(message));
 
-function receive(message: ToWorker): void {
+function receive(message: ToWorker | ToLauncher): void {
 	switch (message.kind) {
 		case 'stand-by':
 			void standBy(message);
@@ -40,6 +40,9 @@ function receive(message: ToWorker): void {
 			return;
 		case 'stop':
 			stopping.abort(new Error('stopped'));
+			return;
+		case 'compile':
+			// The launcher has the code, and answers.
 			return;
 		default:
 			worker?.receive(message);

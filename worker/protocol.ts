@@ -124,7 +124,7 @@ export const toWorkerSchema = z.discriminatedUnion('kind', [
 ]);
 export type ToWorker = Readonly<z.infer<typeof toWorkerSchema>>;
 
-/** For what has started the worker in its process (launcher.cts), and passed over by the worker: to give the code as it is compiled by now; answered by `compiled`. */
+/** For what has started the worker in its process (launcher.cts): to give the code as it is compiled by now; answered by `compiled`. */
 export interface ToLauncher {
 	readonly kind: 'compile';
 }
@@ -268,7 +268,7 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 ]);
 export type ToSupervisor = Readonly<z.infer<typeof toSupervisorSchema>>;
 
-/** All that comes from a worker's process: besides that, its code, compiled, in base64, after a line that names the script. */
+/** All that comes from a worker's process: besides that, its code, compiled, in base64, after a digest of it and its source. */
 export const fromWorkerSchema = z.discriminatedUnion('kind', [
 	...toSupervisorSchema.options,
 	z.object({kind: z.literal('compiled'), code: z.string()}),

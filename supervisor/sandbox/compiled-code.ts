@@ -2,56 +2,70 @@ import {closeSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 
+/** More than a worker's code is not kept, in characters of base64: of some 850 kB of source, half as much is compiled. */
+const MAX_CODE = 8 * 2 ** 20;
+
+/** Signals by which a process ends by somebody's will, and not by its own fault. */
+const KILLS: ReadonlySet<string> = new Set(['SIGINT', 'SIGKILL', 'SIGTERM']);
+
+/** How a worker has ended. */
+interface Ending {
+	/** It was forked with code of ours, and had not said anything yet. */
+	readonly wasTryingCode: boolean;
+	readonly code: number | null;
+	readonly signal: string | null;
+}
+
 /**
- * The workers' code, as the first of them that got so far has compiled it, for those that are forked later: a third of what a worker's start costs. It is
+ * The workers' code, as the first of them that has listed has compiled it, for those that are forked later: a third of what a worker's start costs. It is
  * in a file without a name, which no other user can change; a worker that somebody has taken over could, and could do all that we can do as it is. Where it
- * cannot be written, workers compile for themselves.
+ * cannot be written, and once somebody has failed with it, workers compile for themselves.
  */
 export class CompiledCode {
 	#descriptor: number | null = null;
+	#isDone = false;
 	/** Whom it was asked of. */
 	#asked: object | null = null;
 
-	/** What a worker gets for the descriptor that it looks for its code at (worker/launcher.cts); `ignore`: nothing yet. */
-	get stdio(): number | 'ignore' {
-		return this.#descriptor ?? 'ignore';
+	/** The descriptor for a worker that is forked now; `null`: there is none. */
+	get descriptor(): number | null {
+		return this.#descriptor;
 	}
 
 	/** A worker has compiled what most will need; whether it is to give that. */
 	wants(worker: object): boolean {
-		if (this.#descriptor !== null || this.#asked !== null) return false;
+		if (this.#isDone || this.#asked !== null) return false;
 		this.#asked = worker;
 		return true;
 	}
 
-	/** What was asked for, in base64. */
-	keep(code: string): void {
-		if (this.#descriptor !== null) return;
+	/** What that worker was asked for, in base64. */
+	keep(worker: object, code: string): void {
+		if (this.#isDone || this.#asked !== worker || code.length > MAX_CODE) return;
+		this.#isDone = true;
 		try {
 			this.#descriptor = unnamed(Buffer.from(code, 'base64'));
 		} catch {
-			// A full disk: the next supervisor may have more luck.
+			// There is no room for it, perhaps; it is only a help.
 		}
 	}
 
-	/** The worker has ended, whether it was asked or not. */
-	ended(worker: object): void {
-		if (this.#descriptor === null && this.#asked === worker) this.#asked = null;
+	ended(worker: object, {wasTryingCode, code, signal}: Ending): void {
+		if (!this.#isDone && this.#asked === worker) this.#asked = null;
+		const isFault = signal === null ? code !== 0 : !KILLS.has(signal);
+		if (!wasTryingCode || !isFault || this.#descriptor === null) return;
+		closeSync(this.#descriptor);
+		this.#descriptor = null;
 	}
 }
 
-/** The descriptor of a file with that in it, and with no name. */
+/** A descriptor for reading a file with that in it, and with no name. */
 function unnamed(content: Buffer): number {
 	const folder = mkdtempSync(path.join(tmpdir(), 'pairkeeper-'));
 	try {
-		const descriptor = openSync(path.join(folder, 'code'), 'wx+', 0o600);
-		try {
-			writeFileSync(descriptor, content);
-			return descriptor;
-		} catch (error) {
-			closeSync(descriptor);
-			throw error;
-		}
+		const file = path.join(folder, 'code');
+		writeFileSync(file, content, {mode: 0o600});
+		return openSync(file, 'r');
 	} finally {
 		rmSync(folder, {recursive: true, force: true});
 	}

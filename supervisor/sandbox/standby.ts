@@ -4,10 +4,11 @@ import type {Cancel, Clock} from '../../worker/clock.ts';
 import {messageOf} from '../../worker/text.ts';
 import type {ProcessIdentity} from '../instance/state-file.ts';
 import type {Log} from '../log/log.ts';
+import {CompiledCode} from './compiled-code.ts';
 import {nextRestart, type RestartPolicy} from './restart-policy.ts';
 import {
 	type ForkWorker,
-	forkWorker,
+	forkWorkerWith,
 	kindOf,
 	type WorkerExit,
 	type WorkerFork,
@@ -70,6 +71,8 @@ interface Spare {
  */
 export class Standby {
 	readonly #deps: StandbyDeps;
+	/** Of all workers, those that stand by and those that do not. */
+	readonly #code = new CompiledCode();
 	#spares: readonly Spare[] = [];
 	/** The kind that was asked for last, and when; monotonic milliseconds. */
 	#wanted: {readonly kind: WorkerKind; readonly at: number} | null = null;
@@ -121,7 +124,7 @@ export class Standby {
 	}
 
 	#forkNew(start: WorkerStart, listener: WorkerListener, workerMemory: number): WorkerHandle {
-		return (this.#deps.forkWorker ?? forkWorker)(start, listener, workerMemory);
+		return (this.#deps.forkWorker ?? forkWorkerWith(this.#code))(start, listener, workerMemory);
 	}
 
 	#counted(listener: WorkerListener): WorkerListener {
@@ -165,7 +168,7 @@ export class Standby {
 			},
 		};
 		try {
-			const process = forkSpare({owner, name: '(standby)', kind, listener});
+			const process = forkSpare({owner, name: '(standby)', kind, listener, code: this.#code});
 			this.#spares = [...this.#spares, {process, owner, kind, since, gone}];
 			process.send({kind: 'stand-by', hasRoute: kind.hasRoute});
 			log('debug', 'a worker stands by', {pid: process.pid});

@@ -17,7 +17,7 @@ import {
 } from '../../worker/protocol.ts';
 import {messageOf, printable} from '../../worker/text.ts';
 import {hasRoute} from '../../worker/transport/way.ts';
-import {CompiledCode} from './compiled-code.ts';
+import type {CompiledCode} from './compiled-code.ts';
 import {heapLimits, isAbort, saysOutOfMemory} from './heap-limit.ts';
 
 /** We run as source, or bundled into dist/supervisor/. */
@@ -27,9 +27,6 @@ const IS_SOURCE = import.meta.url.endsWith('.ts');
 const WORKER_MODULE = fileURLToPath(
 	new URL(IS_SOURCE ? '../../worker/main.ts' : '../worker/launcher.cjs', import.meta.url),
 );
-
-/** Of all our workers; those that run as source do without. */
-const compiledCode = new CompiledCode();
 
 /** How long the last output of an ended worker is waited for, in milliseconds. */
 const LAST_WORDS = 250;
@@ -96,13 +93,18 @@ export function kindOf(config: WorkerConfig, workerMemory: number): WorkerKind {
 	};
 }
 
-/** Forks a process for the worker. */
-export const forkWorker: ForkWorker = (start, listener, workerMemory) => {
-	const kind = kindOf(start.config, workerMemory);
-	const worker = new WorkerProcess({owner: start.owner, name: start.config.name, kind, listener});
-	worker.send(start);
-	return worker;
-};
+/** Forks a process for the worker, which compiles its code itself. */
+export const forkWorker: ForkWorker = forkWorkerWith(null);
+
+/** Forks processes for workers that share their code, where they have any. */
+export function forkWorkerWith(code: CompiledCode | null): ForkWorker {
+	return (start, listener, workerMemory) => {
+		const kind = kindOf(start.config, workerMemory);
+		const worker = new WorkerProcess({owner: start.owner, name: start.config.name, kind, listener, code});
+		worker.send(start);
+		return worker;
+	};
+}
 
 /** What a worker's process is made of; `owner` marks all that it starts: `<run>/<worker>`. */
 export interface WorkerFork {
@@ -111,6 +113,8 @@ export interface WorkerFork {
 	readonly name: string;
 	readonly kind: WorkerKind;
 	readonly listener: WorkerListener;
+	/** What it shares with others; `null`: it does without. */
+	readonly code: CompiledCode | null;
 }
 
 /** A forked worker, from its fork to the end of all that it started. */
@@ -120,23 +124,30 @@ export class WorkerProcess implements WorkerHandle {
 	/** Nothing that it started is older. */
 	readonly startTime: string | null;
 	readonly #closed: Promise<void>;
+	readonly #code: CompiledCode | null;
+	/** It was forked with code, and has not been heard since. */
+	#isTryingCode: boolean;
 	/** Who is told what it says and when it ends; from then on somebody else, where it is handed over. */
 	listener: WorkerListener;
 	#isOver = false;
 	#isOutOfMemory = false;
 
 	/** Throws where the system has no memory for it. */
-	constructor({owner, name, kind, listener}: WorkerFork) {
+	constructor({owner, name, kind, listener, code}: WorkerFork) {
 		this.#owner = owner;
 		this.listener = listener;
-		// A title has the room of the arguments (libuv: uv_set_process_title), so the name is one.
-		this.#child = fork(WORKER_MODULE, [name], {
+		// What runs as source is many scripts.
+		this.#code = IS_SOURCE ? null : code;
+		const descriptor = this.#code?.descriptor ?? null;
+		this.#isTryingCode = descriptor !== null;
+		// A title has the room of the arguments (libuv: uv_set_process_title), so the name is one. The code is worker/launcher.cts's to look for.
+		this.#child = fork(WORKER_MODULE, descriptor === null ? [name] : [name, '--compiled'], {
 			cwd: '/',
 			// A session of its own: what a terminal sends to its foreground group is for the supervisor.
 			detached: true,
 			env: {[MARKER]: owner, ...kind.env},
 			execArgv: [...kind.execArgv],
-			stdio: ['ignore', 'pipe', 'pipe', 'ipc', compiledCode.stdio],
+			stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...(descriptor === null ? [] : [descriptor])],
 		});
 		this.startTime = this.#child.pid === undefined ? null : startTimeOf(this.#child.pid);
 		if (this.#child.pid !== undefined) alive.add(this.#child.pid);
@@ -162,20 +173,6 @@ export class WorkerProcess implements WorkerHandle {
 		return this.#child.pid ?? null;
 	}
 
-	#send(message: ToWorker | ToLauncher): void {
-		if (this.#child.connected) this.#child.send(message, undefined, undefined, () => {});
-	}
-
-	#receive(message: FromWorker): void {
-		if (message.kind === 'compiled') {
-			compiledCode.keep(message.code);
-			return;
-		}
-		// By then it has been through all that each worker goes through.
-		if (hasListed(message) && !IS_SOURCE && compiledCode.wants(this)) this.#send({kind: 'compile'});
-		this.listener.onMessage(message);
-	}
-
 	send(message: ToWorker): void {
 		this.#send(message);
 	}
@@ -194,6 +191,21 @@ export class WorkerProcess implements WorkerHandle {
 		}
 	}
 
+	#send(message: ToWorker | ToLauncher): void {
+		if (this.#child.connected) this.#child.send(message, undefined, undefined, () => {});
+	}
+
+	#receive(message: FromWorker): void {
+		this.#isTryingCode = false;
+		if (message.kind === 'compiled') {
+			this.#code?.keep(this, message.code);
+			return;
+		}
+		// By then it has been through all that each worker goes through.
+		if (hasListed(message) && this.#code?.wants(this)) this.#send({kind: 'compile'});
+		this.listener.onMessage(message);
+	}
+
 	/** A process table that cannot be read, as when descriptors are short, is tried again for a while. */
 	async #sweep(): Promise<void> {
 		const retry = {retries: SWEEP_RETRIES, minTimeout: SWEEP_DELAY, factor: 1};
@@ -208,7 +220,7 @@ export class WorkerProcess implements WorkerHandle {
 	async #end(exit: WorkerExit): Promise<void> {
 		if (this.#isOver) return;
 		this.#isOver = true;
-		compiledCode.ended(this);
+		this.#code?.ended(this, {wasTryingCode: this.#isTryingCode, ...exit});
 		if (this.pid !== null) {
 			alive.delete(this.pid);
 			signalGroup(this.pid, 'SIGKILL');

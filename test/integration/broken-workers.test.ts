@@ -1,4 +1,4 @@
-import {readFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect} from 'vitest';
@@ -22,6 +22,7 @@ const faulty = (instance: Instance) => ({
 async function inject(instance: Instance, fault: string): Promise<void> {
 	await writeFile(instance.path('fault.new'), fault);
 	await rename(instance.path('fault.new'), instance.path('fault'));
+	await until('a worker to take the fault', () => !existsSync(instance.path('fault')));
 }
 
 async function workerOf(instance: Instance, name = 'alpha'): Promise<number> {

@@ -22,13 +22,9 @@ afterEach(async () => {
 	await rm(folder, {recursive: true, force: true});
 });
 
-/** A worker's process that gets that for compiled code, does so much, and gives what it has compiled. */
+/** A worker's process that gets that for compiled code, if anything, does so much, and gives what it has compiled. */
 async function compiledBy(given: Buffer | null, work: (worker: ChildProcess) => Promise<void>): Promise<Buffer> {
-	const file = path.join(folder, 'code');
-	writeFileSync(file, given ?? '');
-	const descriptor = openSync(file, 'r');
-	const worker = fork(launcher, ['test'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc', descriptor]});
-	closeSync(descriptor);
+	const worker = forkWith(given);
 	try {
 		await work(worker);
 		return await codeOf(worker);
@@ -36,6 +32,16 @@ async function compiledBy(given: Buffer | null, work: (worker: ChildProcess) => 
 		worker.kill('SIGKILL');
 		await once(worker, 'exit');
 	}
+}
+
+function forkWith(given: Buffer | null): ChildProcess {
+	if (given === null) return fork(launcher, ['test'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc']});
+	const file = path.join(folder, 'code');
+	writeFileSync(file, given);
+	const descriptor = openSync(file, 'r');
+	const worker = fork(launcher, ['test', '--compiled'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc', descriptor]});
+	closeSync(descriptor);
+	return worker;
 }
 
 async function codeOf(worker: ChildProcess): Promise<Buffer> {
@@ -84,10 +90,14 @@ it('a worker starts with what another one has compiled', async () => {
 });
 
 it.each([
-	['of another script of the same length', (code: Buffer) => Buffer.concat([Buffer.from('another '), code])],
+	['of another script of the same length', (code: Buffer) => Buffer.concat([code.subarray(1, 33), code.subarray(32)])],
+	[
+		'that is damaged where V8 does not look',
+		(code: Buffer) => Buffer.concat([code.subarray(0, 40_000), Buffer.alloc(4096), code.subarray(44_096)]),
+	],
 	['that is cut off', (code: Buffer) => code.subarray(0, code.length / 2)],
-	['that is none', () => Buffer.from('no code\n')],
-	['without an end', () => Buffer.from('x'.repeat(1000))],
+	['that is none', () => Buffer.from('no code')],
+	['that is empty', () => Buffer.alloc(0)],
 ])('a worker compiles for itself where it gets code %s', async (_, change) => {
 	const rich = await compiledBy(null, failOnce);
 	const bare = await compiledBy(null, nothing);
@@ -95,9 +105,28 @@ it.each([
 	expect(Math.abs(own.length - bare.length)).toBeLessThan(bare.length * 0.1);
 });
 
+it.each([
+	['without code', () => null],
+	['with code that it cannot use', () => Buffer.from('no code')],
+])('a worker %s ends as any when its supervisor is gone', async (_, given) => {
+	const worker = forkWith(given());
+	const end = once(worker, 'exit');
+	await codeOf(worker);
+	worker.disconnect();
+	expect(await end).toEqual([1, null]);
+});
+
+it('a worker whose supervisor goes while it compiles ends as any', async () => {
+	const worker = forkWith(null);
+	const end = once(worker, 'exit');
+	await codeOf(worker);
+	worker.send({kind: 'compile'}, () => worker.disconnect());
+	expect(await end).toEqual([1, null]);
+});
+
 it('no program that a worker starts gets the file that the code came by', async () => {
 	const open: string[] = [];
-	await compiledBy(Buffer.from('no code\n'), async worker => {
+	await compiledBy(Buffer.from('no code'), async worker => {
 		await codeOf(worker);
 		open.push(...filesOf(worker.pid));
 	});

@@ -15,6 +15,10 @@ const faults = {
 	stall() {
 		timers.setTimeout = () => new Promise(() => {});
 		syncBuiltinESMExports();
+		const {setTimeout} = globalThis;
+		// What resolves a promise, and nothing else.
+		globalThis.setTimeout = (act, ...rest) =>
+			/native code/.test(act) ? setTimeout(() => {}, ...rest) : setTimeout(act, ...rest);
 	},
 	/** More and more memory, as fast as it can without blocking the event loop. */
 	bloat() {
@@ -37,7 +41,7 @@ function standsBy() {
 	return process.argv[2] === '(standby)' && !/^pairkeeper: [^(]/.test(process.title);
 }
 
-if (trigger !== undefined && process.argv[1]?.endsWith('worker/main.js')) {
+if (trigger !== undefined && process.argv[1]?.endsWith('worker/launcher.cjs')) {
 	const look = setInterval(() => {
 		if (standsBy()) return;
 		const mine = `${trigger}.${process.pid}`;

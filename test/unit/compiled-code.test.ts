@@ -1,0 +1,73 @@
+import {readFileSync} from 'node:fs';
+import {mkdtemp, readdir, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {afterEach, beforeEach, expect, it, vi} from 'vitest';
+import {CompiledCode} from '../../supervisor/sandbox/compiled-code.ts';
+
+const content = Buffer.from('compiled');
+const [first, second] = [{}, {}];
+const end = {wasTryingCode: false, code: 0, signal: null};
+
+let folder: string;
+let code: CompiledCode;
+
+beforeEach(async () => {
+	folder = await mkdtemp(path.join(tmpdir(), 'pairkeeper-test-'));
+	vi.stubEnv('TMPDIR', folder);
+	code = new CompiledCode();
+});
+
+afterEach(async () => {
+	vi.unstubAllEnvs();
+	await rm(folder, {recursive: true, force: true});
+});
+
+it('is asked of one worker, and of the next where that has ended before it gave any', () => {
+	expect(code.wants(first)).toBe(true);
+	expect(code.wants(second)).toBe(false);
+	code.ended(second, end);
+	expect(code.wants(second)).toBe(false);
+	code.ended(first, end);
+	expect(code.wants(second)).toBe(true);
+});
+
+it('is what that worker gave, in a file that can be read as often as there are workers and has no name', async () => {
+	code.wants(first);
+	code.keep(first, content.toString('base64'));
+	const {descriptor} = code;
+	expect(readFileSync(`/proc/self/fd/${descriptor}`)).toEqual(content);
+	expect(readFileSync(`/proc/self/fd/${descriptor}`)).toEqual(content);
+	expect(await readdir(folder)).toEqual([]);
+	expect(code.wants(second)).toBe(false);
+});
+
+it('is taken of nobody else, nor in any length', () => {
+	code.wants(first);
+	code.keep(second, content.toString('base64'));
+	expect(code.descriptor).toBeNull();
+	code.keep(first, 'A'.repeat(9 * 2 ** 20));
+	expect(code.descriptor).toBeNull();
+});
+
+it('is done without where there is no room for it, and asked for no more', () => {
+	vi.stubEnv('TMPDIR', path.join(folder, 'none'));
+	code.wants(first);
+	code.keep(first, content.toString('base64'));
+	expect(code.descriptor).toBeNull();
+	code.ended(first, end);
+	expect(code.wants(second)).toBe(false);
+});
+
+it.each([
+	['by a fault before it says anything', {wasTryingCode: true, code: null, signal: 'SIGTRAP'}, true],
+	['by an error before it says anything', {wasTryingCode: true, code: 1, signal: null}, true],
+	['by a fault later', {wasTryingCode: false, code: null, signal: 'SIGSEGV'}, false],
+	['because somebody kills it', {wasTryingCode: true, code: null, signal: 'SIGKILL'}, false],
+])('once a worker ends %s, it is dropped: %o, %s', (_, ending, isDropped) => {
+	code.wants(first);
+	code.keep(first, content.toString('base64'));
+	code.ended(second, ending);
+	expect(code.descriptor === null).toBe(isDropped);
+	expect(code.wants(second)).toBe(false);
+});
