@@ -24,6 +24,7 @@ import type {Link} from './supervisor-link.ts';
 import {openTransport} from './transport/open.ts';
 import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
+import {inStep} from './watch/in-step.ts';
 import {Wakes} from './watch/wakes.ts';
 import {watch} from './watch/watch.ts';
 
@@ -106,7 +107,9 @@ export class Worker {
 	/** Beats again an interval from now, unless it beats before for another reason: what costs an idle process is to be woken at all. */
 	#beatLater(): void {
 		this.#cancelBeat();
-		this.#cancelBeat = this.#deps.clock.after(this.#start.config.heartbeatInterval, () => this.#beat());
+		const {clock} = this.#deps;
+		const wait = inStep(this.#start.config.heartbeatInterval, clock.now());
+		this.#cancelBeat = clock.after(wait, () => this.#beat());
 	}
 
 	/** The supervisor asks for something. */

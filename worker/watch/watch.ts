@@ -15,6 +15,7 @@ import {
 	interval,
 	type PolledOutcome,
 } from './cadence.ts';
+import {inStep} from './in-step.ts';
 import type {Asked, Wakes} from './wakes.ts';
 
 /** What the loop says of itself, besides what its passes say. */
@@ -63,7 +64,7 @@ export async function watch(deps: WatchDeps): Promise<void> {
 		if (outcome === null) return;
 		transport.passEnded(outcome);
 		cadence = advance(cadence, toPolled(outcome, deps), deps.cadence, clock.now());
-		const wait = pause(cadence, outcome, deps);
+		const wait = inStep(pause(cadence, outcome, deps), clock.now());
 		report([{kind: 'polled', cadence, wait, outcome, passes: asked.passes}]);
 		await wakes.within(wait, clock);
 	}
