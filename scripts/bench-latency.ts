@@ -3,6 +3,7 @@
 // about 75 minutes, as 200 requests have to wait for a poll every 30 s:
 //   --quick             a rehearsal with few requests by the CLI, about six minutes
 //   --version V         only this version of OpenClaw
+//   --own               only what the gateways take themselves, with nobody between: a list and an approval, by a client that waits for nothing else
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -60,6 +61,8 @@ interface Result {
 
 const targets = {p50: 25, p99: 150, cpu: 0.001, cpuRatio: 100};
 const giveUpAfterMs = 180_000;
+/** So many approvals say what a gateway takes for one itself. */
+const OWN_REQUESTS = 100;
 /** What a device asks for in the end. */
 const scopes = ['operator.read', 'operator.write'];
 const cliName = {clientName: 'cli', mode: 'cli'} as const;
@@ -67,6 +70,7 @@ const cliName = {clientName: 'cli', mode: 'cli'} as const;
 const {values: options} = parseArgs({
 	options: {
 		quick: {type: 'boolean', default: false},
+		own: {type: 'boolean', default: false},
 		version: {type: 'string', multiple: true},
 	},
 });
@@ -118,22 +122,43 @@ class Sandbox {
 
 	/** A device asks; its latency in milliseconds once it is approved. */
 	async measure(): Promise<{requestId: string; latency: number}> {
-		const device = new Device();
 		const began = Date.now();
-		// 2026.5.27 lets a local device in with what it asks for first, and 2026.9.6 one whose request is approved while it connects.
-		if (this.gateway.version === '2026.5.27') await device.ask(this.gateway, {...cliName, scopes: scopes.slice(0, 1)});
-		await device.ask(this.gateway, {...cliName, scopes});
-		const {requestId, created} = await until('the request', () => this.#requests.get(device.id), {everyMs: 1, signal});
+		const {device, requestId, created} = await this.#ask();
 		const approved = await until(`${requestId} to be approved`, () => this.#approvalOf(requestId, device.id), {
 			timeoutMs: giveUpAfterMs,
 			everyMs: 20,
 			signal,
 		});
 		if (created < began - 1 || created > approved) throw new Error(`${this.name}: its clock differs from ours`);
-		// A gateway with hundreds of devices would answer more slowly than the sandboxes do that this is about.
+		await this.#forget(device);
+		return {requestId, latency: approved - created};
+	}
+
+	/** A device asks, and nobody else is there; the milliseconds that the gateway takes for a list and for the approval. */
+	async measureOwn(): Promise<{list: number; approve: number}> {
+		const {device, requestId} = await this.#ask();
+		const began = performance.now();
+		await this.#observer.request('device.pair.list', {});
+		const listed = performance.now();
+		await this.#observer.request('device.pair.approve', {requestId});
+		const approved = performance.now();
+		await this.#forget(device);
+		return {list: listed - began, approve: approved - listed};
+	}
+
+	async #ask(): Promise<{device: Device; requestId: string; created: number}> {
+		const device = new Device();
+		// 2026.5.27 lets a local device in with what it asks for first, and 2026.9.6 one whose request is approved while it connects.
+		if (this.gateway.version === '2026.5.27') await device.ask(this.gateway, {...cliName, scopes: scopes.slice(0, 1)});
+		await device.ask(this.gateway, {...cliName, scopes});
+		const request = await until('the request', () => this.#requests.get(device.id), {everyMs: 1, signal});
+		return {device, ...request};
+	}
+
+	/** A gateway with hundreds of devices would answer more slowly than the sandboxes do that this is about. */
+	async #forget(device: Device): Promise<void> {
 		await this.#observer.request('device.pair.remove', {deviceId: device.id});
 		this.#requests.delete(device.id);
-		return {requestId, latency: approved - created};
 	}
 
 	/** One request that does not count, the first time. */
@@ -181,8 +206,9 @@ try {
 		await installOpenclaw(version, {log: line => console.log(line), signal});
 		sandboxes.push(await Sandbox.start(version, folder));
 	}
+	for (const sandbox of sandboxes) await reportOwn(sandbox);
 	const results = new Map<string, Result>();
-	for (const row of rows) {
+	for (const row of options.own ? [] : rows) {
 		for (const [sandbox, result] of await measureRow(row)) {
 			results.set(keyOf(sandbox, row), result);
 			console.log(
@@ -190,7 +216,7 @@ try {
 			);
 		}
 	}
-	report(results);
+	if (!options.own) report(results);
 } catch (error) {
 	process.exitCode ||= 1;
 	console.error(error instanceof Error ? error.message : error);
@@ -200,6 +226,17 @@ try {
 	await Promise.allSettled(sandboxes.map(sandbox => sandbox.stop()));
 	await rm(folder, {recursive: true, force: true});
 	unguard(folder);
+}
+
+/** Says how much of an approval's latency is the gateway's own. */
+async function reportOwn(sandbox: Sandbox): Promise<void> {
+	const measured: {list: number; approve: number}[] = [];
+	for (let times = 0; times < OWN_REQUESTS; times++) measured.push(await sandbox.measureOwn());
+	const said = (['list', 'approve'] as const).map(key => {
+		const sorted = measured.map(each => each[key]).sort((a, b) => a - b);
+		return `device.pair.${key} ${[0.5, 0.99].map(share => milliseconds(percentile(sorted, share))).join(', ')}`;
+	});
+	console.log(`   ${sandbox.name} itself, p50 and p99 of ${OWN_REQUESTS}: ${said.join('; ')}`);
 }
 
 async function measureRow(row: Row): Promise<Map<Sandbox, Result>> {
