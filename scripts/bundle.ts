@@ -1,5 +1,5 @@
-// Bundles the sources into dist/: a file that each process starts with, and chunks for what it loads only when that is needed, so that a worker costs
-// what it uses. The code of packages is in it, and their licences beside it. Run by build.sh.
+// Bundles the sources into dist/: of the supervisor a file that it starts with, and chunks for what it loads only when that is needed; of the worker one
+// script. The code of packages is in it, and their licences beside it. Run by build.sh.
 import {mkdir, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {type BuildOptions, build} from 'esbuild';

@@ -1,5 +1,3 @@
-import {setTimeout as timeout} from 'node:timers/promises';
-
 /** Time as the program sees it; a test hands in one that it moves itself. */
 export interface Clock {
 	/** Milliseconds on CLOCK_MONOTONIC: the same scale in every process until the next boot, deaf to changes of the wall clock. */
@@ -14,7 +12,7 @@ export interface Clock {
 	after(ms: number, act: () => void): Cancel;
 }
 
-/** A sleep that can be ended; cheaper than one that a signal ends, which takes a controller and an error each time. */
+/** A sleep that can be ended; cheaper than one that a signal ends, which takes a controller each time. */
 export interface Doze {
 	/** Resolves with its end. */
 	readonly over: Promise<void>;
@@ -32,23 +30,32 @@ export const MAX_TIMER = 2 ** 31 - 1;
 export const systemClock: Clock = {
 	now: () => Number(process.hrtime.bigint() / 1000n) / 1000,
 	wall: () => Date.now(),
-	sleep: async (ms, signal) => {
-		await timeout(timerLength(ms), undefined, signal && {signal}).catch(() => {});
-	},
-	doze: ms => {
-		const {promise, resolve} = Promise.withResolvers<void>();
-		const timer = setTimeout(resolve, timerLength(ms));
-		const wake = () => {
-			clearTimeout(timer);
-			resolve();
-		};
-		return {over: promise, wake};
-	},
+	sleep: (ms, signal) => sleepBy(doze, ms, signal),
+	doze,
 	after: (ms, act) => {
 		const timer = setTimeout(act, timerLength(ms));
 		return () => clearTimeout(timer);
 	},
 };
+
+/** A sleep, made of such a doze; it ends at once when the signal aborts, and never rejects. */
+export async function sleepBy(doze: Clock['doze'], ms: number, signal?: AbortSignal): Promise<void> {
+	if (signal?.aborted) return;
+	const {over, wake} = doze(ms);
+	signal?.addEventListener('abort', wake);
+	await over;
+	signal?.removeEventListener('abort', wake);
+}
+
+function doze(ms: number): Doze {
+	const {promise, resolve} = Promise.withResolvers<void>();
+	const timer = setTimeout(resolve, timerLength(ms));
+	const wake = () => {
+		clearTimeout(timer);
+		resolve();
+	};
+	return {over: promise, wake};
+}
 
 function timerLength(ms: number): number {
 	return Math.min(Math.max(ms, 0), MAX_TIMER);

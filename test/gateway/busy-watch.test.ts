@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setImmediate} from 'node:timers/promises';
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
-import {type Clock, systemClock} from '../../worker/clock.ts';
+import {systemClock} from '../../worker/clock.ts';
 import type {WorkerConfig} from '../../worker/protocol.ts';
 import {BusyMeter, BusyWatch} from '../../worker/transport/gateway/busy-watch.ts';
 import {openTransport} from '../../worker/transport/open.ts';
@@ -90,19 +90,6 @@ describe('the time for which a worker is busy with a gateway', () => {
 	});
 });
 
-/** The system's, but its sleep is not that of node:timers/promises, which is not simulated. */
-const clock: Clock = {
-	...systemClock,
-	sleep: (ms, signal) =>
-		new Promise(resolve => {
-			const cancel = systemClock.after(ms, resolve);
-			signal?.addEventListener('abort', () => {
-				cancel();
-				resolve();
-			});
-		}),
-};
-
 describe('a worker that is busy all the time', () => {
 	let folder: string;
 	let stopping: AbortController;
@@ -156,7 +143,7 @@ describe('a worker that is busy all the time', () => {
 			cli: {target: config.target, timeout, owner: 'test/busy', turns: freeTurns, passEnv: []},
 			turns: freeTurns,
 			left: () => Number.POSITIVE_INFINITY,
-			clock,
+			clock: systemClock,
 			avoidedUntil: null,
 			wake: () => {},
 			onChange: note,

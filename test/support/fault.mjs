@@ -1,8 +1,6 @@
 // Loaded into every Node process of a run by NODE_OPTIONS=--import. Only a worker acts on it: the first that finds the trigger file takes it
 // and goes wrong in the way that the file names. Nothing in pairkeeper knows of it.
 import {readFileSync, renameSync} from 'node:fs';
-import {syncBuiltinESMExports} from 'node:module';
-import timers from 'node:timers/promises';
 
 const trigger = process.env.FAULT_TRIGGER;
 
@@ -13,8 +11,6 @@ const faults = {
 	},
 	/** The event loop turns, but whoever waits from now on waits for ever. */
 	stall() {
-		timers.setTimeout = () => new Promise(() => {});
-		syncBuiltinESMExports();
 		const {setTimeout} = globalThis;
 		// What resolves a promise, and nothing else.
 		globalThis.setTimeout = (act, ...rest) =>

@@ -1,7 +1,7 @@
 // What the unit tests share: values of the domain, a clock that tests move, and a gateway in memory.
 
 import {ClientError} from '../../worker/client-error.ts';
-import type {Cancel, Clock, Doze} from '../../worker/clock.ts';
+import {type Cancel, type Clock, type Doze, sleepBy} from '../../worker/clock.ts';
 import type {Subject} from '../../worker/protocol.ts';
 import {type ApprovalAnswer, type Listing, readListing} from '../../worker/requests/listing.ts';
 import type {Policy} from '../../worker/requests/policy.ts';
@@ -117,12 +117,8 @@ export class SimulatedClock implements Clock {
 		};
 	}
 
-	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-		if (signal?.aborted) return;
-		const {over, wake} = this.doze(ms);
-		signal?.addEventListener('abort', wake);
-		await over;
-		signal?.removeEventListener('abort', wake);
+	sleep(ms: number, signal?: AbortSignal): Promise<void> {
+		return sleepBy(each => this.doze(each), ms, signal);
 	}
 
 	doze(ms: number): Doze {

@@ -6,7 +6,7 @@ import type {SupervisorState} from '../../supervisor/instance/state-file.ts';
 import type {WorkerHandle, WorkerListener} from '../../supervisor/sandbox/worker-process.ts';
 import {Supervision} from '../../supervisor/supervision.ts';
 import {ClientError} from '../../worker/client-error.ts';
-import {type Cancel, type Clock, every} from '../../worker/clock.ts';
+import {type Cancel, type Clock, type Doze, every, sleepBy} from '../../worker/clock.ts';
 import type {ToSupervisor, ToWorker} from '../../worker/protocol.ts';
 import {SupervisorLink} from '../../worker/supervisor-link.ts';
 import type {OpenClawClient} from '../../worker/transport/client.ts';
@@ -565,30 +565,21 @@ class SimulatedProcess implements WorkerHandle {
 	/** Time as the worker sees it, as long as it lives. */
 	#mortalClock(): Clock {
 		const clock = this.#clock;
+		const doze = (ms: number): Doze => {
+			const {promise, resolve} = Promise.withResolvers<void>();
+			const wake = () => {
+				cancel();
+				if (!this.#isDead) resolve();
+			};
+			const cancel = clock.after(ms, wake);
+			return {over: promise, wake};
+		};
 		return {
 			now: () => clock.now(),
 			wall: () => clock.wall(),
 			after: (ms, act) => clock.after(ms, () => !this.#isDead && act()),
-			sleep: (ms, signal) =>
-				new Promise(resolve => {
-					if (signal?.aborted) return resolve();
-					const done = () => {
-						cancel();
-						signal?.removeEventListener('abort', done);
-						if (!this.#isDead) resolve();
-					};
-					const cancel = clock.after(ms, done);
-					signal?.addEventListener('abort', done);
-				}),
-			doze: ms => {
-				const {promise, resolve} = Promise.withResolvers<void>();
-				const wake = () => {
-					cancel();
-					if (!this.#isDead) resolve();
-				};
-				const cancel = clock.after(ms, wake);
-				return {over: promise, wake};
-			},
+			doze,
+			sleep: (ms, signal) => sleepBy(doze, ms, signal),
 		};
 	}
 }

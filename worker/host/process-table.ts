@@ -1,6 +1,6 @@
-import {closeSync, open, openSync, read, readdirSync, readFileSync, readlinkSync, readSync} from 'node:fs';
+import {closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync} from 'node:fs';
 import {readdir} from 'node:fs/promises';
-import {promisify} from 'node:util';
+import {openFile, readFile} from './promised-files.ts';
 
 /** What the kernel says of a process at little cost, to anybody (proc(5): /proc/pid/stat). */
 export interface ProcessStat {
@@ -95,9 +95,6 @@ function tried<T>(read: () => T): T | null {
 		return null;
 	}
 }
-
-const openFile = promisify(open);
-const readFile = promisify(read);
 
 /** What the last reader has left: a search reads one environment after the other, and each buffer anew would be as much garbage. */
 let spare: Buffer | null = null;

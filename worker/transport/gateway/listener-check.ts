@@ -1,9 +1,8 @@
-// Not those of node:fs/promises, which take each worker's start two milliseconds to load.
-import {close, open, read} from 'node:fs';
+import {closeSync} from 'node:fs';
 import type {Socket} from 'node:net';
 import os from 'node:os';
-import {promisify} from 'node:util';
 import {ClientError} from '../../client-error.ts';
+import {openFile, readFile} from '../../host/promised-files.ts';
 
 /** The kernel's tables of TCP sockets (proc(5)), of this network namespace. */
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
@@ -174,13 +173,13 @@ function hexPort(port: number): string {
 
 /** Reads a table a piece at a time, until the search is decided. Rejects where it is longer than {@link MAX_TABLE}, or cannot be read. */
 async function readTable(file: string, search: PeerSearch): Promise<void> {
-	const descriptor = await promisify(open)(file, 'r');
+	const descriptor = await openFile(file, 'r');
 	try {
 		const buffer = Buffer.alloc(2 ** 16);
 		let rest = '';
 		let total = 0;
 		while (!search.isDecided) {
-			const {bytesRead} = await promisify(read)(descriptor, buffer, 0, buffer.length, null);
+			const {bytesRead} = await readFile(descriptor, buffer, 0, buffer.length, null);
 			if (bytesRead === 0) break;
 			total += bytesRead;
 			if (total > MAX_TABLE) throw new Error(`it is longer than ${MAX_TABLE / 2 ** 20} MiB`);
@@ -190,6 +189,6 @@ async function readTable(file: string, search: PeerSearch): Promise<void> {
 		}
 		search.see(rest);
 	} finally {
-		await promisify(close)(descriptor);
+		closeSync(descriptor);
 	}
 }
