@@ -31,6 +31,12 @@ import {watch} from './watch/watch.ts';
 /** How often it is told what waits for a person: each time all of it, and a sandbox decides how often that changes. */
 const HELD_TELLS: Rate = {burst: 5, perSecond: 1};
 
+/**
+ * How long is gathered what has happened and what a successor would find out by itself, in milliseconds: the status is written no more often. Where all
+ * sandboxes ask at one moment, no approval waits for what is to be said of another one.
+ */
+const GATHERING = 250;
+
 /** What a worker is told first. */
 export type Start = Extract<ToWorker, {kind: 'start'}>;
 
@@ -47,6 +53,15 @@ export interface WorkerDeps {
 	readonly openTransport?: (config: WorkerConfig, deps: TransportDeps) => Promise<Transport>;
 }
 
+/** What there is to tell. */
+interface Untold {
+	readonly events: readonly WorkerEvent[];
+	readonly decisions: ReturnType<typeof decisionsIn>;
+	readonly lines: ReturnType<typeof logLinesOf>;
+}
+
+const noUntold: Untold = {events: [], decisions: [], lines: []};
+
 /** One sandbox's worker: runs its task, and tells the supervisor what happens. */
 export class Worker {
 	readonly #start: Start;
@@ -60,6 +75,9 @@ export class Worker {
 	#told: Checkpoint;
 	/** What waits for a person, as the supervisor knows it. */
 	#toldHeld: readonly Held[] | null = null;
+	/** What has happened since the supervisor was last told, in its words and as it happened. */
+	#untold: Untold = noUntold;
+	#cancelTelling: Cancel | null = null;
 	readonly #heldTells: RateLimit;
 	#isHeldDue = false;
 	/** The task runs, so that it is to be heard of. */
@@ -99,6 +117,7 @@ export class Worker {
 			if (task.kind === 'watch') await this.#watch(this.#transport);
 			else await this.#once(this.#transport, task);
 		} finally {
+			if (this.#untold.events.length > 0) this.#tellNow();
 			this.#isBeating = false;
 			this.#cancelBeat();
 		}
@@ -270,16 +289,41 @@ export class Worker {
 		this.#beat();
 	}
 
-	/** The one place where the worker's state changes. What happened at once is told at once: what was decided, and what a successor has to know. */
+	/** The one place where the worker's state changes. */
 	#tell(events: readonly WorkerEvent[]): void {
 		const {config} = this.#start;
-		const {clock, link} = this.#deps;
-		const wall = clock.wall();
+		const wall = this.#deps.clock.wall();
 		const before = this.#observations;
 		this.#observations = events.reduce((observations, event) => observe(observations, event, wall), before);
-		const decisions = events.flatMap(event => decisionsIn(event, config.policy, wall));
+		const untold = this.#untold;
+		this.#untold = {
+			events: [...untold.events, ...events],
+			decisions: [...untold.decisions, ...events.flatMap(event => decisionsIn(event, config.policy, wall))],
+			lines: [...untold.lines, ...events.flatMap(event => logLinesOf(event, before, config))],
+		};
+		if (this.#canWait(events)) this.#cancelTelling ??= this.#deps.clock.after(GATHERING, () => this.#tellNow());
+		else this.#tellNow();
+	}
+
+	/** Whether nobody waits to be told, and a successor that was not told misses nothing: whether an approval that it knows was tried has succeeded, a list says. */
+	#canWait(events: readonly WorkerEvent[]): boolean {
+		if (this.#start.task.kind !== 'watch' || this.#transport?.isEventDriven !== true || events.length === 0)
+			return false;
+		return events.every(event => {
+			if (event.kind === 'polled') return event.outcome.approved > 0 && event.passes.length === 0;
+			return event.kind === 'polling' || event.kind === 'listed' || event.kind === 'approved';
+		});
+	}
+
+	/** What happened at once is told at once: what was decided, and what a successor has to know. */
+	#tellNow(): void {
+		this.#cancelTelling?.();
+		this.#cancelTelling = null;
+		const {events, decisions, lines} = this.#untold;
+		this.#untold = noUntold;
+		const {link} = this.#deps;
 		this.#tellCheckpoint(decisions, {isPassOver: events.some(({kind}) => kind === 'polled')});
-		for (const line of events.flatMap(event => logLinesOf(event, before, config))) link.send(line);
+		for (const line of lines) link.send(line);
 		this.#tellHeld();
 		for (const event of events) {
 			if (event.kind === 'decided') link.send(event);

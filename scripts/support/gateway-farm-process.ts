@@ -13,9 +13,10 @@ const OPEN_GAP = 50;
 /** One gateway with one device, which asks for more again and again. */
 class Member {
 	readonly gateway: ScriptedGateway;
-	/** When its list was first asked for since it was last told to forget that, and how many connections have come in since. */
-	listedAt: number | null = null;
+	/** How many connections had come in when it was last told to forget. */
 	acceptedBefore = 0;
+	/** When its list was first asked for since then. */
+	#listed = Promise.withResolvers<number>();
 	readonly #device = {deviceId: randomBytes(32).toString('hex'), publicKey: randomBytes(32).toString('base64url')};
 	/** What is called with the id of a request that is approved. */
 	readonly #awaited = new Map<unknown, () => void>();
@@ -34,8 +35,12 @@ class Member {
 		return {port, url, token};
 	}
 
+	get listedAt(): Promise<number> {
+		return this.#listed.promise;
+	}
+
 	forget(): void {
-		this.listedAt = null;
+		this.#listed = Promise.withResolvers();
 		this.acceptedBefore = this.gateway.accepted;
 	}
 
@@ -74,7 +79,7 @@ class Member {
 
 	#serve(connection: Connection, frame: Frame): void {
 		this.gateway.serve(connection, frame);
-		if (frame.method === 'device.pair.list') this.listedAt ??= monotonic();
+		if (frame.method === 'device.pair.list') this.#listed.resolve(monotonic());
 		if (frame.method === 'device.pair.approve') {
 			// One entry, whatever it was approved for: a list costs the same at the end as at the beginning.
 			this.gateway.paired = this.gateway.paired.slice(0, 1);
@@ -115,7 +120,7 @@ async function answer(question: FarmQuestion): Promise<unknown> {
 			for (const member of chosen(question.which)) member.forget();
 			return null;
 		case 'listed':
-			return chosen(question.which).map(({listedAt}) => listedAt);
+			return Math.max(...(await Promise.all(chosen(question.which).map(({listedAt}) => listedAt))));
 		case 'accepted':
 			return members.map(({gateway, acceptedBefore}) => gateway.accepted - acceptedBefore);
 		case 'ask':

@@ -1,6 +1,5 @@
 import {type ChildProcess, fork} from 'node:child_process';
 import {resolve} from 'node:path';
-import {until} from '../../test/support/until.ts';
 
 export interface GatewayAddress {
 	readonly port: number;
@@ -65,13 +64,18 @@ export class GatewayFarm implements Disposable {
 		await this.#ask({kind: 'forget', which});
 	}
 
-	/** When the last of these gateways has been listed since it was told to forget. */
+	/** When the last of these gateways has been listed since it was told to forget. It is told when it has been: to be asked again and again would cost a start more than it is worth. */
 	async allListed(which: Which = 'all', timeoutMs = 180_000): Promise<number> {
-		const all = async () => {
-			const times = (await this.#ask({kind: 'listed', which})) as (number | null)[];
-			return times.every(time => time !== null) && times;
-		};
-		return Math.max(...(await until('all gateways to be listed', all, {timeoutMs, everyMs: 20})));
+		const {promise: late, reject} = Promise.withResolvers<never>();
+		const timer = setTimeout(
+			() => reject(new Error(`Waited ${timeoutMs / 1000} s in vain for all gateways to be listed`)),
+			timeoutMs,
+		);
+		try {
+			return (await Promise.race([this.#ask({kind: 'listed', which}), late])) as number;
+		} finally {
+			clearTimeout(timer);
+		}
 	}
 
 	/** How many connections have come in to each since it was told to forget. */

@@ -262,6 +262,42 @@ describe('a worker that watches', () => {
 		expect(Object.keys(sandbox.checkpoint?.ledger.requests ?? {})).toEqual(['r3']);
 	});
 
+	it('tells of approvals over a socket a moment later and at once, what it tries before it does, and nothing late where somebody waits', async () => {
+		const sandbox = new Sandbox();
+		const {clock, gateway} = sandbox;
+		sandbox.openTransport = async () => ({...polledTransport(gateway, null), kind: 'gateway', isEventDriven: true});
+		const ask = (requestId: string) => gateway.pending.push(entryOf({requestId, deviceId: `device of ${requestId}`}));
+		ask('r1');
+		ask('r2');
+		const began = clock.now();
+		const told: string[] = [];
+		sandbox.onMessage = message => {
+			if (message.kind !== 'checkpoint') return;
+			for (const [id, record] of Object.entries(message.changes.ledger?.requests ?? {}))
+				told.push(`${clock.now() - began} ${id} ${record?.kind ?? 'forgotten'}`);
+		};
+		gateway.before = call => void (call.startsWith('approve') && told.push(`${clock.now() - began} ${call}`));
+		clock.after(10 * SECOND, () => {
+			ask('r3');
+			sandbox.worker?.receive({kind: 'pass', id: 'p1'});
+		});
+		await sandbox.live(undefined, 20 * SECOND);
+		expect(told).toEqual([
+			'0 r1 attempted',
+			'0 approve r1',
+			'0 r1 approved',
+			'0 r2 attempted',
+			'0 approve r2',
+			'250 r2 approved',
+			'10000 r1 forgotten',
+			'10000 r2 forgotten',
+			'10000 r3 attempted',
+			'10000 approve r3',
+			'10000 r3 approved',
+		]);
+		expect(sandbox.of('passed')).toMatchObject([{ids: ['p1'], outcome: {approved: 1}}]);
+	});
+
 	it('sends no checkpoint for polls that change nothing', async () => {
 		const sandbox = new Sandbox();
 		sandbox.gateway.paired = [{deviceId: 'device-1'}];
@@ -594,8 +630,14 @@ describe('what a worker hands on', () => {
 	}
 
 	/** Makes these requests and lets workers die so, one after the other; the last one lives on. */
-	async function survive(asks: readonly Ask[], deaths: readonly Death[], onRefused: Policy['onRefused']) {
+	async function survive(
+		asks: readonly Ask[],
+		deaths: readonly Death[],
+		onRefused: Policy['onRefused'],
+		isEventDriven = false,
+	) {
 		const sandbox = new Sandbox();
+		sandbox.openTransport = async () => ({...polledTransport(sandbox.gateway, null), isEventDriven});
 		sandbox.policy = {...defaultPolicy, onRefused, refusalHold: 5 * SECOND};
 		const {clock, gateway} = sandbox;
 		const granted: unknown[] = [];
@@ -655,21 +697,22 @@ describe('what a worker hands on', () => {
 		}
 	}
 
-	it.each(['answered', 'refused', 'granted in silence', 'lost'] satisfies First[])(
-		'loses and doubles nothing, whichever message or call is the last of a worker whose first approval is %s',
-		async first => {
+	const firsts = ['answered', 'refused', 'granted in silence', 'lost'] satisfies First[];
+	it.each(firsts.flatMap(first => [true, false].map(isEventDriven => ({first, isEventDriven}))))(
+		'loses and doubles nothing, whichever message or call is the last of a worker whose first approval is $first, event-driven: $isEventDriven',
+		async ({first, isEventDriven}) => {
 			const asks: Ask[] = [
 				{isAllowed: true, first, at: 0},
 				{isAllowed: false, first, at: 0},
 				{isAllowed: true, first: 'answered', at: 2},
 			];
-			const undisturbed = await survive(asks, [], 'hold');
+			const undisturbed = await survive(asks, [], 'hold', isEventDriven);
 			expectSound(undisturbed, asks);
 			const count = undisturbed.sandbox.messages.length + undisturbed.sandbox.gateway.calls.length;
 			expect(count).toBeGreaterThan(10);
 			for (let after = 0; after < count; after++) {
 				for (const isGranted of [false, true]) {
-					expectSound(await survive(asks, [{after, isGranted}], 'hold'), asks);
+					expectSound(await survive(asks, [{after, isGranted}], 'hold', isEventDriven), asks);
 				}
 			}
 		},
@@ -688,7 +731,9 @@ describe('what a worker hands on', () => {
 				fc.array(ask, {maxLength: 6}),
 				fc.array(death, {maxLength: 12}),
 				fc.constantFrom<Policy['onRefused']>('hold', 'reject', 'ignore'),
-				async (asks, deaths, onRefused) => expectSound(await survive(asks, deaths, onRefused), asks),
+				fc.boolean(),
+				async (asks, deaths, onRefused, isEventDriven) =>
+					expectSound(await survive(asks, deaths, onRefused, isEventDriven), asks),
 			),
 			{numRuns: 200},
 		);
