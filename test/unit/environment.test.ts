@@ -34,6 +34,7 @@ const foreign = {
 	GITHUB_TOKEN: 'x',
 	LD_PRELOAD: '/x.so',
 	NODE_OPTIONS: '--import /x.js',
+	MALLOC_ARENA_MAX: '1',
 	MY_SETTING: '1',
 };
 const ours = {...usual, ...openclaw, ...docker, KUBECONFIG: '/k', CONTAINER_HOST: 'unix:///p', ...own, ...foreign};
