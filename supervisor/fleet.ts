@@ -78,17 +78,17 @@ export class Fleet {
 	}
 
 	/**
-	 * Forks the first worker of each sandbox that has none, as fast as the machine makes workers of the ones before; first polls are spread over `spread`
-	 * milliseconds. Resolves when all are forked, whatever has been heard of them.
+	 * Forks the first worker of each sandbox that has none, as fast as the machine makes workers of the ones before, which also spreads their first polls.
+	 * Resolves when all are forked, whatever has been heard of them.
 	 */
-	async start(spread: number): Promise<void> {
-		const {clock, random, signal, startsAtOnce = STARTS_PER_CORE * os.availableParallelism()} = this.#deps;
+	async start(): Promise<void> {
+		const {clock, signal, startsAtOnce = STARTS_PER_CORE * os.availableParallelism()} = this.#deps;
 		const waiting = this.all.filter(({isWaiting}) => isWaiting);
 		const underWay = new Set<Promise<void>>();
 		for (const sandbox of waiting) {
 			if (underWay.size >= startsAtOnce) await Promise.race(underWay);
 			if (signal.aborted) return;
-			sandbox.start(waiting.length > 1 ? random() * spread : 0);
+			sandbox.start();
 			const start: Promise<void> = within(sandbox.heardOf, {ms: START_PATIENCE, clock}, () => {}).then(
 				() => void underWay.delete(start),
 			);
@@ -117,7 +117,7 @@ export class Fleet {
 			if (sandbox) this.#adopt(sandbox, spec);
 			else this.#add(name, spec);
 		}
-		await this.start(0);
+		await this.start();
 		const unchanged = present.length - removed.length - changed.length;
 		return {
 			added: specs.size - changed.length - unchanged,

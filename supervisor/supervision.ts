@@ -140,7 +140,7 @@ export class Supervision {
 	async start(): Promise<void> {
 		// What it finds comes after those that are written, however long it takes.
 		this.#discovery.start();
-		await this.#fleet.start(this.#config.fastInterval);
+		await this.#fleet.start();
 		if (!this.#ending.signal.aborted) this.#enter('running');
 		this.#started.resolve();
 	}

@@ -89,7 +89,7 @@ export type DecisionResult = Readonly<z.infer<typeof decisionResult>>;
 
 /** What a worker is forked for: the whole shift, one bounded pass, or one list to see whether the sandbox answers. */
 const taskSchema = z.discriminatedUnion('kind', [
-	z.object({kind: z.literal('watch'), initialDelay: z.number()}),
+	z.object({kind: z.literal('watch')}),
 	/** To be done by the monotonic millisecond `until`: what the start of the process takes is part of it. */
 	z.object({kind: z.literal('pass'), until: z.number()}),
 	z.object({kind: z.literal('probe'), until: z.number()}),

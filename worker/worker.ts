@@ -107,11 +107,9 @@ export class Worker {
 	/** Does what the worker was forked for; resolves when that is done or the signal aborts. */
 	async run(): Promise<void> {
 		const {task} = this.#start;
-		const {clock, signal} = this.#deps;
 		this.#isBeating = true;
 		this.#beat();
 		try {
-			await clock.sleep(task.kind === 'watch' ? task.initialDelay : 0, signal);
 			this.#transport = await this.#openTransport();
 			this.#onTransport();
 			if (task.kind === 'watch') await this.#watch(this.#transport);

@@ -54,8 +54,7 @@ export interface WorkerView {
 }
 
 export type SandboxEvent =
-	/** `initialDelay` in milliseconds spreads first polls. */
-	| {readonly kind: 'start'; readonly initialDelay: number}
+	| {readonly kind: 'start'}
 	| {readonly kind: 'forked'; readonly pid: number | null}
 	| {readonly kind: 'fork-failed'; readonly error: string}
 	| {readonly kind: 'heard'; readonly message: Extract<ToSupervisor, {kind: 'heartbeat' | 'alive' | 'checkpoint'}>}
@@ -82,7 +81,7 @@ export type SandboxEvent =
 
 /** What is to be done about a transition, in this order. */
 export type Effect =
-	| {readonly kind: 'fork'; readonly initialDelay: number}
+	| {readonly kind: 'fork'}
 	| {readonly kind: 'send'; readonly message: ToWorker}
 	/** SIGKILL, after so many milliseconds; a later one replaces an earlier one. */
 	| {readonly kind: 'kill'; readonly after: number}

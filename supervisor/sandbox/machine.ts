@@ -41,11 +41,11 @@ export function transition(state: SandboxState, event: SandboxEvent, moment: Mom
 	switch (event.kind) {
 		case 'start':
 			return life.kind === 'waiting' || life.kind === 'stopped'
-				? fork(withGatewayDownSince(state, moment.now), event.initialDelay, moment)
+				? fork(withGatewayDownSince(state, moment.now), moment)
 				: same(state);
 		case 'backoff-over':
 			return life.kind === 'backoff'
-				? fork(withGatewayDownSince(state, state.record.gatewayDownSince ?? moment.now), 0, moment)
+				? fork(withGatewayDownSince(state, state.record.gatewayDownSince ?? moment.now), moment)
 				: same(state);
 		case 'forked': {
 			const fields = {pid: event.pid};
@@ -107,7 +107,7 @@ function withGatewayDownSince(state: SandboxState, since: number): SandboxState 
 	return {...state, record: {...state.record, gatewayDownSince: since}};
 }
 
-function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): Transition {
+function fork(state: SandboxState, {now, wall}: Moment): Transition {
 	const worker: WorkerView = {
 		pid: null,
 		startedAt: now,
@@ -119,7 +119,7 @@ function fork(state: SandboxState, initialDelay: number, {now, wall}: Moment): T
 		snapshot: null,
 		failure: null,
 	};
-	return {state: {...state, life: {kind: 'starting', worker}}, effects: [{kind: 'fork', initialDelay}]};
+	return {state: {...state, life: {kind: 'starting', worker}}, effects: [{kind: 'fork'}]};
 }
 
 /** A host that has no memory for a process now may have it in a moment. */

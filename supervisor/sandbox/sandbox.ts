@@ -109,9 +109,9 @@ export class Sandbox {
 		return kind === 'waiting' || kind === 'stopped';
 	}
 
-	/** Forks the first worker, unless the sandbox is disabled. `initialDelay` in milliseconds spreads first polls. */
-	start(initialDelay = 0): void {
-		this.#on({kind: 'start', initialDelay});
+	/** Forks the first worker, unless the sandbox is disabled. */
+	start(): void {
+		this.#on({kind: 'start'});
 	}
 
 	/** Resolves when the worker that was forked last has been heard of, has ended, or is to end. */
@@ -224,7 +224,7 @@ export class Sandbox {
 		const {clock, turns, onChange} = this.#deps;
 		switch (effect.kind) {
 			case 'fork':
-				this.#fork(effect.initialDelay);
+				this.#fork();
 				break;
 			case 'send':
 				this.#process?.send(effect.message);
@@ -263,7 +263,7 @@ export class Sandbox {
 		}
 	}
 
-	#fork(initialDelay: number): void {
+	#fork(): void {
 		this.#heard = Promise.withResolvers();
 		const {worker: config, limits} = this.#state.spec;
 		const {checkpoint, breaker} = this.#state.record;
@@ -271,7 +271,7 @@ export class Sandbox {
 			kind: 'start',
 			config,
 			owner: `${this.#deps.run}/${randomUUID()}`,
-			task: {kind: 'watch', initialDelay},
+			task: {kind: 'watch'},
 			checkpoint,
 			avoidGatewayUntil: breaker?.openUntil ?? null,
 		};

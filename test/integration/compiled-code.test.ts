@@ -73,7 +73,7 @@ async function failOnce(worker: ChildProcess): Promise<void> {
 		kind: 'start',
 		config,
 		owner: 'test/test',
-		task: {kind: 'watch', initialDelay: 0},
+		task: {kind: 'watch'},
 		checkpoint: null,
 		avoidGatewayUntil: null,
 	});

@@ -84,7 +84,7 @@ const alarm = {ledger: {alarm: 'odd'}};
 describe('a fleet', () => {
 	it('stops what leaves or changes before anything starts, and leaves the rest alone', async () => {
 		const puppets = new PuppetFleet({a: named('a'), b: named('b'), c: named('c')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		const [a, b, c] = puppets.workers;
 		const changes = await puppets.reconcile({b: named('b', elsewhere), c: named('c'), d: named('d')});
 		expect(changes).toEqual({added: 1, removed: 1, changed: 1, unchanged: 1});
@@ -96,7 +96,7 @@ describe('a fleet', () => {
 
 	it('forks no more once it is to end', async () => {
 		const puppets = new PuppetFleet({a: named('a'), b: named('b')}, [], 1);
-		const started = puppets.fleet.start(0);
+		const started = puppets.fleet.start();
 		puppets.ending.abort();
 		await puppets.passing(started);
 		expect(puppets.workers).toHaveLength(1);
@@ -119,7 +119,7 @@ describe('a fleet', () => {
 			});
 		};
 		const began = puppets.clock.now();
-		await puppets.fleet.start(0);
+		await puppets.fleet.start();
 		expect(puppets.names).toEqual(names);
 		expect(Math.max(...seen)).toBe(2);
 		expect(puppets.clock.now() - began).toBe(200);
@@ -128,7 +128,7 @@ describe('a fleet', () => {
 	it('holds nobody for long for workers that hang at their start, those neither that a reload adds', async () => {
 		const names = Array.from({length: 40}, (_, index) => `s${index}`);
 		const puppets = new PuppetFleet({a: named('a')}, [], 4);
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		const began = puppets.clock.now();
 		await puppets.reconcile(Object.fromEntries(['a', ...names].map(name => [name, named(name)])));
 		expect(puppets.names).toEqual(['a', ...names]);
@@ -137,7 +137,7 @@ describe('a fleet', () => {
 
 	it('forgives all its workers their silence when the supervisor was held up', async () => {
 		const puppets = new PuppetFleet({a: named('a')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.clock.holdUp(10 * MINUTE);
 		puppets.fleet.inspect(true);
 		expect(puppets.worker('a').isKilled).toBe(false);
@@ -149,7 +149,7 @@ describe('a fleet', () => {
 	it('looks at the memory of few workers at once, however many there are, and of each in its turn', async () => {
 		const names = Array.from({length: 200}, (_, index) => `s${index}`);
 		const puppets = new PuppetFleet(Object.fromEntries(names.map(name => [name, named(name)])), [], names.length);
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		for (const worker of puppets.workers) worker.rss = 2 ** 30;
 		const killed = () => puppets.workers.filter(({isKilled}) => isKilled).length;
 		const found: number[] = [];
@@ -165,7 +165,7 @@ describe('a fleet', () => {
 	it('looks at 50 workers at once, and at each of a full host in its turn', async () => {
 		const names = Array.from({length: 200}, (_, index) => `s${index}`);
 		const puppets = new PuppetFleet(Object.fromEntries(names.map(name => [name, named(name)])), [], names.length);
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.clock.holdUp(10 * MINUTE);
 		const killed = [0, 1, 2, 3].map(() => {
 			puppets.fleet.inspect(false);
@@ -178,7 +178,7 @@ describe('a fleet', () => {
 describe('a sandbox that leaves the configuration', () => {
 	it('finds its alarm when it comes back, whatever had its name meanwhile', async () => {
 		const puppets = new PuppetFleet({a: named('a')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.tell('a', alarm);
 		await puppets.reconcile({});
 		await puppets.reconcile({a: named('a', elsewhere)});
@@ -198,7 +198,7 @@ describe('a sandbox that leaves the configuration', () => {
 				{sandbox: 'a', configuration, reason: 'odd'},
 				{sandbox: 'gone', configuration, reason: 'odd'},
 			]);
-			await puppets.passing(puppets.fleet.start(0));
+			await puppets.passing(puppets.fleet.start());
 			expect(puppets.worker('a').start.checkpoint?.ledger.alarm).toBe(expected);
 		}
 	});
@@ -218,7 +218,7 @@ describe('a sandbox that leaves the configuration', () => {
 
 	it('keeps what was counted under its name, with whichever target', async () => {
 		const puppets = new PuppetFleet({a: named('a')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		const approve = () =>
 			puppets.worker('a').say({
 				kind: 'checkpoint',
@@ -237,7 +237,7 @@ describe('a sandbox that leaves the configuration', () => {
 
 	it('finds no alarm when it comes back after alarms were cleared', async () => {
 		const puppets = new PuppetFleet({a: named('a')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.tell('a', alarm);
 		await puppets.reconcile({});
 		puppets.fleet.clearAlarms();
@@ -247,7 +247,7 @@ describe('a sandbox that leaves the configuration', () => {
 
 	it('is remembered by the next supervisor too', async () => {
 		const puppets = new PuppetFleet({a: named('a')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.tell('a', alarm);
 		await puppets.reconcile({});
 		const next = new PuppetFleet({b: named('b')}, JSON.parse(JSON.stringify(puppets.fleet.remembered)));
@@ -257,7 +257,7 @@ describe('a sandbox that leaves the configuration', () => {
 
 	it('lets the next worker of a sandbox that changes answer those who wait for a pass, unless it is disabled now', async () => {
 		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		const [a, b] = puppets.fleet.all.map(sandbox => sandbox.pass(10 * MINUTE));
 		await puppets.reconcile({a: named('a', elsewhere), b: specOf({name: 'b'}, {enabled: false})});
 		expect(await b).toMatchObject({error: 'the sandbox is disabled in the configuration'});
@@ -269,7 +269,7 @@ describe('a sandbox that leaves the configuration', () => {
 
 	it('answers those who asked for a pass while others were still being stopped', async () => {
 		const puppets = new PuppetFleet({a: named('a'), b: named('b')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		// Does not end before it is killed.
 		const slow = puppets.worker('b');
 		slow.send = () => {};
@@ -301,7 +301,7 @@ describe('a discovered sandbox', () => {
 
 	it('keeps its alarm, whatever its inventory says of it: another port, stopped, gone, and back', async () => {
 		const puppets = new PuppetFleet({a: discovered('1')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.tell('a', alarm);
 		for (const specs of [
 			{a: discovered('1', {port: 2})},
@@ -317,7 +317,7 @@ describe('a discovered sandbox', () => {
 
 	it('is another one with another id, and the first one again with its own', async () => {
 		const puppets = new PuppetFleet({a: discovered('1')});
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.tell('a', alarm);
 		expect(await puppets.reconcile({a: discovered('2')})).toMatchObject({changed: 1});
 		expect(alarmOf(puppets)).toBeNull();
@@ -328,7 +328,7 @@ describe('a discovered sandbox', () => {
 	it('begins with the alarm of a pass that no supervisor made, whenever it is discovered', async () => {
 		const puppets = new PuppetFleet({});
 		puppets.fleet.recallAlarms([{sandbox: 'a', configuration: configurationOf(discovered('1')), reason: 'odd'}]);
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		await puppets.reconcile({a: discovered('1')});
 		expect(alarmOf(puppets)).toBe('odd');
 	});
@@ -336,7 +336,7 @@ describe('a discovered sandbox', () => {
 	it('is not forgotten with its alarm for all the names that come and go', async () => {
 		const others = Array.from({length: 4095}, (_, index) => ({name: `s${index}`, record: newRecord('t')}));
 		const puppets = new PuppetFleet({a: discovered('1')}, others);
-		await puppets.passing(puppets.fleet.start(0));
+		await puppets.passing(puppets.fleet.start());
 		puppets.tell('a', alarm);
 		await puppets.reconcile({});
 		for (const name of ['x', 'y', 'z']) await puppets.reconcile({[name]: {...named(name), enabled: false}});

@@ -73,7 +73,7 @@ class Stage {
 			kind: 'start',
 			config: workerConfigOf(change),
 			owner: 'run/chosen-by-the-sandbox',
-			task: {kind: 'watch', initialDelay: 0},
+			task: {kind: 'watch'},
 			checkpoint: null,
 			avoidGatewayUntil: null,
 		};

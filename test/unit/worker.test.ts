@@ -72,7 +72,7 @@ class Sandbox {
 	#life = new AbortController();
 
 	/** A worker's whole life; it ends by itself, by {@link kill}, or after `ms`. */
-	async live(task: Start['task'] = {kind: 'watch', initialDelay: 0}, ms = HOUR): Promise<void> {
+	async live(task: Start['task'] = {kind: 'watch'}, ms = HOUR): Promise<void> {
 		const life = new AbortController();
 		this.#life = life;
 		const start = toWorkerSchema.parse(
