@@ -12,6 +12,7 @@ import {carryOutDecision} from './requests/decision.ts';
 import {Ledger} from './requests/ledger.ts';
 import {type PassOutcome, runPass} from './requests/pass.ts';
 import type {Held} from './requests/plan.ts';
+import {attemptIn, recordOf} from './requests/record.ts';
 import {
 	initialObservations,
 	isSameSnapshot,
@@ -32,7 +33,7 @@ import {watch} from './watch/watch.ts';
 const HELD_TELLS: Rate = {burst: 5, perSecond: 1};
 
 /**
- * How long is gathered what has happened and what a successor would find out by itself, in milliseconds: the status is written no more often. Where all
+ * How long it may take until it is told what has been approved, and that a pass is over, in milliseconds: the status is written no more often. Where all
  * sandboxes ask at one moment, no approval waits for what is to be said of another one.
  */
 const GATHERING = 250;
@@ -115,7 +116,7 @@ export class Worker {
 			if (task.kind === 'watch') await this.#watch(this.#transport);
 			else await this.#once(this.#transport, task);
 		} finally {
-			if (this.#untold.events.length > 0) this.#tellNow();
+			this.#tellUntold();
 			this.#isBeating = false;
 			this.#cancelBeat();
 		}
@@ -248,9 +249,11 @@ export class Worker {
 		return Math.max(Math.min(config.runTimeout, this.#deadline - this.#deps.clock.now()), 1);
 	}
 
-	/** Nothing is done that cannot be written down before, where the configuration says so. */
+	/** Nothing is done that cannot be written down before, where the configuration says so; what was done before it stands there before it. */
 	readonly #intend = async (deed: Deed, signal: AbortSignal): Promise<void> => {
-		if (this.#start.config.isAudited) await this.#intents.announce(subjectOf(deed), signal);
+		if (!this.#start.config.isAudited) return;
+		this.#tellUntold();
+		await this.#intents.announce(subjectOf(deed), signal);
 	};
 
 	/** What waits for a person, where that has changed. */
@@ -303,17 +306,27 @@ export class Worker {
 		else this.#tellNow();
 	}
 
-	/** Whether nobody waits to be told, and a successor that was not told misses nothing: whether an approval that it knows was tried has succeeded, a list says. */
+	/**
+	 * Whether nobody waits to be told, and a successor that was not told finds it out by itself: that an approval whose try it knows of has succeeded, a list
+	 * says, unless the device had all that before.
+	 */
 	#canWait(events: readonly WorkerEvent[]): boolean {
 		if (this.#start.task.kind !== 'watch' || this.#transport?.isEventDriven !== true || events.length === 0)
 			return false;
+		const {requests} = this.#ledger.state;
 		return events.every(event => {
-			if (event.kind === 'polled') return event.outcome.approved > 0 && event.passes.length === 0;
-			return event.kind === 'polling' || event.kind === 'listed' || event.kind === 'approved';
+			if (event.kind === 'approved') return attemptIn(recordOf(requests, event.request.requestId))?.had === false;
+			if (event.kind !== 'polled') return false;
+			const {error, approved} = event.outcome;
+			return error === null && approved > 0 && event.passes.length === 0;
 		});
 	}
 
-	/** What happened at once is told at once: what was decided, and what a successor has to know. */
+	#tellUntold(): void {
+		if (this.#untold.events.length > 0) this.#tellNow();
+	}
+
+	/** All that has happened and was not told yet: what was decided, and what a successor has to know, in one message. */
 	#tellNow(): void {
 		this.#cancelTelling?.();
 		this.#cancelTelling = null;

@@ -70,7 +70,7 @@ export interface WorkerHandle {
 
 /**
  * The C library (mallopt(3)) keeps what is free again for each thread by itself, and those that compile for V8 are seldom at work: 1 to 2 MiB of a worker that
- * has approved a lot. What a worker starts does not get it.
+ * has approved a lot. What a worker starts gets it only where `passEnv` names it.
  */
 const ONE_ARENA = {MALLOC_ARENA_MAX: '1'};
 

@@ -70,11 +70,13 @@ class Sandbox {
 	onMessage: (message: ToSupervisor) => void = () => {};
 	worker: Worker | null = null;
 	#life = new AbortController();
+	#isStopping = false;
 
 	/** A worker's whole life; it ends by itself, by {@link kill}, or after `ms`. */
 	async live(task: Start['task'] = {kind: 'watch'}, ms = HOUR): Promise<void> {
 		const life = new AbortController();
 		this.#life = life;
+		this.#isStopping = false;
 		const start = toWorkerSchema.parse(
 			overTheWire({
 				kind: 'start',
@@ -87,7 +89,7 @@ class Sandbox {
 		) as Start;
 		const {clock, openTransport} = this;
 		const link = new SupervisorLink(message => {
-			if (life.signal.aborted) return;
+			if (life.signal.aborted && !this.#isStopping) return;
 			if (message.kind === 'turn') queueMicrotask(() => link.granted(message.turn));
 			this.#take(toSupervisorSchema.parse(overTheWire(message)));
 		}, clock);
@@ -96,6 +98,38 @@ class Sandbox {
 		this.worker = worker;
 		await worker.run();
 		cancel();
+	}
+
+	/** The worker is told to end, and what it still says is heard. */
+	stop(): void {
+		this.#isStopping = true;
+		this.#life.abort(new Error('stopped'));
+	}
+
+	/** It reaches its gateway over a socket. */
+	connect(): void {
+		this.openTransport = async () => ({...polledTransport(this.gateway, null), kind: 'gateway', isEventDriven: true});
+	}
+
+	/** All that it does is written down at once. */
+	audit(): void {
+		this.config = {isAudited: true};
+		this.onMessage = message => {
+			if (message.kind !== 'intent') return;
+			const {intent} = message;
+			queueMicrotask(() => this.worker?.receive({kind: 'recorded', intent, error: null}));
+		};
+	}
+
+	/** What was to be done, and what was, in the order in which that was told. */
+	get deeds(): string[] {
+		return this.messages.flatMap(message => {
+			if (message.kind === 'intent') return `intent ${message.requestId} ${message.scopes}`;
+			if (message.kind !== 'checkpoint') return [];
+			return message.decisions.flatMap(decision =>
+				'requestId' in decision ? `${decision.kind} ${decision.requestId}` : [],
+			);
+		});
 	}
 
 	/** Nothing more is heard of the worker, and it does nothing more. */
@@ -164,7 +198,7 @@ describe('an approval that is answered with a yes and has not come true', () => 
 	it('is made again by the next worker, and over a socket within seconds', async () => {
 		const sandbox = lying(2);
 		const {gateway} = sandbox;
-		sandbox.openTransport = async () => ({...polledTransport(gateway, null), kind: 'gateway', isEventDriven: true});
+		sandbox.connect();
 		await sandbox.live(undefined, SECOND);
 		await sandbox.live(undefined, 10 * SECOND);
 		expect(gateway.paired).toHaveLength(1);
@@ -173,12 +207,7 @@ describe('an approval that is answered with a yes and has not come true', () => 
 
 	it('has one outcome for each intent where all is recorded', async () => {
 		const sandbox = lying(2);
-		sandbox.config = {isAudited: true};
-		sandbox.onMessage = message => {
-			if (message.kind !== 'intent') return;
-			const {intent} = message;
-			queueMicrotask(() => sandbox.worker?.receive({kind: 'recorded', intent, error: null}));
-		};
+		sandbox.audit();
 		await sandbox.live(undefined, MINUTE);
 		expect(sandbox.of('intent')).toHaveLength(3);
 		expect(sandbox.decided('approved')).toHaveLength(3);
@@ -265,7 +294,7 @@ describe('a worker that watches', () => {
 	it('tells of approvals over a socket a moment later and at once, what it tries before it does, and nothing late where somebody waits', async () => {
 		const sandbox = new Sandbox();
 		const {clock, gateway} = sandbox;
-		sandbox.openTransport = async () => ({...polledTransport(gateway, null), kind: 'gateway', isEventDriven: true});
+		sandbox.connect();
 		const ask = (requestId: string) => gateway.pending.push(entryOf({requestId, deviceId: `device of ${requestId}`}));
 		ask('r1');
 		ask('r2');
@@ -738,6 +767,130 @@ describe('what a worker hands on', () => {
 			{numRuns: 200},
 		);
 	}, 60_000);
+});
+
+describe('what a worker has approved over a socket', () => {
+	function connected(): Sandbox {
+		const sandbox = new Sandbox();
+		sandbox.connect();
+		sandbox.gateway.pending = [entryOf()];
+		return sandbox;
+	}
+
+	it('stands on record before what it is about to do next, in the same pass and in another one', async () => {
+		const sandbox = connected();
+		const {clock, gateway} = sandbox;
+		sandbox.audit();
+		gateway.pending.push(entryOf({requestId: 'r2', deviceId: 'device-2'}));
+		clock.after(100, () => {
+			// Under the id of one that is settled.
+			gateway.pending = [entryOf({scopes: ['operator.write']})];
+			sandbox.worker?.receive({kind: 'kick'});
+		});
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(sandbox.deeds).toEqual([
+			'intent r1 operator.read',
+			'approved r1',
+			'intent r2 operator.read',
+			'approved r2',
+			'intent r1 operator.write',
+			'approved r1',
+		]);
+	});
+
+	it('is told when it is stopped before that', async () => {
+		const sandbox = connected();
+		sandbox.clock.after(100, () => {
+			expect(sandbox.decided('approved')).toEqual([]);
+			sandbox.stop();
+		});
+		await sandbox.live();
+		expect(sandbox.decided('approved')).toEqual(['r1']);
+		expect(sandbox.gateway.callsOf('approve')).toBe(1);
+	});
+
+	it('is told at once where a list would not show a successor that it was', async () => {
+		const sandbox = connected();
+		const {clock, gateway} = sandbox;
+		// A device that asks for what it has.
+		gateway.paired = [{deviceId: 'device-1', publicKey: 'key-1', scopes: ['operator.read']}];
+		clock.after(100, () => sandbox.kill());
+		await sandbox.live();
+		await sandbox.live(undefined, MINUTE);
+		expect(sandbox.decisions.map(({kind}) => kind)).toEqual(['approved']);
+		expect(sandbox.checkpoint?.ledger.approvals).toMatchObject([{count: 1}]);
+	});
+
+	it('keeps nothing back of what a list has shown since', async () => {
+		const sandbox = connected();
+		const {clock, gateway} = sandbox;
+		gateway.connection = 1;
+		gateway.paired = [{deviceId: 'device-2', publicKey: 'key-2', scopes: ['operator.read']}];
+		gateway.before = call => {
+			if (call === 'approve r1') throw new ClientError('timeout', 'no answer');
+		};
+		clock.after(300, () => {
+			// It comes true, and a person removes another device.
+			gateway.grant('r1');
+			gateway.paired = gateway.paired.filter(({deviceId}) => deviceId !== 'device-2');
+			gateway.before = () => {};
+			sandbox.worker?.receive({kind: 'kick'});
+		});
+		clock.after(400, () => sandbox.kill());
+		await sandbox.live();
+		expect(sandbox.decided('approved')).toEqual(['r1']);
+		gateway.connection = 2;
+		gateway.pending = [entryOf({requestId: 'r2', deviceId: 'device-2', publicKey: 'key-2'})];
+		await sandbox.live(undefined, 10 * SECOND);
+		expect(sandbox.decided('approved')).toEqual(['r1']);
+	});
+
+	it('is told at once with a pass that failed then', async () => {
+		const sandbox = connected();
+		const {clock, gateway} = sandbox;
+		gateway.pending.push(entryOf({requestId: 'r2', deviceId: 'device-2'}));
+		gateway.before = call => {
+			if (call === 'approve r2') throw new ClientError('refused', 'no');
+			if (call === 'list' && gateway.callsOf('list') === 2) throw new ClientError('unreachable', 'gone');
+		};
+		clock.after(100, () => sandbox.kill());
+		await sandbox.live();
+		expect(sandbox.checkpoint).toMatchObject({failures: 1, lastError: expect.stringContaining('gone')});
+	});
+
+	it('brings what else is to be logged of its pass, also where something else is told sooner', async () => {
+		const sandbox = connected();
+		const {clock, gateway} = sandbox;
+		gateway.before = call => {
+			if (gateway.callsOf('list') < 3) throw new ClientError('unreachable', 'gone');
+			if (call === 'approve r1') clock.after(100, () => sandbox.worker?.receive({kind: 'kick'}));
+		};
+		await sandbox.live(undefined, 2 * MINUTE);
+		expect(sandbox.decided('approved')).toEqual(['r1']);
+		const logged = sandbox.of('log').map(({message}) => message);
+		expect(logged.slice(2, 4)).toEqual(['the sandbox cannot be polled', 'the sandbox answers again']);
+	});
+
+	it('does not keep the clearing of an alarm waiting', async () => {
+		const sandbox = connected();
+		const {clock, gateway} = sandbox;
+		gateway.answer = () => ({deviceId: null, scopes: ['operator.admin']});
+		let [before, after]: (string | null | undefined)[] = [];
+		clock.after(MINUTE, () => {
+			before = sandbox.checkpoint?.ledger.alarm;
+			sandbox.worker?.receive({kind: 'clear-alarm'});
+			after = sandbox.checkpoint?.ledger.alarm;
+		});
+		await sandbox.live(undefined, 2 * MINUTE);
+		expect([before, after]).toEqual([expect.stringContaining('operator.admin'), null]);
+	});
+
+	it.each(['pass', 'probe'] as const)('is told before the result of a %s that somebody waits for', async kind => {
+		const sandbox = connected();
+		await sandbox.live({kind, until: sandbox.clock.now() + 10 * SECOND});
+		expect(sandbox.decided('approved')).toEqual(kind === 'pass' ? ['r1'] : []);
+		expect(sandbox.messages.at(-1)).toMatchObject({kind: 'passed', outcome: {approved: kind === 'pass' ? 1 : 0}});
+	});
 });
 
 describe('a worker that is forked for one pass', () => {

@@ -40,7 +40,7 @@ export interface DeedDeps {
 	readonly via: () => Snapshot['transport'];
 	/** Resolves when this is written down, and rejects with a {@link ClientError} where it cannot be. */
 	readonly intend: (deed: Deed, signal: AbortSignal) => Promise<void>;
-	/** Is told what has happened, as soon as the ledger knows of it, and all of it at once, so that nothing is lost with the worker. */
+	/** Is told what has happened, as soon as the ledger knows of it, and all of it at once. */
 	readonly report: (events: readonly DeedEvent[]) => void;
 	readonly signal: AbortSignal;
 }
