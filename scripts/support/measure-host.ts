@@ -32,6 +32,9 @@ const STABLE = 60_000;
 /** Between two kills, in milliseconds: a worker that fails alone finds another one that stands by and has loaded. */
 const KILL_GAP = 1000;
 
+/** Before all ask at one moment, in milliseconds: what is still to be said of the last moment is no part of the next one. */
+const REST = 1000;
+
 /** Between two questions at the control socket, in milliseconds. */
 const QUESTION_GAP = 20;
 
@@ -124,7 +127,7 @@ async function measureRequests(
 	}
 	const burst: number[] = [];
 	for (let at = 0; at < bursts; at++) {
-		signal.throwIfAborted();
+		await sleep(REST, undefined, {signal});
 		burst.push(...(await farm.ask('all')));
 	}
 	// In moments of their own: fifty questions a second are a load, too.
@@ -132,7 +135,7 @@ async function measureRequests(
 	const over = new AbortController();
 	const asking = askAgainAndAgain(pairkeeper.statusFile, loop, AbortSignal.any([signal, over.signal]));
 	for (let at = 0; at < bursts; at++) {
-		signal.throwIfAborted();
+		await sleep(REST, undefined, {signal});
 		await farm.ask('all');
 	}
 	over.abort();
