@@ -15,7 +15,7 @@ class Member {
 	readonly gateway: ScriptedGateway;
 	/** How many connections had come in when it was last told to forget. */
 	acceptedBefore = 0;
-	/** When its list was first asked for since then. */
+	/** Resolves with the time at which its list was first asked for since then. */
 	#listed = Promise.withResolvers<number>();
 	readonly #device = {deviceId: randomBytes(32).toString('hex'), publicKey: randomBytes(32).toString('base64url')};
 	/** What is called with the id of a request that is approved. */
@@ -35,7 +35,7 @@ class Member {
 		return {port, url, token};
 	}
 
-	get listedAt(): Promise<number> {
+	get listed(): Promise<number> {
 		return this.#listed.promise;
 	}
 
@@ -120,7 +120,7 @@ async function answer(question: FarmQuestion): Promise<unknown> {
 			for (const member of chosen(question.which)) member.forget();
 			return null;
 		case 'listed':
-			return Math.max(...(await Promise.all(chosen(question.which).map(({listedAt}) => listedAt))));
+			return Math.max(...(await Promise.all(chosen(question.which).map(({listed}) => listed))));
 		case 'accepted':
 			return members.map(({gateway, acceptedBefore}) => gateway.accepted - acceptedBefore);
 		case 'ask':

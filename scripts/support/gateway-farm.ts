@@ -1,5 +1,6 @@
 import {type ChildProcess, fork} from 'node:child_process';
 import {resolve} from 'node:path';
+import pTimeout from 'p-timeout';
 
 export interface GatewayAddress {
 	readonly port: number;
@@ -66,16 +67,8 @@ export class GatewayFarm implements Disposable {
 
 	/** When the last of these gateways has been listed since it was told to forget. It is told when it has been: to be asked again and again would cost a start more than it is worth. */
 	async allListed(which: Which = 'all', timeoutMs = 180_000): Promise<number> {
-		const {promise: late, reject} = Promise.withResolvers<never>();
-		const timer = setTimeout(
-			() => reject(new Error(`Waited ${timeoutMs / 1000} s in vain for all gateways to be listed`)),
-			timeoutMs,
-		);
-		try {
-			return (await Promise.race([this.#ask({kind: 'listed', which}), late])) as number;
-		} finally {
-			clearTimeout(timer);
-		}
+		const message = `Waited ${timeoutMs / 1000} s in vain for all gateways to be listed`;
+		return (await pTimeout(this.#ask({kind: 'listed', which}), {milliseconds: timeoutMs, message})) as number;
 	}
 
 	/** How many connections have come in to each since it was told to forget. */

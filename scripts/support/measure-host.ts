@@ -125,19 +125,20 @@ async function measureRequests(
 		signal.throwIfAborted();
 		one.push(...(await farm.ask([at % count])));
 	}
-	const burst: number[] = [];
-	for (let at = 0; at < bursts; at++) {
-		await sleep(REST, undefined, {signal});
-		burst.push(...(await farm.ask('all')));
-	}
+	const moments = async () => {
+		const times: number[] = [];
+		for (let at = 0; at < bursts; at++) {
+			await sleep(REST, undefined, {signal});
+			times.push(...(await farm.ask('all')));
+		}
+		return times;
+	};
+	const burst = await moments();
 	// In moments of their own: fifty questions a second are a load, too.
 	const loop: number[] = [];
 	const over = new AbortController();
 	const asking = askAgainAndAgain(pairkeeper.statusFile, loop, AbortSignal.any([signal, over.signal]));
-	for (let at = 0; at < bursts; at++) {
-		await sleep(REST, undefined, {signal});
-		await farm.ask('all');
-	}
+	await moments();
 	over.abort();
 	await asking;
 	for (const times of [one, burst, loop]) times.sort((a, b) => a - b);

@@ -666,7 +666,7 @@ describe('what a worker hands on', () => {
 		isEventDriven = false,
 	) {
 		const sandbox = new Sandbox();
-		sandbox.openTransport = async () => ({...polledTransport(sandbox.gateway, null), isEventDriven});
+		if (isEventDriven) sandbox.connect();
 		sandbox.policy = {...defaultPolicy, onRefused, refusalHold: 5 * SECOND};
 		const {clock, gateway} = sandbox;
 		const granted: unknown[] = [];
