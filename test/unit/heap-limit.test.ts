@@ -1,3 +1,4 @@
+import {execFileSync} from 'node:child_process';
 import {describe, expect, it} from 'vitest';
 import {heapLimits, isAbort, saysOutOfMemory} from '../../supervisor/sandbox/heap-limit.ts';
 
@@ -7,7 +8,18 @@ describe('a worker’s heap', () => {
 		[1024, 512],
 		[1, 32],
 	])('of %d MiB of memory may have %d, and Node starts with that', (memory, heap) => {
-		expect(heapLimits(memory * 2 ** 20)).toEqual([`--max-old-space-size=${heap}`, '--max-semi-space-size=1']);
+		expect(heapLimits(memory * 2 ** 20)).toEqual([
+			`--max-old-space-size=${heap}`,
+			'--max-semi-space-size=1',
+			'--no-memory-reducer',
+		]);
+	});
+
+	it('has no limit with which Node would compile its own code anew', () => {
+		const builtins = "require('internal/test/binding').internalBinding('builtins')";
+		const usage = `require('net'); console.log(JSON.stringify([...${builtins}.getCacheUsage().compiledWithoutCache]))`;
+		const args = [...heapLimits(192 * 2 ** 20), '--expose-internals', '--no-warnings', '-e', usage];
+		expect(JSON.parse(execFileSync(process.execPath, args, {encoding: 'utf8'}))).toEqual([]);
 	});
 
 	it.each([
