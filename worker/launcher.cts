@@ -10,23 +10,29 @@ const {constants, Script}: typeof import('node:vm') = require('node:vm');
 const HAS_CODE = '--compiled';
 const DESCRIPTOR = 4;
 
-/** How long a digest is, in bytes. */
+/** What a digest takes, and a length after it, in bytes. */
 const DIGEST = 32;
+const LENGTH = 4;
 
-/** V8 looks at neither: it takes the code of another script of the same length, and what is damaged, and goes wrong by it. */
-function digestOf(source: Buffer, code: Buffer): Buffer {
-	return createHash('sha256').update(source).update(code).digest();
+/** The script, and what was compiled of it. All its characters are ASCII. */
+interface Code {
+	readonly source: string;
+	readonly compiled?: Buffer;
 }
 
-/** What was compiled of that source; `undefined` where that cannot be read, or is not what was written. No program that is started later gets the descriptor. */
-function codeFor(source: Buffer): Buffer | undefined {
+/** What the supervisor keeps; `undefined` where that cannot be read, or is not what was written. No program that is started later gets the descriptor. */
+function givenCode(): Code | undefined {
 	try {
 		const {size} = fstatSync(DESCRIPTOR);
 		const given = Buffer.allocUnsafeSlow(size);
 		// From its beginning: the offset is one for all workers.
-		const length = readSync(DESCRIPTOR, given, 0, size, 0);
-		const code = given.subarray(DIGEST, length);
-		return given.subarray(0, DIGEST).equals(digestOf(source, code)) ? code : undefined;
+		const content = given.subarray(0, readSync(DESCRIPTOR, given, 0, size, 0));
+		const begin = DIGEST + LENGTH;
+		const end = begin + content.readUInt32LE(DIGEST);
+		const compiled = content.subarray(end);
+		// V8 takes what is damaged, and goes wrong by it.
+		if (!content.subarray(0, DIGEST).equals(sha256(compiled))) return undefined;
+		return {source: content.toString('latin1', begin, end), compiled};
 	} catch {
 		// It is only a help.
 		return undefined;
@@ -35,23 +41,28 @@ function codeFor(source: Buffer): Buffer | undefined {
 	}
 }
 
+function sha256(data: Buffer): Buffer {
+	return createHash('sha256').update(data).digest();
+}
+
 function run(): void {
 	const file = join(__dirname, 'main.cjs');
-	const source = readFileSync(file);
-	const cachedData = process.argv.includes(HAS_CODE) ? codeFor(source) : undefined;
-	// All its characters are ASCII.
-	const script = new Script(source.toString('latin1'), {
+	const given = process.argv.includes(HAS_CODE) ? givenCode() : undefined;
+	const {source, compiled}: Code = given ?? {source: readFileSync(file, 'latin1')};
+	const script = new Script(source, {
 		filename: file,
 		importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-		...(cachedData ? {cachedData} : {}),
+		...(compiled ? {cachedData: compiled} : {}),
 	});
+	// Freed at once: an idle worker collects no garbage for hours.
+	(compiled?.buffer as ArrayBuffer | undefined)?.transfer(0);
 	script.runInThisContext();
 	process.on('message', ({kind}: {readonly kind: string}) => {
-		if (kind !== 'compile') return;
-		const code = script.createCachedData();
-		const whole = Buffer.concat([digestOf(source, code), code]).toString('base64');
 		// The supervisor may have gone meanwhile.
-		if (process.connected) process.send?.({kind: 'compiled', code: whole}, undefined, undefined, () => {});
+		if (kind !== 'compile' || !process.connected) return;
+		const code = script.createCachedData().toString('base64');
+		const digest = sha256(Buffer.from(source, 'latin1')).toString('hex');
+		process.send?.({kind: 'compiled', code, source: digest}, undefined, undefined, () => {});
 	});
 }
 

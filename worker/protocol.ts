@@ -268,9 +268,9 @@ export const toSupervisorSchema = z.discriminatedUnion('kind', [
 ]);
 export type ToSupervisor = Readonly<z.infer<typeof toSupervisorSchema>>;
 
-/** All that comes from a worker's process: besides that, its code, compiled, in base64, after a digest of it and its source. */
+/** All that comes from a worker's process: besides that, its code, compiled, in base64, and of what source: its SHA-256, in hex. */
 export const fromWorkerSchema = z.discriminatedUnion('kind', [
 	...toSupervisorSchema.options,
-	z.object({kind: z.literal('compiled'), code: z.string()}),
+	z.object({kind: z.literal('compiled'), code: z.string(), source: z.string()}),
 ]);
 export type FromWorker = Readonly<z.infer<typeof fromWorkerSchema>>;

@@ -1,6 +1,11 @@
-import {closeSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
+import {createHash} from 'node:crypto';
+import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+/** The worker's script, as it is built. */
+const SCRIPT = fileURLToPath(new URL('../worker/main.cjs', import.meta.url));
 
 /** More than a worker's code is not kept, in characters of base64: of some 850 kB of source, half as much is compiled. */
 const MAX_CODE = 8 * 2 ** 20;
@@ -18,14 +23,21 @@ interface Ending {
 
 /**
  * The workers' code, as the first of them that has listed has compiled it, for those that are forked later: a third of what a worker's start costs. It is
- * in a file without a name, which no other user can change; a worker that somebody has taken over could, and could do all that we can do as it is. Where it
- * cannot be written, and once somebody has failed with it, workers compile for themselves.
+ * in a file without a name, with the script, so that the two belong together whatever is installed meanwhile; no other user can change it; a worker that
+ * somebody has taken over could, and could do all that we can do as it is. Where it cannot be written, and once somebody has failed with it, workers
+ * compile for themselves.
  */
 export class CompiledCode {
+	readonly #script: string;
 	#descriptor: number | null = null;
 	#isDone = false;
 	/** Whom it was asked of. */
 	#asked: object | null = null;
+
+	/** `script`: the file that workers run. */
+	constructor(script = SCRIPT) {
+		this.#script = script;
+	}
 
 	/** The descriptor for a worker that is forked now; `null`: there is none. */
 	get descriptor(): number | null {
@@ -39,12 +51,15 @@ export class CompiledCode {
 		return true;
 	}
 
-	/** What that worker was asked for, in base64. */
-	keep(worker: object, code: string): void {
+	/** What that worker was asked for: `code` in base64, and the SHA-256 of the `source` that it has compiled, in hex. */
+	keep(worker: object, {code, source}: {readonly code: string; readonly source: string}): void {
 		if (this.#isDone || this.#asked !== worker || code.length > MAX_CODE) return;
 		this.#isDone = true;
 		try {
-			this.#descriptor = unnamed(Buffer.from(code, 'base64'));
+			const script = readFileSync(this.#script);
+			// Another one is installed since.
+			if (sha256(script).toString('hex') !== source) return;
+			this.#descriptor = unnamed(contentOf(script, Buffer.from(code, 'base64')));
 		} catch {
 			// There is no room for it, perhaps; it is only a help.
 		}
@@ -57,6 +72,17 @@ export class CompiledCode {
 		closeSync(this.#descriptor);
 		this.#descriptor = null;
 	}
+}
+
+/** As worker/launcher.cts reads it. */
+function contentOf(script: Buffer, code: Buffer): Buffer {
+	const length = Buffer.alloc(4);
+	length.writeUInt32LE(script.length);
+	return Buffer.concat([sha256(code), length, script, code]);
+}
+
+function sha256(data: Buffer): Buffer {
+	return createHash('sha256').update(data).digest();
 }
 
 /** A descriptor for reading a file with that in it, and with no name. */

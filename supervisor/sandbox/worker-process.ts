@@ -204,7 +204,7 @@ export class WorkerProcess implements WorkerHandle {
 	#receive(message: FromWorker): void {
 		this.#isTryingCode = false;
 		if (message.kind === 'compiled') {
-			this.#code?.keep(this, message.code);
+			this.#code?.keep(this, message);
 			return;
 		}
 		// By then it has been through all that each worker goes through.

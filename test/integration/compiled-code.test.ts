@@ -1,16 +1,27 @@
 import {type ChildProcess, fork} from 'node:child_process';
 import {once} from 'node:events';
-import {closeSync, openSync, readdirSync, readlinkSync, writeFileSync} from 'node:fs';
+import {
+	closeSync,
+	copyFileSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, expect, it} from 'vitest';
+import {CompiledCode} from '../../supervisor/sandbox/compiled-code.ts';
 import {browserAsk, cliAsk} from '../support/scripted-openclaw.ts';
 import {until} from '../support/until.ts';
 import {test as instanceTest} from '../support/with-instance.ts';
 import {workerConfigOf} from '../unit/sandbox-fixtures.ts';
 
 const launcher = path.resolve(import.meta.dirname, '../../dist/worker/launcher.cjs');
+const script = path.resolve(import.meta.dirname, '../../dist/worker/main.cjs');
 
 let folder: string;
 
@@ -22,7 +33,7 @@ afterEach(async () => {
 	await rm(folder, {recursive: true, force: true});
 });
 
-/** A worker's process that gets that for compiled code, if anything, does so much, and gives what it has compiled. */
+/** What a worker's process gives, as the supervisor keeps it: one that gets that for compiled code, if anything, and does so much. */
 async function compiledBy(given: Buffer | null, work: (worker: ChildProcess) => Promise<void>): Promise<Buffer> {
 	const worker = forkWith(given);
 	try {
@@ -34,25 +45,34 @@ async function compiledBy(given: Buffer | null, work: (worker: ChildProcess) => 
 	}
 }
 
-function forkWith(given: Buffer | null): ChildProcess {
-	if (given === null) return fork(launcher, ['test'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc']});
+function forkWith(given: Buffer | null, program = launcher): ChildProcess {
+	if (given === null) return fork(program, ['test'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc']});
 	const file = path.join(folder, 'code');
 	writeFileSync(file, given);
 	const descriptor = openSync(file, 'r');
-	const worker = fork(launcher, ['test', '--compiled'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc', descriptor]});
+	const worker = fork(program, ['test', '--compiled'], {stdio: ['ignore', 'inherit', 'inherit', 'ipc', descriptor]});
 	closeSync(descriptor);
 	return worker;
 }
 
 async function codeOf(worker: ChildProcess): Promise<Buffer> {
-	const answer = new Promise<string>(resolve => {
-		worker.on('message', (message: {readonly kind: string; readonly code: string}) => {
-			if (message.kind === 'compiled') resolve(message.code);
+	const answer = new Promise<{readonly code: string; readonly source: string}>(resolve => {
+		worker.on('message', (message: {readonly kind: string; readonly code: string; readonly source: string}) => {
+			if (message.kind === 'compiled') resolve(message);
 		});
 	});
 	worker.send({kind: 'compile'});
-	return Buffer.from(await answer, 'base64');
+	const code = new CompiledCode(script);
+	code.wants(worker);
+	code.keep(worker, await answer);
+	if (code.descriptor === null) throw new Error('It was not kept');
+	const content = readFileSync(`/proc/self/fd/${code.descriptor}`);
+	closeSync(code.descriptor);
+	return content;
 }
+
+/** How much of it is compiled code, in bytes. */
+const lengthOf = (content: Buffer) => content.length - statSync(script).size;
 
 const nothing = async () => {};
 
@@ -83,26 +103,44 @@ async function failOnce(worker: ChildProcess): Promise<void> {
 it('a worker starts with what another one has compiled', async () => {
 	const bare = await compiledBy(null, nothing);
 	const rich = await compiledBy(null, failOnce);
-	expect(rich.length).toBeGreaterThan(bare.length * 1.2);
+	expect(lengthOf(rich)).toBeGreaterThan(lengthOf(bare) * 1.2);
 	// It has done nothing, and has compiled as much as if it had.
 	const handedOn = await compiledBy(rich, nothing);
-	expect(handedOn.length).toBeGreaterThan(bare.length * 1.2);
+	expect(lengthOf(handedOn)).toBeGreaterThan(lengthOf(bare) * 1.2);
 });
 
 it.each([
-	['of another script of the same length', (code: Buffer) => Buffer.concat([code.subarray(1, 33), code.subarray(32)])],
+	['of another digest', (content: Buffer) => Buffer.concat([content.subarray(1, 33), content.subarray(32)])],
 	[
 		'that is damaged where V8 does not look',
-		(code: Buffer) => Buffer.concat([code.subarray(0, 40_000), Buffer.alloc(4096), code.subarray(44_096)]),
+		(content: Buffer) => {
+			const at = content.length - lengthOf(content) + 40_000;
+			return Buffer.concat([content.subarray(0, at), Buffer.alloc(4096), content.subarray(at + 4096)]);
+		},
 	],
-	['that is cut off', (code: Buffer) => code.subarray(0, code.length / 2)],
+	['that is cut off', (content: Buffer) => content.subarray(0, content.length / 2)],
 	['that is none', () => Buffer.from('no code')],
 	['that is empty', () => Buffer.alloc(0)],
 ])('a worker compiles for itself where it gets code %s', async (_, change) => {
 	const rich = await compiledBy(null, failOnce);
 	const bare = await compiledBy(null, nothing);
 	const own = await compiledBy(change(rich), nothing);
-	expect(Math.abs(own.length - bare.length)).toBeLessThan(bare.length * 0.1);
+	expect(Math.abs(lengthOf(own) - lengthOf(bare))).toBeLessThan(lengthOf(bare) * 0.1);
+});
+
+it('a worker with code runs the script that came with it, whatever is installed by then', async () => {
+	const rich = await compiledBy(null, failOnce);
+	const other = Buffer.from('console.log("other")');
+	const file = path.join(folder, 'launcher.cjs');
+	copyFileSync(launcher, file);
+	writeFileSync(path.join(folder, 'main.cjs'), other);
+	const worker = forkWith(rich, file);
+	try {
+		await failOnce(worker);
+	} finally {
+		worker.kill('SIGKILL');
+		await once(worker, 'exit');
+	}
 });
 
 it.each([

@@ -1,11 +1,17 @@
-import {readFileSync} from 'node:fs';
+import {createHash} from 'node:crypto';
+import {readFileSync, writeFileSync} from 'node:fs';
 import {mkdtemp, readdir, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, expect, it, vi} from 'vitest';
 import {CompiledCode} from '../../supervisor/sandbox/compiled-code.ts';
 
-const content = Buffer.from('compiled');
+const script = Buffer.from('// A script');
+const compiled = Buffer.from('compiled');
+const sha256 = (data: Buffer) => createHash('sha256').update(data).digest();
+const given = {code: compiled.toString('base64'), source: sha256(script).toString('hex')};
+/** A digest of what is compiled, how long the script is, the script, what is compiled. */
+const content = Buffer.concat([sha256(compiled), Buffer.from([script.length, 0, 0, 0]), script, compiled]);
 const [first, second] = [{}, {}];
 const end = {wasTryingCode: false, code: 0, signal: null};
 
@@ -15,7 +21,8 @@ let code: CompiledCode;
 beforeEach(async () => {
 	folder = await mkdtemp(path.join(tmpdir(), 'pairkeeper-test-'));
 	vi.stubEnv('TMPDIR', folder);
-	code = new CompiledCode();
+	writeFileSync(path.join(folder, 'main.cjs'), script);
+	code = new CompiledCode(path.join(folder, 'main.cjs'));
 });
 
 afterEach(async () => {
@@ -32,28 +39,37 @@ it('is asked of one worker, and of the next where that has ended before it gave 
 	expect(code.wants(second)).toBe(true);
 });
 
-it('is what that worker gave, in a file that can be read as often as there are workers and has no name', async () => {
+it('is what that worker gave, with the script, in a file that can be read as often as there are workers and has no name', async () => {
 	code.wants(first);
-	code.keep(first, content.toString('base64'));
+	code.keep(first, given);
 	const {descriptor} = code;
 	expect(readFileSync(`/proc/self/fd/${descriptor}`)).toEqual(content);
 	expect(readFileSync(`/proc/self/fd/${descriptor}`)).toEqual(content);
-	expect(await readdir(folder)).toEqual([]);
+	expect(await readdir(folder)).toEqual(['main.cjs']);
 	expect(code.wants(second)).toBe(false);
 });
 
 it('is taken of nobody else, nor in any length', () => {
 	code.wants(first);
-	code.keep(second, content.toString('base64'));
+	code.keep(second, given);
 	expect(code.descriptor).toBeNull();
-	code.keep(first, 'A'.repeat(9 * 2 ** 20));
+	code.keep(first, {...given, code: 'A'.repeat(9 * 2 ** 20)});
 	expect(code.descriptor).toBeNull();
+});
+
+it('is done without where another script is installed since, and asked for no more', () => {
+	code.wants(first);
+	writeFileSync(path.join(folder, 'main.cjs'), '// Another');
+	code.keep(first, given);
+	expect(code.descriptor).toBeNull();
+	code.ended(first, end);
+	expect(code.wants(second)).toBe(false);
 });
 
 it('is done without where there is no room for it, and asked for no more', () => {
 	vi.stubEnv('TMPDIR', path.join(folder, 'none'));
 	code.wants(first);
-	code.keep(first, content.toString('base64'));
+	code.keep(first, given);
 	expect(code.descriptor).toBeNull();
 	code.ended(first, end);
 	expect(code.wants(second)).toBe(false);
@@ -66,7 +82,7 @@ it.each([
 	['because somebody kills it', {wasTryingCode: true, code: null, signal: 'SIGKILL'}, false],
 ])('once a worker ends %s, it is dropped: %o, %s', (_, ending, isDropped) => {
 	code.wants(first);
-	code.keep(first, content.toString('base64'));
+	code.keep(first, given);
 	code.ended(second, ending);
 	expect(code.descriptor === null).toBe(isDropped);
 	expect(code.wants(second)).toBe(false);
