@@ -24,6 +24,7 @@ type LedgerChanges = NonNullable<CheckpointChanges['ledger']>;
 
 /** What there is to say to whoever knows that much, or `null` where nothing has changed. Pure. */
 export function changesBetween(known: Checkpoint, now: Checkpoint): CheckpointChanges | null {
+	if (isSame(known, now)) return null;
 	const {cadence: cadenceBefore, ledger: ledgerBefore, ...before} = known;
 	const {cadence: cadenceAfter, ledger: ledgerAfter, ...after} = now;
 	const cadence = cadenceChanges(cadenceBefore, cadenceAfter);
@@ -34,6 +35,16 @@ export function changesBetween(known: Checkpoint, now: Checkpoint): CheckpointCh
 		...(isEmpty(ledger) ? {} : {ledger}),
 	};
 	return isEmpty(changes) ? null : changes;
+}
+
+/** Whether they hold the very same, so that nothing need be looked into: of most polls that is so. */
+function isSame(one: Checkpoint, other: Checkpoint): boolean {
+	return (
+		one.cadence === other.cadence &&
+		one.failures === other.failures &&
+		one.lastError === other.lastError &&
+		one.ledger === other.ledger
+	);
 }
 
 /**

@@ -3,6 +3,7 @@ import {type Checkpoint, changesBetween, emptyCheckpoint, isOnlySettled} from '.
 import {ClientError} from './client-error.ts';
 import type {Cancel, Clock} from './clock.ts';
 import {shownHeld} from './held.ts';
+import {inStep} from './in-step.ts';
 import {Intents} from './intents.ts';
 import {decisionsIn, logLinesOf, subjectOf, summaryOf} from './messages.ts';
 import type {Snapshot, ToWorker, WorkerConfig} from './protocol.ts';
@@ -25,7 +26,6 @@ import type {Link} from './supervisor-link.ts';
 import {openTransport} from './transport/open.ts';
 import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
-import {inStep} from './watch/in-step.ts';
 import {Wakes} from './watch/wakes.ts';
 import {watch} from './watch/watch.ts';
 
@@ -259,7 +259,10 @@ export class Worker {
 	/** What waits for a person, where that has changed. */
 	#tellHeld(): void {
 		const {held} = this.#observations;
-		if (held === null || held === this.#toldHeld || isDeepStrictEqual(held, this.#toldHeld)) return;
+		const told = this.#toldHeld;
+		if (held === null || held === told) return;
+		// Most often nothing does, which needs no comparison.
+		if (held.length === told?.length && (held.length === 0 || isDeepStrictEqual(held, told))) return;
 		const {clock, link} = this.#deps;
 		if (!this.#heldTells.take()) {
 			this.#tellHeldLater();

@@ -61,7 +61,8 @@ export function advance(cadence: Cadence, outcome: PolledOutcome, config: Cadenc
 	const isQuiet = outcome.quiet && outcome.paired;
 	// Slow polling has converged: there is nothing to count towards.
 	const quietPolls = isQuiet && polled.mode === 'fast' ? polled.quietPolls + 1 : 0;
-	const answered = {...polled, failingSince: null, quietPolls};
+	const isAsBefore = polled.failingSince === null && polled.quietPolls === quietPolls;
+	const answered = isAsBefore ? polled : {...polled, failingSince: null, quietPolls};
 	if (wasOut) return enterFast({...answered, quietPolls: isQuiet ? 1 : 0}, config, now);
 	if (answered.mode === 'fast') return answered.quietPolls >= QUIET_POLLS ? enterSlow(answered, now) : answered;
 	const fresh = outcome.allowed.filter(id => !answered.bought.includes(id));

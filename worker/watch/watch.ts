@@ -1,4 +1,5 @@
 import type {Clock} from '../clock.ts';
+import {inStep} from '../in-step.ts';
 import type {DecisionResult} from '../protocol.ts';
 import type {DeedDeps} from '../requests/carry-out.ts';
 import {carryOutDecision} from '../requests/decision.ts';
@@ -15,7 +16,6 @@ import {
 	interval,
 	type PolledOutcome,
 } from './cadence.ts';
-import {inStep} from './in-step.ts';
 import type {Asked, Wakes} from './wakes.ts';
 
 /** What the loop says of itself, besides what its passes say. */

@@ -4,6 +4,7 @@ const BOUNDS = [
 	{window: 300_000, most: 30_000},
 ] as const;
 const LONGEST = Math.max(...BOUNDS.map(({window}) => window));
+const LEAST = Math.min(...BOUNDS.map(({most}) => most));
 
 /** A time, and for how long the worker had been busy with the gateway by then; milliseconds. */
 export interface BusyReading {
@@ -27,9 +28,10 @@ export class BusyWatch {
 
 	/** Takes a reading, and says whether the worker was busy for too much of the last while. */
 	isTooBusy(reading: BusyReading): boolean {
-		const isTooBusy = BOUNDS.some(
-			({window, most}) => reading.busy - busyAt(reading.at - window, [...this.#readings, reading]) >= most,
-		);
+		// Whoever was busy for less than that since the first reading was so in no part of the time.
+		const isTooBusy =
+			reading.busy - this.#readings[0].busy >= LEAST &&
+			BOUNDS.some(({window, most}) => reading.busy - busyAt(reading.at - window, [...this.#readings, reading]) >= most);
 		// What it was blamed for once it is not blamed for again.
 		if (isTooBusy) this.#readings = [reading];
 		else this.#keep(reading);
@@ -38,11 +40,12 @@ export class BusyWatch {
 
 	/** With one that is older than the longest while, for what began before it. */
 	#keep(reading: BusyReading): void {
-		const edge = this.#readings.findLastIndex(({at}) => reading.at - at >= LONGEST);
-		const [first, ...others] = this.#readings.slice(Math.max(edge, 0));
-		const last = others.at(-1) ?? first;
-		if (first === undefined || last === undefined) return;
-		this.#readings = reading.at - last.at < SPACING ? [first, ...others] : [first, ...others, reading];
+		const readings = [...this.#readings];
+		const last = readings.at(-1) ?? reading;
+		if (reading.at - last.at >= SPACING) readings.push(reading);
+		const young = readings.findIndex(({at}) => reading.at - at < LONGEST);
+		const [first = reading, ...others] = readings.slice(Math.max(young - 1, 0));
+		this.#readings = [first, ...others];
 	}
 }
 
