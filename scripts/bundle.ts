@@ -34,6 +34,9 @@ for (const [part, options] of Object.entries(parts)) {
 		// What ws would look for in all folders above its own, at each start.
 		define: {'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"'},
 		legalComments: 'none',
+		// A process keeps its source in memory. Names stay, and lines are short enough for a stack trace to say where.
+		minifyWhitespace: true,
+		lineLimit: 120,
 		// Read only where NODE_OPTIONS has --enable-source-maps: they cost memory.
 		sourcemap: 'linked',
 		sourcesContent: false,
