@@ -10,9 +10,9 @@ const {constants, Script}: typeof import('node:vm') = require('node:vm');
 const HAS_CODE = '--compiled';
 const DESCRIPTOR = 4;
 
-/** What a digest takes, and a length after it, in bytes. */
-const DIGEST = 32;
+/** What the script's length takes, before it, and the digest of its code, after that, in bytes. */
 const LENGTH = 4;
+const DIGEST = 32;
 
 /** The script, and what was compiled of it. All its characters are ASCII. */
 interface Code {
@@ -27,12 +27,11 @@ function givenCode(): Code | undefined {
 		const given = Buffer.allocUnsafeSlow(size);
 		// From its beginning: the offset is one for all workers.
 		const content = given.subarray(0, readSync(DESCRIPTOR, given, 0, size, 0));
-		const begin = DIGEST + LENGTH;
-		const end = begin + content.readUInt32LE(DIGEST);
-		const compiled = content.subarray(end);
+		const begin = LENGTH + content.readUInt32LE();
+		const compiled = content.subarray(begin, -DIGEST);
 		// V8 takes what is damaged, and goes wrong by it.
-		if (!content.subarray(0, DIGEST).equals(sha256(compiled))) return undefined;
-		return {source: content.toString('latin1', begin, end), compiled};
+		if (!content.subarray(-DIGEST).equals(sha256(compiled))) return undefined;
+		return {source: content.toString('latin1', LENGTH, begin), compiled};
 	} catch {
 		// It is only a help.
 		return undefined;

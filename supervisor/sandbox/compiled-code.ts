@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto';
-import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -9,6 +9,9 @@ const SCRIPT = fileURLToPath(new URL('../worker/main.cjs', import.meta.url));
 
 /** More than a worker's code is not kept, in characters of base64: of some 850 kB of source, half as much is compiled. */
 const MAX_CODE = 8 * 2 ** 20;
+
+/** How much of it is written at once, in bytes or characters: of base64, whole groups of four. */
+const PART = 64 * 1024;
 
 /** Signals by which a process ends by somebody's will, and not by its own fault. */
 const KILLS: ReadonlySet<string> = new Set(['SIGINT', 'SIGKILL', 'SIGTERM']);
@@ -56,10 +59,7 @@ export class CompiledCode {
 		if (this.#isDone || this.#asked !== worker || code.length > MAX_CODE) return;
 		this.#isDone = true;
 		try {
-			const script = readFileSync(this.#script);
-			// Another one is installed since.
-			if (sha256(script).toString('hex') !== source) return;
-			this.#descriptor = unnamed(contentOf(script, Buffer.from(code, 'base64')));
+			this.#descriptor = unnamed(this.#script, {code, source});
 		} catch {
 			// There is no room for it, perhaps; it is only a help.
 		}
@@ -74,25 +74,49 @@ export class CompiledCode {
 	}
 }
 
-/** As worker/launcher.cts reads it. */
-function contentOf(script: Buffer, code: Buffer): Buffer {
-	const length = Buffer.alloc(4);
-	length.writeUInt32LE(script.length);
-	return Buffer.concat([sha256(code), length, script, code]);
-}
-
-function sha256(data: Buffer): Buffer {
-	return createHash('sha256').update(data).digest();
-}
-
-/** A descriptor for reading a file with that in it, and with no name. */
-function unnamed(content: Buffer): number {
+/**
+ * A descriptor for reading a file with no name: how long the script is, in four bytes, the script, the code, and the SHA-256 of that (worker/launcher.cts).
+ * `null` where the script is of another source: another one is installed since.
+ */
+function unnamed(script: string, {code, source}: {readonly code: string; readonly source: string}): number | null {
 	const folder = mkdtempSync(path.join(tmpdir(), 'pairkeeper-'));
 	try {
 		const file = path.join(folder, 'code');
-		writeFileSync(file, content, {mode: 0o600});
+		const length = Buffer.alloc(4);
+		length.writeUInt32LE(statSync(script).size);
+		writeFileSync(file, length, {mode: 0o600});
+		if (append(file, partsOf(script)).toString('hex') !== source) return null;
+		appendFileSync(file, append(file, decoded(code)));
 		return openSync(file, 'r');
 	} finally {
 		rmSync(folder, {recursive: true, force: true});
 	}
+}
+
+/** Appends that to the file; returns its SHA-256. In parts, since a supervisor at rest keeps for long what it has once had room for. */
+function append(file: string, parts: Iterable<Buffer>): Buffer {
+	const hash = createHash('sha256');
+	for (const part of parts) {
+		appendFileSync(file, part);
+		hash.update(part);
+	}
+	return hash.digest();
+}
+
+/** A file's content. A part is good until the next one is asked for. */
+function* partsOf(file: string): Generator<Buffer> {
+	const descriptor = openSync(file, 'r');
+	try {
+		const part = Buffer.alloc(PART);
+		for (let length = PART; length > 0; ) {
+			length = readSync(descriptor, part);
+			yield part.subarray(0, length);
+		}
+	} finally {
+		closeSync(descriptor);
+	}
+}
+
+function* decoded(base64: string): Generator<Buffer> {
+	for (let at = 0; at < base64.length; at += PART) yield Buffer.from(base64.slice(at, at + PART), 'base64');
 }

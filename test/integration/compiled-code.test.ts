@@ -110,7 +110,10 @@ it('a worker starts with what another one has compiled', async () => {
 });
 
 it.each([
-	['of another digest', (content: Buffer) => Buffer.concat([content.subarray(1, 33), content.subarray(32)])],
+	[
+		'of another digest',
+		(content: Buffer) => Buffer.concat([content.subarray(0, -1), Buffer.from([(content.at(-1) ?? 0) ^ 1])]),
+	],
 	[
 		'that is damaged where V8 does not look',
 		(content: Buffer) => {
