@@ -45,6 +45,15 @@ const times = (count: number, outcome: PolledOutcome) => Array<PolledOutcome>(co
 /** A sandbox that has converged. */
 const slow = poll(times(4, quiet));
 
+it('a slow poll that finds nothing new leaves the very same cadence; the first after a failure another one', () => {
+	const {cadence: slow} = poll([quiet, quiet, quiet, quiet]);
+	expect(slow.mode).toBe('slow');
+	expect(advance(slow, quiet, config, MINUTE)).toBe(slow);
+	const failing = advance(slow, failed, config, MINUTE);
+	expect(failing.failingSince).toBe(MINUTE);
+	expect(advance(failing, quiet, config, MINUTE + SECOND)).toEqual(slow);
+});
+
 describe('a new sandbox', () => {
 	it('is polled fast', () => {
 		expect(interval(initialCadence(config, 0), config)).toBe(SECOND);

@@ -23,6 +23,21 @@ function inherited(ledger: Ledger, policy = defaultPolicy): Ledger {
 	return new Ledger(policy, SLOW, ledgerSchema.parse(JSON.parse(JSON.stringify(ledger.state))));
 }
 
+it.each([
+	['nothing', []],
+	['a request that is refused already', [entryOf({requestId: 'r1', scopes: ['operator.admin']})]],
+])('stays the very same value where a listing shows %s, and is another one where that is new', (_, pending) => {
+	const ledger = by();
+	const before = ledger.state;
+	ledger.plan(listingOf(pending), 0);
+	const first = ledger.state;
+	ledger.plan(listingOf(pending), SLOW);
+	expect(ledger.state).toBe(first);
+	expect(first === before).toBe(pending.length === 0);
+	ledger.plan(listingOf([entryOf({requestId: 'r2', scopes: ['operator.admin']})]), 2 * SLOW);
+	expect(ledger.state).not.toBe(first);
+});
+
 it('remembers little of what a gateway lists, however much it lists of one device', () => {
 	const ledger = by();
 	const names = (from: number) => Array.from({length: 256}, (_, index) => `scope-${from + index}`);
