@@ -54,6 +54,21 @@ describe.concurrent('a session', () => {
 		session.end('unreachable', 'done');
 	});
 
+	it.each([
+		[500.6, 'device.pair.list: timeout, no answer within 0.5 s'],
+		[5000, 'device.pair.list: timeout, no answer within 5 s'],
+	])(
+		'waits for an answer for %d ms at least, and says so: %s',
+		async (timeout, reason) => {
+			const {session} = await open({request: () => {}}, {timeout});
+			const began = performance.now();
+			const answer = session.request('device.pair.list', {}, new AbortController().signal);
+			await expect(answer).rejects.toThrow(expect.objectContaining({message: reason}));
+			expect(performance.now() - began).toBeGreaterThanOrEqual(Math.floor(timeout) - 1);
+		},
+		20_000,
+	);
+
 	it('is left alone by an answer to somebody else, and by events of any other kind', async () => {
 		const {gateway, session} = await open({
 			request: (connection, frame) => {

@@ -84,7 +84,7 @@ export class GatewaySession {
 			createRequestTimeoutError: (method, timeoutMs, requestSent) =>
 				new GatewayProtocolRequestTimeoutError(
 					{method, timeoutMs, requestSent},
-					`timeout, no answer within ${timeout / 1000} s`,
+					`timeout, no answer within ${Math.floor(timeout) / 1000} s`,
 				),
 			buildConnectPlan: () => options.confirm?.().then(() => null) ?? null,
 			onConnectPlanError: error => {
