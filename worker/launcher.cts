@@ -10,9 +10,9 @@ const {constants, Script}: typeof import('node:vm') = require('node:vm');
 const HAS_CODE = '--compiled';
 const DESCRIPTOR = 4;
 
-/** What the script's length takes, before it, and the digest of its code, after that, in bytes. */
-const LENGTH = 4;
+/** What follows the script and its code, in bytes: the digest of the code, and how long the script is. */
 const DIGEST = 32;
+const LENGTH = 4;
 
 /** The script, and what was compiled of it. All its characters are ASCII. */
 interface Code {
@@ -27,11 +27,12 @@ function givenCode(): Code | undefined {
 		const given = Buffer.allocUnsafeSlow(size);
 		// From its beginning: the offset is one for all workers.
 		const content = given.subarray(0, readSync(DESCRIPTOR, given, 0, size, 0));
-		const begin = LENGTH + content.readUInt32LE();
-		const compiled = content.subarray(begin, -DIGEST);
+		const end = content.length - LENGTH;
+		const length = content.readUInt32LE(end);
+		const compiled = content.subarray(length, end - DIGEST);
 		// V8 takes what is damaged, and goes wrong by it.
-		if (!content.subarray(-DIGEST).equals(sha256(compiled))) return undefined;
-		return {source: content.toString('latin1', LENGTH, begin), compiled};
+		if (!content.subarray(end - DIGEST, end).equals(sha256(compiled))) return undefined;
+		return {source: content.toString('latin1', 0, length), compiled};
 	} catch {
 		// It is only a help.
 		return undefined;

@@ -1,6 +1,7 @@
 import {systemClock} from './clock.ts';
 import {killCommands} from './host/command-group.ts';
 import {becomeExpendable} from './host/expendable.ts';
+import {collectGarbage, Garbage} from './host/garbage.ts';
 import {startTimeOf} from './host/process-table.ts';
 import {endMarked} from './host/processes.ts';
 import type {ToLauncher, ToSupervisor, ToWorker} from './protocol.ts';
@@ -60,7 +61,12 @@ async function run(start: Extract<ToWorker, {kind: 'start'}>): Promise<void> {
 	owner = start.owner;
 	// As ps shows it, and as far as the kernel's 15 bytes go, top.
 	process.title = `pairkeeper: ${start.config.name}`;
-	worker = new Worker(start, {link, clock: systemClock, signal: stopping.signal});
+	const garbage = new Garbage({
+		now: systemClock.now,
+		used: () => process.memoryUsage().heapUsed,
+		collect: collectGarbage,
+	});
+	worker = new Worker(start, {link, clock: systemClock, signal: stopping.signal, tidy: () => garbage.look()});
 	await worker.run().catch((error: unknown) => {
 		if (!isOrphaned) throw error;
 	});

@@ -50,6 +50,8 @@ export interface WorkerDeps {
 	readonly clock: Clock;
 	/** Ends the worker when it aborts. */
 	readonly signal: AbortSignal;
+	/** Is called with each heartbeat: whether there is garbage to collect. */
+	readonly tidy?: () => void;
 	/** How the sandbox is reached, where it is not as its configuration says. */
 	readonly openTransport?: (config: WorkerConfig, deps: TransportDeps) => Promise<Transport>;
 }
@@ -366,6 +368,7 @@ export class Worker {
 	#beat(): void {
 		const {link} = this.#deps;
 		if (this.#isBeating) this.#beatLater();
+		this.#deps.tidy?.();
 		this.#transport?.look?.();
 		const snapshot = snapshotOf(this.#observations, {
 			cadence: this.#start.config.cadence,

@@ -2,7 +2,7 @@ import {isBuiltin} from 'node:module';
 import type {Plugin} from 'esbuild';
 
 /** What of Node costs most to load, and most processes do without: `tls` alone takes a process longer than all of a worker's own code. */
-const COSTLY = /^(?:dns\/promises|fs\/promises|https|tls|zlib)$/;
+const COSTLY = /^(?:dns\/promises|fs\/promises|https|tls|v8|zlib)$/;
 
 const NAMESPACE = 'builtin';
 

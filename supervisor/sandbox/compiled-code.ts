@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url';
 /** The worker's script, as it is built. */
 const SCRIPT = fileURLToPath(new URL('../worker/main.cjs', import.meta.url));
 
-/** More than a worker's code is not kept, in characters of base64: of some 850 kB of source, half as much is compiled. */
+/** More than a worker's code is not kept, in characters of base64: of some 600 kB of source, nearly as much is compiled. */
 const MAX_CODE = 8 * 2 ** 20;
 
 /** How much of it is written at once, in bytes or characters: of base64, whole groups of four. */
@@ -75,18 +75,19 @@ export class CompiledCode {
 }
 
 /**
- * A descriptor for reading a file with no name: how long the script is, in four bytes, the script, the code, and the SHA-256 of that (worker/launcher.cts).
+ * A descriptor for reading a file with no name: the script, the code, the SHA-256 of that, and how long the script is, in four bytes (worker/launcher.cts).
  * `null` where the script is of another source: another one is installed since.
  */
 function unnamed(script: string, {code, source}: {readonly code: string; readonly source: string}): number | null {
 	const folder = mkdtempSync(path.join(tmpdir(), 'pairkeeper-'));
 	try {
 		const file = path.join(folder, 'code');
-		const length = Buffer.alloc(4);
-		length.writeUInt32LE(statSync(script).size);
-		writeFileSync(file, length, {mode: 0o600});
+		writeFileSync(file, '', {mode: 0o600});
 		if (append(file, partsOf(script)).toString('hex') !== source) return null;
-		appendFileSync(file, append(file, decoded(code)));
+		const length = Buffer.alloc(4);
+		length.writeUInt32LE(statSync(file).size);
+		const digest = append(file, decoded(code));
+		appendFileSync(file, Buffer.concat([digest, length]));
 		return openSync(file, 'r');
 	} finally {
 		rmSync(folder, {recursive: true, force: true});

@@ -17,8 +17,8 @@ const OUT_OF_MEMORY = /^FATAL ERROR: .*\b(heap|process) out of memory\b/;
 
 /**
  * V8 would collect garbage twice, eight seconds after a start: a third of what that start costs, while others start, and a tenth of what an idle worker
- * costs afterwards, for what it has forgotten by then; all for 1.3 MiB. A worker that was once told a lot keeps the room for that, within `workerMemory`. Of
- * V8's options this is one with which Node's own code is still found compiled.
+ * costs afterwards, for what it has forgotten by then; all for 1.3 MiB. Where there is more of it, the worker sees to it (worker/host/garbage.ts). Of V8's
+ * options this is one with which Node's own code is still found compiled.
  */
 const NO_COLLECTION_AT_REST = '--no-memory-reducer';
 

@@ -135,6 +135,8 @@ export class WorkerProcess implements WorkerHandle {
 	#isTryingCode: boolean;
 	/** Who is told what it says and when it ends; from then on somebody else, where it is handed over. */
 	listener: WorkerListener;
+	/** It is asked for that once at most; whoever gives it again and again floods us. */
+	#hasGivenCode = false;
 	#isOver = false;
 	#isOutOfMemory = false;
 
@@ -205,6 +207,8 @@ export class WorkerProcess implements WorkerHandle {
 		this.#isTryingCode = false;
 		if (message.kind === 'compiled') {
 			this.#code?.keep(this, message);
+			if (this.#hasGivenCode) this.kill();
+			this.#hasGivenCode = true;
 			return;
 		}
 		// By then it has been through all that each worker goes through.

@@ -293,3 +293,12 @@ test.concurrent('a worker that ends without an error is replaced too', async ({i
 	await inject(instance, 'leave');
 	await expectReplaced(instance, worker, {reason: 'exit', code: 0, signal: null});
 });
+
+test.concurrent('a worker that gives its code again and again, for which nobody asks, is ended', async ({instance}) => {
+	await instance.sandbox('alpha');
+	await instance.configure();
+	await instance.start({env: faulty(instance)});
+	const worker = await workerOf(instance);
+	await inject(instance, 'recompile');
+	await expectReplaced(instance, worker, {reason: 'crash', code: null, signal: 'SIGKILL'});
+});

@@ -112,7 +112,8 @@ it('a worker starts with what another one has compiled', async () => {
 it.each([
 	[
 		'of another digest',
-		(content: Buffer) => Buffer.concat([content.subarray(0, -1), Buffer.from([(content.at(-1) ?? 0) ^ 1])]),
+		(content: Buffer) =>
+			Buffer.concat([content.subarray(0, -5), Buffer.from([(content.at(-5) ?? 0) ^ 1]), content.subarray(-4)]),
 	],
 	[
 		'that is damaged where V8 does not look',

@@ -26,6 +26,10 @@ const faults = {
 		const kept = [];
 		for (;;) kept.push([[], []]);
 	},
+	/** Its code, for which nobody asks, again and again. */
+	recompile() {
+		setInterval(() => process.send({kind: 'compiled', code: 'AAAA', source: ''}), 1);
+	},
 	/** An end without an error. */
 	leave() {
 		process.exit(0);

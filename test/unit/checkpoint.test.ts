@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {applyChanges, type Checkpoint, changesBetween, emptyCheckpoint} from '../../worker/checkpoint.ts';
 import {checkpointChangesSchema, checkpointSchema} from '../../worker/checkpoint-schema.ts';
+import {slowCadence} from '../../worker/watch/cadence.ts';
 import {requestOf} from './fixtures.ts';
 
 const time = fc.nat(100);
@@ -77,6 +78,17 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc
 
 /** The way through the channel between two processes. */
 const overTheWire = <T>(value: T): T => JSON.parse(JSON.stringify(value));
+
+it.each([
+	['failures', {failures: 1}],
+	['last error', {lastError: 'no'}],
+	['cadence', {cadence: slowCadence}],
+	['ledger', {ledger: {...emptyCheckpoint.ledger, hasApproved: true}}],
+])('of which nothing but the %s is another says so', (_, change) => {
+	const changes = changesBetween(emptyCheckpoint, {...emptyCheckpoint, ...change});
+	expect(changes).not.toBeNull();
+	expect(applyChanges(emptyCheckpoint, changes ?? {})).toEqual({...emptyCheckpoint, ...change});
+});
 
 describe('the changes of a checkpoint', () => {
 	it('make of the one before the one after, and are nothing where nothing has changed', () => {

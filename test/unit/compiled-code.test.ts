@@ -10,8 +10,8 @@ const script = Buffer.from('// A script');
 const compiled = Buffer.from('compiled');
 const sha256 = (data: Buffer) => createHash('sha256').update(data).digest();
 const given = {code: compiled.toString('base64'), source: sha256(script).toString('hex')};
-/** How long the script is, the script, what is compiled, a digest of that. */
-const content = Buffer.concat([Buffer.from([script.length, 0, 0, 0]), script, compiled, sha256(compiled)]);
+/** The script, what is compiled, a digest of that, how long the script is. */
+const content = Buffer.concat([script, compiled, sha256(compiled), Buffer.from([script.length, 0, 0, 0])]);
 const [first, second] = [{}, {}];
 const end = {wasTryingCode: false, code: 0, signal: null};
 

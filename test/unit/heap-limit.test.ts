@@ -15,10 +15,12 @@ describe('a worker’s heap', () => {
 		]);
 	});
 
-	it('has no limit with which Node would compile its own code anew', () => {
+	it('keeps V8 from collecting at rest by an option with which Node finds its own code compiled', () => {
 		const builtins = "require('internal/test/binding').internalBinding('builtins')";
 		const usage = `require('net'); console.log(JSON.stringify([...${builtins}.getCacheUsage().compiledWithoutCache]))`;
-		const args = [...heapLimits(192 * 2 ** 20), '--expose-internals', '--no-warnings', '-e', usage];
+		const options = heapLimits(192 * 2 ** 20).filter(option => !option.includes('='));
+		expect(options).toHaveLength(1);
+		const args = [...options, '--expose-internals', '--no-warnings', '-e', usage];
 		expect(JSON.parse(execFileSync(process.execPath, args, {encoding: 'utf8'}))).toEqual([]);
 	});
 
