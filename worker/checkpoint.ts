@@ -2,6 +2,7 @@ import {isDeepStrictEqual} from 'node:util';
 import type {Checkpoint, CheckpointChanges} from './checkpoint-schema.ts';
 import {emptyLedger, type LedgerState, withoutAlarm} from './requests/ledger.ts';
 import {type RequestRecord, recordOf} from './requests/record.ts';
+import {hasSameValues} from './same.ts';
 import {type Cadence, slowCadence} from './watch/cadence.ts';
 
 export type {Checkpoint, CheckpointChanges} from './checkpoint-schema.ts';
@@ -24,7 +25,8 @@ type LedgerChanges = NonNullable<CheckpointChanges['ledger']>;
 
 /** What there is to say to whoever knows that much, or `null` where nothing has changed. Pure. */
 export function changesBetween(known: Checkpoint, now: Checkpoint): CheckpointChanges | null {
-	if (isSame(known, now)) return null;
+	// Of most polls that is so.
+	if (hasSameValues(known, now)) return null;
 	const {cadence: cadenceBefore, ledger: ledgerBefore, ...before} = known;
 	const {cadence: cadenceAfter, ledger: ledgerAfter, ...after} = now;
 	const cadence = cadenceChanges(cadenceBefore, cadenceAfter);
@@ -35,16 +37,6 @@ export function changesBetween(known: Checkpoint, now: Checkpoint): CheckpointCh
 		...(isEmpty(ledger) ? {} : {ledger}),
 	};
 	return isEmpty(changes) ? null : changes;
-}
-
-/** Whether they hold the very same, so that nothing need be looked into: of most polls that is so. */
-function isSame(one: Checkpoint, other: Checkpoint): boolean {
-	return (
-		one.cadence === other.cadence &&
-		one.failures === other.failures &&
-		one.lastError === other.lastError &&
-		one.ledger === other.ledger
-	);
 }
 
 /**

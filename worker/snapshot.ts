@@ -2,6 +2,7 @@ import type {Checkpoint} from './checkpoint.ts';
 import type {Snapshot, WorkerConfig} from './protocol.ts';
 import type {Held} from './requests/plan.ts';
 import {keyOf} from './requests/record.ts';
+import {hasSameValues} from './same.ts';
 import {stretchOf, stretchWarning} from './stretch.ts';
 import {initialTransport} from './transport/way.ts';
 import {type Cadence, type CadenceConfig, interval} from './watch/cadence.ts';
@@ -113,17 +114,11 @@ export function snapshotOf(observations: Observations, context: SnapshotContext)
 	};
 }
 
-/** Whether two snapshots show the same. Pure; far cheaper than a comparison of anything with anything, and made with every heartbeat. */
+/** Whether two snapshots show the same. Pure; made with every heartbeat. */
 export function isSameSnapshot(one: Snapshot, other: Snapshot): boolean {
 	const {warnings, ...fields} = one;
 	const {warnings: otherWarnings, ...otherFields} = other;
-	const entries = Object.entries(fields);
-	return (
-		entries.length === Object.keys(otherFields).length &&
-		entries.every(([key, value]) => otherFields[key as keyof typeof otherFields] === value) &&
-		warnings.length === otherWarnings.length &&
-		warnings.every((warning, at) => warning === otherWarnings[at])
-	);
+	return hasSameValues(fields, otherFields) && hasSameValues(warnings, otherWarnings);
 }
 
 /** Milliseconds between polls; before the first one, as it will be. */

@@ -285,20 +285,18 @@ test.concurrent('a worker, and what it starts, goes before its supervisor where 
 		expect(Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, 'utf8'), 16)).toBe(0);
 });
 
-test.concurrent('a worker that ends without an error is replaced too', async ({instance}) => {
+test.concurrent.for([
+	['ends without an error', 'leave', {reason: 'exit', code: 0, signal: null}],
+	[
+		'gives its code again and again, for which nobody asks,',
+		'recompile',
+		{reason: 'crash', code: null, signal: 'SIGKILL'},
+	],
+] as const)('a worker that %s is replaced too', async ([, fault, exit], {instance}) => {
 	await instance.sandbox('alpha');
 	await instance.configure();
 	await instance.start({env: faulty(instance)});
 	const worker = await workerOf(instance);
-	await inject(instance, 'leave');
-	await expectReplaced(instance, worker, {reason: 'exit', code: 0, signal: null});
-});
-
-test.concurrent('a worker that gives its code again and again, for which nobody asks, is ended', async ({instance}) => {
-	await instance.sandbox('alpha');
-	await instance.configure();
-	await instance.start({env: faulty(instance)});
-	const worker = await workerOf(instance);
-	await inject(instance, 'recompile');
-	await expectReplaced(instance, worker, {reason: 'crash', code: null, signal: 'SIGKILL'});
+	await inject(instance, fault);
+	await expectReplaced(instance, worker, exit);
 });

@@ -1,3 +1,4 @@
+import {hasSameValues} from '../same.ts';
 import {expectedScopes} from './alarm.ts';
 import {isSameAsk} from './answered.ts';
 import {afterFailure, isTroubled, noAttempts} from './attempts.ts';
@@ -139,7 +140,7 @@ export class Ledger {
 			removed,
 		};
 		const {plan, records} = planFor(requests, listing, context);
-		if (!isSame(requests, records)) this.#change({requests: records});
+		if (!hasSameValues(requests, records)) this.#change({requests: records});
 		for (const each of plan.vanished) {
 			if (each.kind !== 'foreign') continue;
 			// Whoever approves what a removed device asks for gives it back.
@@ -293,12 +294,6 @@ export class Ledger {
 	#change(change: Partial<LedgerState>): void {
 		this.#state = {...this.#state, ...change};
 	}
-}
-
-/** Whether both hold the very same records, so that nobody need look into them. */
-function isSame(before: RequestRecords, after: RequestRecords): boolean {
-	const keys = Object.keys(before);
-	return keys.length === Object.keys(after).length && keys.every(key => before[key] === after[key]);
 }
 
 /** Those of the last hour. */

@@ -40,12 +40,11 @@ export class BusyWatch {
 
 	/** With one that is older than the longest while, for what began before it. */
 	#keep(reading: BusyReading): void {
-		const readings = [...this.#readings];
-		const last = readings.at(-1) ?? reading;
-		if (reading.at - last.at >= SPACING) readings.push(reading);
-		const young = readings.findIndex(({at}) => reading.at - at < LONGEST);
-		const [first = reading, ...others] = readings.slice(Math.max(young - 1, 0));
-		this.#readings = [first, ...others];
+		const edge = this.#readings.findLastIndex(({at}) => reading.at - at >= LONGEST);
+		const [first, ...others] = this.#readings.slice(Math.max(edge, 0));
+		const last = others.at(-1) ?? first;
+		if (first === undefined || last === undefined) return;
+		this.#readings = reading.at - last.at < SPACING ? [first, ...others] : [first, ...others, reading];
 	}
 }
 
