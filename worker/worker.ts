@@ -3,7 +3,6 @@ import {type Checkpoint, changesBetween, emptyCheckpoint, isOnlySettled} from '.
 import {ClientError} from './client-error.ts';
 import type {Cancel, Clock} from './clock.ts';
 import {shownHeld} from './held.ts';
-import {inStep} from './in-step.ts';
 import {Intents} from './intents.ts';
 import {decisionsIn, logLinesOf, subjectOf, summaryOf} from './messages.ts';
 import type {Snapshot, ToWorker, WorkerConfig} from './protocol.ts';
@@ -26,6 +25,7 @@ import type {Link} from './supervisor-link.ts';
 import {openTransport} from './transport/open.ts';
 import type {Transport, TransportDeps} from './transport/transport.ts';
 import type {Turns} from './turns.ts';
+import {inStep} from './watch/in-step.ts';
 import {Wakes} from './watch/wakes.ts';
 import {watch} from './watch/watch.ts';
 

@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest';
-import {inStep} from '../../worker/in-step.ts';
+import {inStep} from '../../worker/watch/in-step.ts';
 
 it('a long wait ends with a step of the clock, half a second late at most, and never early', () => {
 	for (const ms of [5000, 10_000, 30_000.5])

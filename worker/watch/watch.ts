@@ -1,5 +1,4 @@
 import type {Clock} from '../clock.ts';
-import {inStep} from '../in-step.ts';
 import type {DecisionResult} from '../protocol.ts';
 import type {DeedDeps} from '../requests/carry-out.ts';
 import {carryOutDecision} from '../requests/decision.ts';
@@ -16,6 +15,7 @@ import {
 	interval,
 	type PolledOutcome,
 } from './cadence.ts';
+import {inStep} from './in-step.ts';
 import type {Asked, Wakes} from './wakes.ts';
 
 /** What the loop says of itself, besides what its passes say. */

@@ -15,7 +15,6 @@ import {PROTOCOL_VERSION} from '@openclaw/gateway-protocol/version';
 import {WebSocket} from 'ws';
 import {ClientError, type ClientFailure} from '../../client-error.ts';
 import {type Cancel, MAX_TIMER, systemClock} from '../../clock.ts';
-import {inStep} from '../../in-step.ts';
 import {isModest, isRecord} from '../../json.ts';
 import {messageOf, printable, redact} from '../../text.ts';
 import {mayHold, withoutSecrets} from '../../without-secrets.ts';
@@ -84,7 +83,7 @@ export class GatewaySession {
 			createRequestTimeoutError: (method, timeoutMs, requestSent) =>
 				new GatewayProtocolRequestTimeoutError(
 					{method, timeoutMs, requestSent},
-					`timeout, no answer within ${Math.floor(timeout) / 1000} s`,
+					`timeout, no answer within ${timeoutMs / 1000} s`,
 				),
 			buildConnectPlan: () => options.confirm?.().then(() => null) ?? null,
 			onConnectPlanError: error => {
@@ -155,9 +154,7 @@ export class GatewaySession {
 	/** Asks the gateway; the answer is without our token. Rejects with a {@link ClientError}. An answer that does not come ends the session, since nothing more will come that way. */
 	async request(method: string, params: object, signal: AbortSignal): Promise<unknown> {
 		try {
-			// Its timer wakes the worker even where the answer has come: with the next heartbeat, which waits for such a step, too.
-			const timeoutMs = inStep(this.#options.timeout, systemClock.now());
-			const answer = await this.#protocol.request<unknown>(method, params, {timeoutMs, signal});
+			const answer = await this.#protocol.request<unknown>(method, params, {timeoutMs: this.#options.timeout, signal});
 			return this.#mayHoldToken ? withoutSecrets(answer, [this.#options.token]) : answer;
 		} catch (error) {
 			signal.throwIfAborted();
@@ -228,7 +225,7 @@ export class GatewaySession {
 	/** Looks again when the silence may have lasted for so long, in milliseconds: a connection over which enough comes wakes nobody in between. */
 	#listenOn(patience: number): void {
 		const left = this.#lastHeard + patience - systemClock.now();
-		this.#stopListening = systemClock.after(inStep(left > 0 ? left : patience, systemClock.now()), () => {
+		this.#stopListening = systemClock.after(left > 0 ? left : patience, () => {
 			// What is asked has a bound of its own.
 			if (this.#protocol.hasPendingRequests || systemClock.now() - this.#lastHeard < patience) this.#listenOn(patience);
 			else this.end('unreachable', `nothing came from the gateway for more than ${patience / 1000} s`);
