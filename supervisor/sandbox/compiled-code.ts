@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto';
-import {appendFileSync, closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -76,29 +76,43 @@ export class CompiledCode {
 
 /**
  * A descriptor for reading a file with no name: the script, the code, the SHA-256 of that, and how long the script is, in four bytes (worker/launcher.cts).
- * `null` where the script is of another source: another one is installed since.
+ * `null` where the script is of another source: another one is installed since. Its name is gone before anything is written: nobody else gets at what is
+ * written by that, and nothing is left of it wherever we end.
  */
 function unnamed(script: string, {code, source}: {readonly code: string; readonly source: string}): number | null {
+	const file = namelessFile();
+	let isWhole = false;
+	try {
+		if (append(file.write, partsOf(script)).toString('hex') !== source) return null;
+		const length = Buffer.alloc(4);
+		length.writeUInt32LE(fstatSync(file.write).size);
+		const digest = append(file.write, decoded(code));
+		writeFileSync(file.write, Buffer.concat([digest, length]));
+		isWhole = true;
+		return file.read;
+	} finally {
+		closeSync(file.write);
+		if (!isWhole) closeSync(file.read);
+	}
+}
+
+/** An empty file without a name: a descriptor to write it, and one to read it. */
+function namelessFile(): {readonly write: number; readonly read: number} {
 	const folder = mkdtempSync(path.join(tmpdir(), 'pairkeeper-'));
 	try {
-		const file = path.join(folder, 'code');
-		writeFileSync(file, '', {mode: 0o600});
-		if (append(file, partsOf(script)).toString('hex') !== source) return null;
-		const length = Buffer.alloc(4);
-		length.writeUInt32LE(statSync(file).size);
-		const digest = append(file, decoded(code));
-		appendFileSync(file, Buffer.concat([digest, length]));
-		return openSync(file, 'r');
+		const write = openSync(path.join(folder, 'code'), 'wx', 0o600);
+		// The very file, whatever has its name by now. Where there is no /proc, there are no workers either.
+		return {write, read: openSync(`/proc/self/fd/${write}`, 'r')};
 	} finally {
 		rmSync(folder, {recursive: true, force: true});
 	}
 }
 
 /** Appends that to the file; returns its SHA-256. In parts, since a supervisor at rest keeps for long what it has once had room for. */
-function append(file: string, parts: Iterable<Buffer>): Buffer {
+function append(file: number, parts: Iterable<Buffer>): Buffer {
 	const hash = createHash('sha256');
 	for (const part of parts) {
-		appendFileSync(file, part);
+		writeFileSync(file, part);
 		hash.update(part);
 	}
 	return hash.digest();

@@ -186,6 +186,7 @@ instanceTest('a supervisor keeps what its workers have compiled in a file withou
 	await until('the code to be kept', () => named().length > 0);
 	expect(named()).toEqual([expect.stringMatching(/\/code \(deleted\)$/)]);
 	expect(readdirSync(folder)).toEqual([]);
+	expect(await instance.statusOf('alpha')).toMatchObject({pid, restarts: 0});
 
 	// The next but one, at the latest, is forked with it.
 	const seen = new Set([pid]);

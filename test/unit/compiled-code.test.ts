@@ -1,6 +1,8 @@
+import {execFileSync, spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
+import {once} from 'node:events';
 import {readFileSync, writeFileSync} from 'node:fs';
-import {mkdtemp, readdir, rm} from 'node:fs/promises';
+import {mkdtemp, open, readdir, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, expect, it, vi} from 'vitest';
@@ -47,6 +49,33 @@ it('is what that worker gave, with the script, in a file that can be read as oft
 	expect(readFileSync(`/proc/self/fd/${descriptor}`)).toEqual(content);
 	expect(await readdir(folder)).toEqual(['main.cjs']);
 	expect(code.wants(second)).toBe(false);
+});
+
+it('has no name while it is written either, so that a supervisor that is killed meanwhile leaves nothing', async () => {
+	const fifo = path.join(folder, 'main.cjs');
+	await rm(fifo);
+	execFileSync('mkfifo', [fifo]);
+	// It waits for whoever writes the script.
+	const module = path.resolve(import.meta.dirname, '../../supervisor/sandbox/compiled-code.ts');
+	const program = `const code = new CompiledCode(${JSON.stringify(fifo)}); code.wants(code); code.keep(code, {code: '', source: ''});`;
+	const keeper = spawn(
+		process.execPath,
+		['--input-type=module', '-e', `import {CompiledCode} from ${JSON.stringify(module)}; ${program}`],
+		{
+			env: {...process.env, TMPDIR: folder},
+			stdio: 'inherit',
+		},
+	);
+	const end = once(keeper, 'exit');
+	const writer = await Promise.race([open(fifo, 'w'), end]);
+	if (Array.isArray(writer)) throw new Error(`It ended: ${writer}`);
+	try {
+		expect(await readdir(folder)).toEqual(['main.cjs']);
+	} finally {
+		keeper.kill('SIGKILL');
+		await end;
+		await writer.close();
+	}
 });
 
 it('is taken of nobody else, nor in any length', () => {
