@@ -40,12 +40,29 @@ describe('the garbage of a worker', () => {
 		expect(lookAt(2 * MINUTE, {used: 12 * MIB})).toBe(1);
 	});
 
+	it('is left alone where there is little, though hardly anything lived at the last collection', () => {
+		const {lookAt} = processWith(12, 2);
+		expect(lookAt(MINUTE)).toBe(1);
+		expect(lookAt(2 * MINUTE, {used: 11.9 * MIB})).toBe(1);
+	});
+
 	it('is not taken for more than it is: what lives is not collected again and again', () => {
 		const {lookAt} = processWith(60, 40);
 		expect(lookAt(MINUTE)).toBe(1);
 		expect(lookAt(2 * MINUTE, {used: 59 * MIB})).toBe(1);
-		expect(lookAt(3 * MINUTE, {used: 61 * MIB, live: 8 * MIB})).toBe(2);
+		expect(lookAt(3 * MINUTE, {used: 60 * MIB, live: 8 * MIB})).toBe(2);
 		expect(lookAt(4 * MINUTE, {used: 13 * MIB})).toBe(3);
+	});
+
+	it('does not stay for what lived at the last collection: that counts less and less', () => {
+		const {lookAt} = processWith(60, 40);
+		expect(lookAt(MINUTE)).toBe(1);
+		let minute = 1;
+		while (lookAt(++minute * MINUTE, {used: 20 * MIB, live: 8 * MIB}) === 1) expect(minute).toBeLessThan(30);
+		// Whatever lives for good is collected now and then.
+		const {lookAt: lookAtLarge} = processWith(60, 40);
+		for (let at = 1; at <= 60; at++) lookAtLarge(at * MINUTE, {used: 45 * MIB});
+		expect(lookAtLarge(61 * MINUTE)).toBeLessThan(15);
 	});
 
 	it('goes when it is collected, and no other context gets the means', () => {

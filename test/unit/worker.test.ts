@@ -69,6 +69,7 @@ class Sandbox {
 	/** What is to be done when a message has come. */
 	onMessage: (message: ToSupervisor) => void = () => {};
 	worker: Worker | null = null;
+	tidy: WorkerDeps['tidy'];
 	#life = new AbortController();
 	#isStopping = false;
 
@@ -87,14 +88,15 @@ class Sandbox {
 				avoidGatewayUntil: null,
 			} satisfies ToWorker),
 		) as Start;
-		const {clock, openTransport} = this;
+		const {clock, openTransport, tidy} = this;
 		const link = new SupervisorLink(message => {
 			if (life.signal.aborted && !this.#isStopping) return;
 			if (message.kind === 'turn') queueMicrotask(() => link.granted(message.turn));
 			this.#take(toSupervisorSchema.parse(overTheWire(message)));
 		}, clock);
 		const cancel = clock.after(ms, () => life.abort(new Error('the deadline')));
-		const worker = new Worker(start, {link, clock, signal: life.signal, ...(openTransport && {openTransport})});
+		const deps = {...(openTransport && {openTransport}), ...(tidy && {tidy})};
+		const worker = new Worker(start, {link, clock, signal: life.signal, ...deps});
 		this.worker = worker;
 		await worker.run();
 		cancel();
@@ -414,6 +416,16 @@ describe('a worker that watches', () => {
 		await sandbox.live(undefined, 5 * MINUTE);
 		const [, ...gaps] = looks.map((at, index) => at - (looks[index - 1] ?? at));
 		expect(Math.max(...gaps)).toBeLessThanOrEqual(10 * SECOND);
+	});
+
+	it('is tidied with each heartbeat', async () => {
+		const sandbox = new Sandbox();
+		let tidied = 0;
+		sandbox.tidy = () => tidied++;
+		await sandbox.live(undefined, 5 * MINUTE);
+		const beats = sandbox.messages.filter(({kind}) => kind === 'heartbeat' || kind === 'alive').length;
+		expect(beats).toBeGreaterThan(20);
+		expect(tidied).toBeGreaterThanOrEqual(beats);
 	});
 
 	it('shows where it stands: mode, interval, the last list and the next poll', async () => {

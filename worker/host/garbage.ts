@@ -10,6 +10,9 @@ const LITTLE = 12 * 2 ** 20;
 /** Objects that take so many times what they took after the last collection are taken for garbage. */
 const GROWTH = 1.5;
 
+/** With each look that collects nothing so much of that is left: what lived at the last collection, by chance or by somebody's choice, says less and less. */
+const FADING = 0.95;
+
 /** What it works with. */
 export interface GarbageDeps {
 	/** Monotonic milliseconds. */
@@ -39,9 +42,9 @@ export class Garbage {
 		const {now, used, collect} = this.#deps;
 		if (now() < this.#lookAt) return;
 		this.#lookAt = now() + LOOK_GAP;
-		if (used() < this.#enough) return;
-		collect();
-		this.#enough = Math.max(used() * GROWTH, LITTLE);
+		const isMuch = used() >= this.#enough;
+		if (isMuch) collect();
+		this.#enough = Math.max(isMuch ? used() * GROWTH : this.#enough * FADING, LITTLE);
 	}
 }
 
