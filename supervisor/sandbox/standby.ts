@@ -159,8 +159,8 @@ export class Standby {
 		this.#notBefore = since + GAP;
 		const gone = Promise.withResolvers<void>();
 		const listener: WorkerListener = {
-			// It has nothing to say that would be of a sandbox.
-			onMessage: () => {},
+			// It has nothing to say: what stands by has no sandbox.
+			onMessage: () => this.#spares.find(each => each.owner === owner)?.process.kill(),
 			onOutput: line => log('warn', 'the worker that stands by printed a line', {line}),
 			onExit: exit => {
 				gone.resolve();

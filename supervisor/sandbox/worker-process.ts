@@ -15,6 +15,7 @@ import {
 	type ToWorker,
 	type WorkerConfig,
 } from '../../worker/protocol.ts';
+import {type Rate, RateLimit} from '../../worker/rate-limit.ts';
 import {messageOf, printable} from '../../worker/text.ts';
 import {hasRoute} from '../../worker/transport/way.ts';
 import type {CompiledCode} from './compiled-code.ts';
@@ -27,6 +28,9 @@ const IS_SOURCE = import.meta.url.endsWith('.ts');
 const WORKER_MODULE = fileURLToPath(
 	new URL(IS_SOURCE ? '../../worker/main.ts' : '../worker/launcher.cjs', import.meta.url),
 );
+
+/** How many messages of a worker are borne that are none of the protocol, or are its code, which it is asked for once at most. */
+const UNHEARD: Rate = {burst: 100, perSecond: 1};
 
 /** How long the last output of an ended worker is waited for, in milliseconds. */
 const LAST_WORDS = 250;
@@ -135,8 +139,9 @@ export class WorkerProcess implements WorkerHandle {
 	#isTryingCode: boolean;
 	/** Who is told what it says and when it ends; from then on somebody else, where it is handed over. */
 	listener: WorkerListener;
-	/** It is asked for that once at most; whoever gives it again and again floods us. */
-	#hasGivenCode = false;
+	/** Of what it says that its listener does not hear, and so does not count. */
+	readonly #unheard = new RateLimit(UNHEARD, systemClock);
+	#isFlooding = false;
 	#isOver = false;
 	#isOutOfMemory = false;
 
@@ -166,7 +171,8 @@ export class WorkerProcess implements WorkerHandle {
 		this.#child.on('message', value => {
 			const message = fromWorkerSchema.safeParse(value);
 			if (message.success) this.#receive(message.data);
-			else this.listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
+			else if (this.#bearsUnheard())
+				this.listener.onOutput(`a message that is not of the protocol: ${printable(message.error.message)}`);
 		});
 		for (const stream of [this.#child.stdout, this.#child.stderr]) {
 			if (!stream) continue;
@@ -206,14 +212,21 @@ export class WorkerProcess implements WorkerHandle {
 	#receive(message: FromWorker): void {
 		this.#isTryingCode = false;
 		if (message.kind === 'compiled') {
-			this.#code?.keep(this, message);
-			if (this.#hasGivenCode) this.kill();
-			this.#hasGivenCode = true;
+			if (this.#bearsUnheard()) this.#code?.keep(this, message);
 			return;
 		}
 		// By then it has been through all that each worker goes through.
 		if (hasListed(message) && this.#code?.wants(this)) this.#send({kind: 'compile'});
 		this.listener.onMessage(message);
+	}
+
+	/** Whether that much can be borne; else it is ended. */
+	#bearsUnheard(): boolean {
+		if (this.#unheard.take()) return true;
+		if (!this.#isFlooding) this.listener.onOutput('it is ended: it says more than the supervisor has time for');
+		this.#isFlooding = true;
+		this.kill();
+		return false;
 	}
 
 	/** A process table that cannot be read, as when descriptors are short, is tried again for a while. */

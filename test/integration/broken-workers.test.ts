@@ -292,6 +292,7 @@ test.concurrent.for([
 		'recompile',
 		{reason: 'crash', code: null, signal: 'SIGKILL'},
 	],
+	['says again and again what nobody understands', 'babble', {reason: 'crash', code: null, signal: 'SIGKILL'}],
 ] as const)('a worker that %s is replaced too', async ([, fault, exit], {instance}) => {
 	await instance.sandbox('alpha');
 	await instance.configure();
@@ -299,4 +300,17 @@ test.concurrent.for([
 	const worker = await workerOf(instance);
 	await inject(instance, fault);
 	await expectReplaced(instance, worker, exit);
+});
+
+test.concurrent('a worker that has been told a lot collects what is left of that, though it is at rest', async ({
+	instance,
+}) => {
+	const alpha = await instance.sandbox('alpha');
+	await alpha.pair(browserAsk('paired'));
+	await instance.configure();
+	await instance.start({env: faulty(instance)});
+	const worker = await workerOf(instance);
+	await inject(instance, 'litter');
+	await until('it to be collected', () => existsSync(`${instance.path('fault')}.collected`), {timeoutMs: 90_000});
+	expect(await workerOf(instance)).toBe(worker);
 });

@@ -1,6 +1,6 @@
 // Loaded into every Node process of a run by NODE_OPTIONS=--import. Only a worker acts on it: the first that finds the trigger file takes it
 // and goes wrong in the way that the file names. Nothing in pairkeeper knows of it.
-import {readFileSync, renameSync} from 'node:fs';
+import {readFileSync, renameSync, writeFileSync} from 'node:fs';
 
 const trigger = process.env.FAULT_TRIGGER;
 
@@ -29,6 +29,19 @@ const faults = {
 	/** Its code, for which nobody asks, again and again. */
 	recompile() {
 		setInterval(() => process.send({kind: 'compiled', code: 'AAAA', source: ''}), 1);
+	},
+	/** Messages that nobody understands, again and again. */
+	babble() {
+		setInterval(() => process.send({kind: 'nonsense'}), 1);
+	},
+	/** Many objects that live for a second; once they are collected, a file says so. */
+	litter() {
+		let litter = Array.from({length: 500_000}, (_, index) => [index]);
+		globalThis.littered = new FinalizationRegistry(() => writeFileSync(`${trigger}.collected`, ''));
+		globalThis.littered.register(litter);
+		setTimeout(() => {
+			litter = null;
+		}, 1000);
 	},
 	/** An end without an error. */
 	leave() {

@@ -106,6 +106,20 @@ it('stands by when no more workers are needed for a moment, and is handed over t
 	expect(stage.ends).toEqual([{code: 1, signal: null}]);
 });
 
+it('is ended where it says anything: it has no sandbox that would be of', async () => {
+	const stage = new Stage();
+	stage.need();
+	await stage.clock.sleep(SECOND);
+	const {spare} = stage;
+	spare.listener.onMessage({kind: 'done'});
+	expect(spare.isKilled).toBe(true);
+	expect(stage.need()).toBe(1);
+	// Whoever has it by then hears it.
+	spare.isKilled = false;
+	spare.listener.onMessage({kind: 'done'});
+	expect(spare.isKilled).toBe(false);
+});
+
 it('is one for 25 workers: where many fail at once, each has one', async () => {
 	const stage = new Stage();
 	for (let count = 0; count < 60; count++) stage.need();
