@@ -7,6 +7,9 @@ import type {Log} from '../log/log.ts';
 const MIN_WRITE_GAP = 250;
 const MAX_WRITE_GAP = 4500;
 
+/** They are written no more often than that so much of the time goes into it: what sandboxes have us remember may make them large. */
+const SHARE = 0.2;
+
 /** The files are ours, whoever's they replace. */
 const owner = {uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0};
 
@@ -38,7 +41,9 @@ export class Publisher {
 	readonly #log: Log;
 	readonly #replace: typeof replaceFile;
 	readonly #errors = new Map<string, string>();
+	/** When the last write began, and how long it took; monotonic milliseconds. */
 	#lastWrite = Number.NEGATIVE_INFINITY;
+	#lastTook = 0;
 	#writing: Promise<void> = Promise.resolve();
 	/** The write that begins when the one under way is done. */
 	#next: Promise<void> | null = null;
@@ -61,7 +66,8 @@ export class Publisher {
 
 	/** Something has changed: written at once, or as soon as may be written again. */
 	touch(): void {
-		this.#writeIn(Math.max(this.#lastWrite + MIN_WRITE_GAP - this.#clock.now(), 0));
+		const gap = Math.min(Math.max(this.#lastTook / SHARE, MIN_WRITE_GAP), MAX_WRITE_GAP);
+		this.#writeIn(Math.max(this.#lastWrite + gap - this.#clock.now(), 0));
 	}
 
 	/** Resolves when what is true now, or later, is on disk, or cannot be written, which is a warning. */
@@ -95,6 +101,7 @@ export class Publisher {
 		this.#due = null;
 		this.#lastWrite = this.#clock.now();
 		await Promise.all(this.#files.map(file => this.#write(file)));
+		this.#lastTook = this.#clock.now() - this.#lastWrite;
 		this.#writeIn(Math.max(this.#lastWrite + MAX_WRITE_GAP - this.#clock.now(), 0));
 	}
 

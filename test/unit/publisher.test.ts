@@ -124,4 +124,29 @@ describe('a change', () => {
 		await publisher.close();
 		expect(times).toEqual([0, 250, 4750, 9250, 12_001]);
 	});
+
+	it.each([
+		['keeps others busy no more than a fifth of the time', 100, 500],
+		['is written every few seconds all the same', 3000, 4500],
+	])('whose text takes long %s', async (_, took, gap) => {
+		const clock = new SimulatedClock(0);
+		const times: number[] = [];
+		const replace = async () => {
+			times.push(clock.now());
+			await clock.sleep(took);
+		};
+		const publisher = new Publisher([{path: 'status.json', mode: 0o644, compose: () => ''}], {
+			clock,
+			log: () => {},
+			replace,
+		});
+		while (times.length < 6) {
+			publisher.touch();
+			await clock.sleep(10);
+		}
+		await publisher.close();
+		// How long it takes is known by the second one.
+		const gaps = times.slice(2, 6).map((at, index) => at - (times[index + 1] ?? 0));
+		for (const each of gaps) expect(Math.abs(each - gap)).toBeLessThanOrEqual(20);
+	});
 });
