@@ -2,5 +2,8 @@
 export function hasSameValues<T extends object>(one: T, other: T): boolean {
 	const entries = Object.entries(one);
 	const values = other as Readonly<Record<string, unknown>>;
-	return entries.length === Object.keys(other).length && entries.every(([key, value]) => values[key] === value);
+	return (
+		entries.length === Object.keys(other).length &&
+		entries.every(([key, value]) => Object.hasOwn(values, key) && values[key] === value)
+	);
 }

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {emptyCheckpoint} from '../../worker/checkpoint.ts';
 import type {Snapshot} from '../../worker/protocol.ts';
-import {initialObservations, snapshotOf} from '../../worker/snapshot.ts';
+import {initialObservations, isSameSnapshot, snapshotOf} from '../../worker/snapshot.ts';
 import {slowCadence} from '../../worker/watch/cadence.ts';
 import {SECOND} from './fixtures.ts';
 import {workerConfigOf} from './sandbox-fixtures.ts';
@@ -29,4 +29,12 @@ describe('the interval that a worker shows', () => {
 		expect(interval).toBe(37.3);
 		expect(warnings).toEqual([expect.stringMatching(/^polled every 37.3 s instead of 30 s: .*gateway/)]);
 	});
+});
+
+it('what a worker shows is the same only where its warnings are, too', () => {
+	const shown = shownAfter(0);
+	expect(isSameSnapshot(shown, {...shown, warnings: []})).toBe(true);
+	expect(isSameSnapshot(shown, {...shown, warnings: ['one']})).toBe(false);
+	expect(isSameSnapshot({...shown, warnings: ['one']}, {...shown, warnings: ['other']})).toBe(false);
+	expect(isSameSnapshot(shown, {...shown, pending: shown.pending + 1})).toBe(false);
 });
