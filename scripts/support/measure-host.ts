@@ -151,7 +151,7 @@ async function measureRequests(
 	};
 }
 
-/** The round trips at the control socket, in milliseconds, until the signal aborts. A kick of nobody changes nothing. */
+/** The round trips at the control socket, in milliseconds, until the signal aborts. To ask what waits changes nothing. */
 async function askAgainAndAgain(statusFile: string, times: number[], signal: AbortSignal): Promise<void> {
 	while (!signal.aborted) {
 		const began = monotonic();
